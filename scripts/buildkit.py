@@ -1,0 +1,116 @@
+"""Build a Dockerfile with BuildKit, and when that fails say which lines failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.findings import failure
+from scripts.run import Run
+from scripts.supply.engine import Engine
+
+BUILD_TIMEOUT = 1800.0
+CA_VARIABLES = ("PIP_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+
+
+def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str], labels: Mapping[str, str] | None = None) -> str:
+    """Build `dockerfile` over `context` as `reference` and return the image ID (sha256:...).
+
+    arguments: build arguments, public by nature. A private CA, pip's and npm's configuration reach the build as secrets
+    named ca, pip and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
+    """
+    with _secrets(run) as secrets:
+        result = run.shell.run(
+            engine.client,
+            "build",
+            "--progress=plain",
+            *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
+            *(f"--build-arg={name}={value}" for name, value in arguments.items()),
+            *(f"--label={name}={value}" for name, value in (labels or {}).items()),
+            f"--tag={reference}",
+            f"--file={dockerfile}",
+            context,
+            env={"DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
+            timeout=BUILD_TIMEOUT,
+            check=False,
+        )
+    if not result.ok:
+        raise failure(
+            "IMAGE-BUILD-FAILED",
+            reference.split(":")[0],
+            f"{reference.split(':')[0]} could not be built from {dockerfile.name}",
+            run.shell.mask(failing_lines(result.stdout + result.stderr)),
+            f"mend what the lines say, then run the command again; by hand: docker build -f {dockerfile} {context}",
+        )
+    found = image_id(run, engine, reference)
+    assert found, f"{reference} was built but is not there"
+    return found
+
+
+def image_id(run: Run, engine: Engine, reference: str) -> str:
+    """The engine's ID of an image (sha256:...), empty when it has none of that name."""
+    result = run.shell.run(engine.client, "image", "inspect", reference, check=False)
+    return json.loads(result.stdout)[0]["Id"] if result.ok else ""
+
+
+def failing_lines(output: str, most: int = 20) -> str:
+    """Of BuildKit's plain output, the step that failed and the last lines it printed."""
+    sections = re.findall(r"^-{4,}\n(.*?)^-{4,}\n", output, re.MULTILINE | re.DOTALL)
+    text = sections[-1] if sections else ""
+    closing = [line for line in output.splitlines() if re.match(r"(ERROR|error|failed to|executor failed)", line)]
+    body = [re.sub(r"^#\d+ [\d.]+ ", "", line) for line in text.splitlines() if line.strip()]
+    if not body:
+        # A failure without a step of its own (a missing file, a syntax error): BuildKit's last words.
+        body = [line for line in output.splitlines() if line.strip()][-6:]
+    head, tail = body[:1], body[1:]
+    return "\n".join([*head, *tail[-most:], *closing[-1:]])
+
+
+@contextmanager
+def _secrets(run: Run) -> Iterator[dict[str, Path]]:
+    """Files for the build's secrets, in a folder that only this user can read and that ends with the build."""
+    with tempfile.TemporaryDirectory(prefix="phase4-build-") as folder:
+        found = {"pip": _pip_configuration(run), "npm": _npm_configuration(), "ca": _ca_bundle()}
+        paths = {}
+        for name, content in found.items():
+            paths[name] = Path(folder) / name
+            paths[name].touch(mode=0o600)
+            paths[name].write_text(content, encoding="utf-8")
+        yield paths
+
+
+def _ca_bundle() -> str:
+    """The CA certificates that this machine trusts: the bundle a variable names, else the system's; else none."""
+    for path in [os.environ.get(name, "") for name in CA_VARIABLES] + list(CA_BUNDLES):
+        if path and Path(path).is_file():
+            return Path(path).read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def _pip_configuration(run: Run) -> str:
+    """Where this machine's pip finds packages (a mirror, say), as a pip.conf."""
+    wanted = ("index-url", "extra-index-url", "trusted-host", "proxy")
+    settings = {}
+    for line in run.shell.run(sys.executable, "-m", "pip", "config", "list", check=False).stdout.splitlines():
+        name, _, value = line.partition("=")
+        if name.split(".")[-1] in wanted:
+            settings[name.split(".")[-1]] = value.strip("'\"")
+    return "[global]\ndisable-pip-version-check = true\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def _npm_configuration() -> str:
+    """Where this machine's npm finds packages, as an .npmrc: the registry lines of the person's own, nothing else."""
+    own = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
+    lines = own.read_text(encoding="utf-8", errors="replace").splitlines() if own.is_file() else []
+    kept = [line for line in lines if re.match(r"\s*(registry\s*=|@[\w.-]+:registry\s*=|//|https?-proxy\s*=|proxy\s*=|strict-ssl\s*=)", line)]
+    registry = os.environ.get("NPM_CONFIG_REGISTRY") or os.environ.get("npm_config_registry")
+    if registry:
+        kept.append(f"registry={registry}")
+    return "\n".join([*kept, "fund=false", "audit=false", "update-notifier=false", ""])

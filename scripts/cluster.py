@@ -1,0 +1,334 @@
+"""The minikube cluster: started, brought back, furnished with storage, metrics and an ingress controller, described."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts import transport
+from scripts.findings import failure
+from scripts.run import Run
+from scripts.shell import Result
+from scripts.supply import capability_runtime, node
+from scripts.supply.engine import Engine
+from scripts.supply.node import AddonImages, NodeParts
+from scripts.supply.tools import Found
+
+TRAEFIK_OFFICIAL = "docker.io/library/traefik:v3.6.12"
+INGRESS_MANIFEST = Path(__file__).parent / "supply" / "ingress" / "traefik.yaml"
+READY_TIMEOUT = 240.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster whose API server answers. address: the node's IP. created: this run made it."""
+
+    profile: str
+    context: str
+    address: str
+    ingress_port: int
+    created: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the plan's tasks 1.4 and 4.0 ask of a cluster. capacity: of the node, in Kubernetes quantities."""
+
+    kubernetes: str
+    runtime: str
+    default_storage_class: str
+    storage_classes: tuple[str, ...]
+    ingress_class: str
+    ingress_controller: str
+    controller_pods: tuple[str, ...]
+    capacity: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Marker:
+    """What a cluster of ours was made with; kept in our cache while it exists."""
+
+    profile: str
+    ingress_port: int
+    kubernetes_version: str
+
+
+def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | None) -> Cluster:
+    """Return a running cluster: the one that runs, the stopped one brought back, or a new one.
+
+    parts: what a cluster from package registries is made of; None for upstream's own. Raises CLUSTER-NOT-OURS,
+    CLUSTER-DIFFERENT, PORT-TAKEN or CLUSTER-START-FAILED.
+    """
+    wanted = run.settings.cluster
+    exists = (node.minikube_home() / "profiles" / wanted.profile).exists()
+    _check_ownership(run, exists)
+    running = exists and _answers(run, engine, tools["kubectl"])
+    if not running:
+        _check_port(run, engine)
+        _write_marker(run)
+        run.say("starting the cluster" if not exists else "bringing the cluster back")
+        _start(run, engine, tools["minikube"], parts)
+    address = _address(run, engine)
+    return Cluster(wanted.profile, run.settings.context, address, wanted.ingress_port, created=not exists)
+
+
+def _check_ownership(run: Run, exists: bool) -> None:
+    """Refuse a profile that this project did not make, and one made with other settings."""
+    wanted, path = run.settings.cluster, _marker_path(run)
+    if not exists:
+        return
+    if not path.exists():
+        raise failure(
+            "CLUSTER-NOT-OURS",
+            f"minikube profile {wanted.profile}",
+            f"there is a minikube profile named {wanted.profile} that this project did not make",
+            str(node.minikube_home() / "profiles" / wanted.profile),
+            "choose another name (phase4.cluster.profile), or delete it yourself: minikube delete -p " + wanted.profile,
+        )
+    made = json.loads(path.read_text(encoding="utf-8"))
+    differing = [f"{name}: made with {value}, settings say {getattr(wanted, name)}" for name, value in made.items() if getattr(wanted, name) != value]
+    if differing:
+        raise failure(
+            "CLUSTER-DIFFERENT",
+            f"minikube profile {wanted.profile}",
+            "the cluster was made with other settings, and these cannot be changed while it lives",
+            "\n".join(differing),
+            "set them back, or `invoke destroy` (its data goes with it) and `invoke deploy`",
+        )
+
+
+def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
+    """The node runs and its API server says that it is ready."""
+    state = run.shell.run(engine.client, "container", "inspect", "--format", "{{.State.Running}}", run.settings.cluster.profile, check=False)
+    if state.stdout.strip() != "true":
+        return False
+    ready = run.shell.run(kubectl.path, "--context", run.settings.context, "get", "--raw", "/readyz", "--request-timeout=5s", timeout=15, check=False)
+    return ready.ok and ready.stdout.strip() == "ok"
+
+
+def _check_port(run: Run, engine: Engine) -> None:
+    """The loopback port of the ingress must be free, unless our own node holds it."""
+    port, profile = run.settings.cluster.ingress_port, run.settings.cluster.profile
+    state = run.shell.run(engine.client, "container", "inspect", "--format", "{{.State.Running}}", profile, check=False)
+    if state.stdout.strip() == "true":
+        return
+    check_port_free(run, port)
+
+
+def check_port_free(run: Run, port: int) -> None:
+    """Raise PORT-TAKEN when something listens on 127.0.0.1:port, with its name where that can be known."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise failure(
+                "PORT-TAKEN",
+                f"127.0.0.1:{port}",
+                f"port {port} on this machine is taken, and the app's address needs it",
+                _holder(run, port) or str(error),
+                f"end that program, or choose another port: INVOKE_PHASE4_CLUSTER_INGRESS_PORT={port + 1} invoke deploy",
+            ) from error
+
+
+def _holder(run: Run, port: int) -> str:
+    """Who listens on a port, by ss or lsof, as far as this user may know."""
+    for argv in (["ss", "-Hltnp", f"sport = :{port}"], ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN"]):
+        if run.shell.which(argv[0]):
+            return run.shell.run(*argv, check=False).stdout.strip()
+    return ""
+
+
+def _start(run: Run, engine: Engine, minikube: Found, parts: NodeParts | None) -> None:
+    wanted = run.settings.cluster
+    argv = [
+        minikube.path, "start", "-p", wanted.profile, "--driver=docker", "--container-runtime=containerd",
+        f"--kubernetes-version={wanted.kubernetes_version}", f"--memory={wanted.memory}", f"--cpus={wanted.cpus}",
+        f"--ports=127.0.0.1:{wanted.ingress_port}:80", "--keep-context", "--interactive=false", "--output=json",
+        *(["--force"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
+    if parts:
+        argv += [f"--base-image={parts.base_image}", "--preload=false", "--cni=bridge", "--install-addons=false"]
+    if "CAP_SYS_RESOURCE" in capability_runtime.missing_here():
+        argv.append("--extra-config=kubelet.feature-gates=KubeletInUserNamespace=true")
+    result = run.shell.run(*argv, timeout=wanted.start_timeout, env=_minikube_env(), on_line=lambda line: _say_step(run, line), check=False)
+    if not result.ok:
+        raise _start_failure(run, engine, result)
+
+
+def _minikube_env() -> dict[str, str]:
+    return {"MINIKUBE_WANTUPDATENOTIFICATION": "false", "MINIKUBE_WANTREPORTERRORPROMPT": "false", "MINIKUBE_IN_STYLE": "false"}
+
+
+def _say_step(run: Run, line: str) -> None:
+    event = _event(line)
+    if event.get("type") == "io.k8s.sigs.minikube.step":
+        run.say(event["data"]["message"].strip())
+
+
+def _event(line: str) -> dict[str, Any]:
+    """One line of `minikube --output=json` (CloudEvents); an empty event for anything else."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) and isinstance(event.get("data"), dict) else {}
+
+
+def _start_failure(run: Run, engine: Engine, result: Result) -> Exception:
+    errors = [event["data"] for event in map(_event, result.stdout.splitlines()) if event.get("type") == "io.k8s.sigs.minikube.error"]
+    words = "\n".join(error.get("message", "").strip() for error in errors) or result.tail(10)
+    advice = next((error["advice"] for error in errors if error.get("advice")), "")
+    name = next((error["name"] for error in errors if error.get("name")), "")
+    node_log = run.shell.run(engine.client, "logs", "--tail", "5", run.settings.cluster.profile, check=False).tail(5)
+    return failure(
+        "CLUSTER-START-FAILED",
+        f"minikube profile {run.settings.cluster.profile}",
+        f"minikube could not start the cluster{f' ({name})' if name else ''}",
+        "\n".join(words.splitlines()[-15:]) + (f"\nthe node's last words: {node_log}" if node_log else ""),
+        advice or "run the command again; `invoke destroy` and `invoke deploy` start afresh",
+    )
+
+
+def _address(run: Run, engine: Engine) -> str:
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    return run.shell.run(engine.client, "container", "inspect", "--format", template, run.settings.cluster.profile).stdout.split()[0]
+
+
+def _marker_path(run: Run) -> Path:
+    return run.settings.cache / "clusters" / f"{run.settings.cluster.profile}.json"
+
+
+def _write_marker(run: Run) -> None:
+    wanted = run.settings.cluster
+    path = _marker_path(run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(_Marker(wanted.profile, wanted.ingress_port, wanted.kubernetes_version))), encoding="utf-8")
+
+
+def down(run: Run, minikube: Found) -> None:
+    """Stop the cluster; its data stays."""
+    _check_ownership(run, (node.minikube_home() / "profiles" / run.settings.cluster.profile).exists())
+    run.shell.run(minikube.path, "stop", "-p", run.settings.cluster.profile, timeout=180, env=_minikube_env())
+
+
+def delete(run: Run, minikube: Found) -> None:
+    """Delete the cluster with everything in it. Raises CLUSTER-NOT-OURS for one that this project did not make."""
+    profile = run.settings.cluster.profile
+    exists = (node.minikube_home() / "profiles" / profile).exists()
+    if exists and not _marker_path(run).exists():
+        _check_ownership(run, exists)
+    if exists:
+        run.shell.run(minikube.path, "delete", "-p", profile, timeout=300, env=_minikube_env())
+    _marker_path(run).unlink(missing_ok=True)
+
+
+def kubectl(run: Run, tools: Mapping[str, Found], *arguments: str, **options: Any) -> Result:
+    """kubectl against this project's own context, never the current one."""
+    return run.shell.run(tools["kubectl"].path, "--context", run.settings.context, *arguments, **options)
+
+
+def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Cluster, images: AddonImages) -> None:
+    """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY."""
+    transport.load_archives(run, engine, cluster.profile, images.archives)
+    from_registries = bool(images.archives)
+    present = _deployments(run, tools)
+    if from_registries and "local-path-storage/local-path-provisioner" not in present:
+        _enable(run, tools, "storage-provisioner-rancher", LocalPathProvisioner=node.ADDONS["local-path-provisioner"], Helper=node.BUSYBOX)
+    if "kube-system/metrics-server" not in present:
+        own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
+        _enable(run, tools, "metrics-server", **own)
+    if not _ingress_classes(run, tools):
+        run.say("installing the ingress controller")
+        image = node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL
+        manifest = INGRESS_MANIFEST.read_text(encoding="utf-8").replace("TRAEFIK_IMAGE", image)
+        kubectl(run, tools, "apply", "--server-side", "-f", "-", stdin=manifest)
+    _wait_available(run, tools, ["ingress/traefik"] if "ingress/traefik" in _deployments(run, tools) else [])
+
+
+def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> None:
+    run.say(f"enabling the addon {addon}")
+    own = {name: reference.split("/", 1) for name, reference in images.items()}
+    choices = []
+    if own:
+        choices = [
+            "--images=" + ",".join(f"{name}={path}" for name, (_, path) in own.items()),
+            "--registries=" + ",".join(f"{name}={registry}" for name, (registry, _) in own.items()),
+        ]
+    run.shell.run(tools["minikube"].path, "addons", "enable", addon, "-p", run.settings.cluster.profile, *choices, timeout=180, env=_minikube_env())
+
+
+def _deployments(run: Run, tools: Mapping[str, Found]) -> set[str]:
+    items = json.loads(kubectl(run, tools, "get", "deployments", "-A", "-o", "json").stdout)["items"]
+    return {f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in items}
+
+
+def _ingress_classes(run: Run, tools: Mapping[str, Found]) -> list[dict[str, Any]]:
+    return json.loads(kubectl(run, tools, "get", "ingressclasses", "-o", "json").stdout)["items"]
+
+
+def _wait_available(run: Run, tools: Mapping[str, Found], deployments: list[str]) -> None:
+    for name in deployments:
+        namespace, deployment = name.split("/")
+        waited = kubectl(
+            run, tools, "-n", namespace, "wait", "--for=condition=Available", f"deployment/{deployment}",
+            f"--timeout={READY_TIMEOUT:.0f}s", timeout=READY_TIMEOUT + 30, check=False,
+        )  # fmt: skip
+        if not waited.ok:
+            pods = kubectl(run, tools, "-n", namespace, "get", "pods", "-o", "wide", check=False).stdout
+            raise failure("ADDON-NOT-READY", f"deployment/{deployment}", f"{name} did not become available", waited.tail(2) + "\n" + pods, f"kubectl --context {run.settings.context} -n {namespace} describe pods")
+
+
+def facts(run: Run, tools: Mapping[str, Found]) -> Facts:
+    """Read the cluster. Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING."""
+    reads = {
+        name: json.loads(kubectl(run, tools, "get", kind, *scope, "-o", "json").stdout)
+        for name, kind, scope in (
+            ("nodes", "nodes", ()),
+            ("storage", "storageclasses", ()),
+            ("classes", "ingressclasses", ()),
+            ("pods", "pods", ("-A",)),
+        )
+    }
+    return parse_facts(**reads)
+
+
+def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any) -> Facts:
+    """Facts from `kubectl get ... -o json` of nodes, storageclasses, ingressclasses and pods."""
+    default = [one["metadata"]["name"] for one in storage["items"] if _is_default(one, "storageclass.kubernetes.io/is-default-class")]
+    if not default:
+        raise failure(
+            "STORAGE-CLASS-MISSING",
+            "storageclass",
+            "the cluster has no default storage class, so no volume would be made for the database",
+            "storage classes: " + (", ".join(one["metadata"]["name"] for one in storage["items"]) or "none"),
+            "`invoke cluster-up` adds one to a cluster of ours",
+        )
+    if not classes["items"]:
+        raise failure("INGRESS-CLASS-MISSING", "ingressclass", "the cluster has no ingress class, so nothing would serve the Ingress", remedy="`invoke cluster-up` adds a controller")
+    chosen = next((one for one in classes["items"] if _is_default(one, "ingressclass.kubernetes.io/is-default-class")), classes["items"][0])
+    controller = chosen["spec"]["controller"]
+    word = next((kind for kind in ("traefik", "nginx", "haproxy") if kind in controller), controller)
+    serving = [pod for pod in pods["items"] if any(word in container["image"] for container in pod["spec"]["containers"])]
+    first = nodes["items"][0]["status"]
+    return Facts(
+        first["nodeInfo"]["kubeletVersion"],
+        first["nodeInfo"]["containerRuntimeVersion"],
+        default[0],
+        tuple(one["metadata"]["name"] for one in storage["items"]),
+        chosen["metadata"]["name"],
+        controller,
+        tuple(f"{pod['metadata']['namespace']}/{pod['metadata']['name']} {pod['status']['phase']}" for pod in serving),
+        {name: first["allocatable"][name] for name in ("cpu", "memory", "pods", "ephemeral-storage") if name in first["allocatable"]},
+    )
+
+
+def _is_default(item: Any, annotation: str) -> bool:
+    return (item["metadata"].get("annotations") or {}).get(annotation) == "true"

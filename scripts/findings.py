@@ -1,0 +1,120 @@
+"""Everything that can be wrong, in one shape: a code, the evidence, and what to do next.
+
+Each code has a section of the same name in TROUBLESHOOTING.md (a unit test holds the two together) and belongs
+to a stage, which decides the exit code of the command that ran into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INTERRUPTED = 130  # the shell's own convention: 128 + SIGINT
+
+#: Exit code of each stage. Stable: scripts may depend on them.
+EXIT_CODES = {
+    "settings": 2,
+    "check": 10,
+    "engine": 11,
+    "supply": 12,
+    "cluster": 13,
+    "survey": 14,
+    "images": 15,
+    "transport": 16,
+    "chart": 17,
+    "release": 18,
+    "rollout": 19,
+    "access": 20,
+    "smoke": 21,
+    "internal": 70,
+}
+
+#: Every code, and the stage it belongs to.
+CODES = {
+    "SETTINGS-INVALID": "settings",
+    "PYTHON-TOO-OLD": "check",
+    "DISK-TOO-SMALL": "check",
+    "MEMORY-TOO-SMALL": "check",
+    "PORT-TAKEN": "check",
+    "DEPLOY-RUNNING": "check",
+    "ENGINE-MISSING": "engine",
+    "ENGINE-UNREACHABLE": "engine",
+    "ENGINE-NOT-PERMITTED": "engine",
+    "ENGINE-CLIENT": "engine",
+    "TOOL-TOO-OLD": "supply",
+    "TOOL-UNREADABLE": "supply",
+    "TOOL-UNAVAILABLE": "supply",
+    "CHECKSUM-MISMATCH": "supply",
+    "REGISTRY-UNREACHABLE": "supply",
+    "SOURCE-BUILD-FAILED": "supply",
+    "BASE-IMAGE-UNAVAILABLE": "supply",
+    "CLUSTER-START-FAILED": "cluster",
+    "CLUSTER-NOT-RUNNING": "cluster",
+    "CLUSTER-DIFFERENT": "cluster",
+    "CLUSTER-NOT-OURS": "cluster",
+    "ADDON-NOT-READY": "cluster",
+    "STORAGE-CLASS-MISSING": "cluster",
+    "INGRESS-CLASS-MISSING": "cluster",
+    "APP-NOT-FOUND": "survey",
+    "APP-INCOMPLETE": "survey",
+    "DATABASE-UNCLEAR": "survey",
+    "IMAGE-BUILD-FAILED": "images",
+    "IMAGE-RUN-FAILED": "images",
+    "IMAGE-LOAD-FAILED": "transport",
+    "CHART-INVALID": "chart",
+    "RELEASE-STUCK": "release",
+    "RELEASE-FAILED": "release",
+    "RELEASE-NOT-OURS": "release",
+    "DATABASE-PASSWORD-LOST": "release",
+    "IMAGE-PULL": "rollout",
+    "CRASH-LOOP": "rollout",
+    "OUT-OF-MEMORY": "rollout",
+    "PROBE-FAILING": "rollout",
+    "POD-PENDING": "rollout",
+    "CONFIG-MISSING": "rollout",
+    "ROLLOUT-TIMEOUT": "rollout",
+    "SERVICE-NO-ENDPOINTS": "rollout",
+    "HOSTS-ENTRY": "access",
+    "INGRESS-UNREACHABLE": "access",
+    "SMOKE-FAILED": "smoke",
+    "COMMAND-FAILED": "internal",
+    "COMMAND-TIMEOUT": "internal",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    code: a key of CODES. subject: the object concerned, in the field's terms ("pod/todo-app-backend-0").
+    summary: one plain sentence. evidence: what was seen, verbatim, several lines at most. remedy: what to do, a
+    command where there is one.
+    """
+
+    code: str
+    subject: str
+    summary: str
+    evidence: str = ""
+    remedy: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the stage that the finding belongs to."""
+        return EXIT_CODES[CODES[self.code]]
+
+
+class Failure(Exception):
+    """A stage cannot go on. Carries at least one Finding; the first is the cause."""
+
+    def __init__(self, finding: Finding, *more: Finding) -> None:
+        super().__init__(f"{finding.code}: {finding.summary}")
+        self.findings = (finding, *more)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the first finding."""
+        return self.findings[0].exit_code
+
+
+def failure(code: str, subject: str, summary: str, evidence: str = "", remedy: str = "") -> Failure:
+    """A Failure of one Finding."""
+    return Failure(Finding(code, subject, summary, evidence, remedy))

@@ -1,0 +1,27 @@
+"""One run: the settings, the shell, and the ways to speak to the person who started it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from scripts.settings import Settings
+from scripts.shell import Shell
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every stage is given.
+
+    say: shows one line of progress. confirm: asks before something on the person's machine is installed or changed and
+    returns the answer; an unattended run says what it does and goes on.
+    """
+
+    settings: Settings
+    shell: Shell
+    say: Callable[[str], None]
+    confirm: Callable[[str], bool]
+
+    def saying(self, say: Callable[[str], None]) -> Run:
+        """The same run, speaking through `say`."""
+        return replace(self, say=say)

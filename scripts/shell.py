@@ -1,0 +1,268 @@
+"""The only place that starts a process.
+
+Commands are lists of arguments, never strings for a shell to read. Output comes back as text, secrets are masked
+wherever a command or its output is shown or logged, every call has a time limit, and Ctrl-C ends what is running.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sh
+
+from scripts.findings import failure
+
+DEFAULT_TIMEOUT = 120.0
+TAIL_LINES = 25
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a process left behind. `code` is its exit status, negative for a signal; `seconds` is wall time."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """The process exited with status 0."""
+        return self.code == 0
+
+    def tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines of what it said, stderr after stdout."""
+        said = (self.stdout.rstrip() + "\n" + self.stderr.rstrip()).strip()
+        return "\n".join(said.splitlines()[-lines:])
+
+
+class Interrupted(Exception):
+    """The run was cancelled (Ctrl-C, SIGTERM, or another stage failed); the process was ended with it."""
+
+
+@dataclass
+class Shell:
+    """Starts processes with one environment, keeps a transcript, and masks secrets.
+
+    path: directories put before PATH. transcript: a file that gets a line a command.
+    """
+
+    path: tuple[Path, ...] = ()
+    transcript: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _secrets: set[str] = field(default_factory=set)
+    _running: dict[int, Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def hide(self, *secrets: str) -> None:
+        """Mask these values from now on."""
+        self._secrets.update(secret for secret in secrets if len(secret) >= 4)
+
+    def mask(self, text: str) -> str:
+        """`text` with every known secret replaced."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "********")
+        return text
+
+    def env(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment that processes get."""
+        merged = {**os.environ, **self.environment, **(extra or {})}
+        merged["PATH"] = os.pathsep.join([*map(str, self.path), merged.get("PATH", os.defpath)])
+        return merged
+
+    def which(self, program: str) -> str | None:
+        """Where `program` is found by processes of this shell."""
+        return shutil.which(program, path=self.env()["PATH"])
+
+    def run(
+        self,
+        *argv: str | Path,
+        stdin: str | bytes | Path | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+        check: bool = True,
+    ) -> Result:
+        """Run a command to its end.
+
+        timeout: seconds. on_line: called with each line of stdout and stderr as it comes. check: raise Failure
+        COMMAND-FAILED on a status other than 0. Raises COMMAND-TIMEOUT, Interrupted, or COMMAND-FAILED for a missing program.
+        """
+        return self._finish([str(part) for part in argv], None, stdin, timeout, env, cwd, on_line, check)
+
+    def pipe(self, source: Sequence[str | Path], target: Sequence[str | Path], timeout: float = 600) -> Result:
+        """Run `source | target` through a pipe of the kernel: nothing is buffered here or written to disk."""
+        return self._finish([str(part) for part in target], [str(part) for part in source], None, timeout, None, None, None, True)
+
+    def detach(self, *argv: str | Path, log: Path) -> None:
+        """Start a daemon that outlives this process, its output appended to `log`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._note([str(part) for part in argv], "detached")
+        with log.open("ab") as out:
+            self._command(str(argv[0]))(
+                *map(str, argv[1:]), _out=out, _err=out, _bg=True, _bg_exc=False, _new_session=True, _env=self.env()
+            )
+
+    def cancel(self) -> None:
+        """End every running process, and start no other."""
+        self._cancelled.set()
+        with self._lock:
+            running = list(self._running.values())
+        for process in running:
+            try:
+                process.signal_group(signal.SIGTERM)
+            except (ProcessLookupError, PermissionError):
+                continue  # it ended by itself in the meantime
+
+    @property
+    def cancelled(self) -> bool:
+        """cancel() was called."""
+        return self._cancelled.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Pause between two looks at a condition. Raises Interrupted at once when the run is cancelled."""
+        if self._cancelled.wait(seconds):
+            raise Interrupted
+
+    def until(self, ready: Callable[[], bool], timeout: float, every: float = 0.5) -> bool:
+        """Look at `ready` until it is true (returns True) or `timeout` seconds have passed (returns False)."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if time.monotonic() > deadline:
+                return False
+            self.wait(every)
+        return True
+
+    def _command(self, program: str) -> Any:
+        found = self.which(program)
+        if not found:
+            raise failure("COMMAND-FAILED", program, f"{program} is not on PATH", remedy="`invoke check` says which tools are needed and where they come from")
+        return sh.Command(found)
+
+    def _finish(
+        self,
+        argv: list[str],
+        source: list[str] | None,
+        stdin: str | bytes | Path | None,
+        timeout: float,
+        env: Mapping[str, str] | None,
+        cwd: Path | None,
+        on_line: Callable[[str], None] | None,
+        check: bool,
+    ) -> Result:
+        if self._cancelled.is_set():
+            raise Interrupted
+        out, err = _Lines(on_line), _Lines(on_line)
+        options: dict[str, Any] = {
+            "_env": self.env(env),
+            "_ok_code": range(256),
+            "_tty_out": False,
+            "_new_group": True,
+            "_bg": True,
+            "_bg_exc": False,
+        }
+        if cwd:
+            options["_cwd"] = str(cwd)
+        feeder = None
+        opened = stdin.open("rb") if isinstance(stdin, Path) else None
+        started = time.monotonic()
+        try:
+            if source:
+                feeder = self._command(source[0])(*source[1:], _piped=True, **{**options, "_err": err})
+                options["_in"] = feeder
+            elif stdin is not None:
+                options["_in"] = opened or stdin
+            process = self._command(argv[0])(*argv[1:], _out=out, _err=err, **options)
+            code, timed_out = self._wait(process, feeder, started + timeout)
+        finally:
+            if opened:
+                opened.close()
+        feeder_code = 0 if feeder is None else feeder.process.exit_code or 0
+        shown = argv if not source else [*source, "|", *argv]
+        result = Result(tuple(shown), code or feeder_code, out.text(), err.text(), time.monotonic() - started)
+        self._note(shown, f"{result.code} in {result.seconds:.2f}s")
+        if self._cancelled.is_set():
+            raise Interrupted
+        if timed_out:
+            raise failure(
+                "COMMAND-TIMEOUT",
+                Path(argv[0]).name,
+                f"`{self.mask(_words(shown))}` did not finish within {timeout:.0f} s and was ended",
+                evidence=self.mask(result.tail()),
+                remedy="run it again; if it stays slow, look at the load of this machine and at the disk",
+            )
+        if check and not result.ok:
+            raise failure(
+                "COMMAND-FAILED",
+                Path(argv[0]).name,
+                f"`{self.mask(_words(shown))}` exited with status {result.code}",
+                evidence=self.mask(result.tail()),
+                remedy="the lines above are the program's own words; the same command can be run by hand",
+            )
+        return result
+
+    def _wait(self, process: Any, feeder: Any, deadline: float) -> tuple[int, bool]:
+        """Wait for the end or the deadline; (exit status, whether the deadline passed)."""
+        timed_out = False
+        members = [member for member in (feeder, process) if member is not None]
+        with self._lock:
+            self._running.update({id(member): member for member in members})
+        try:
+            if self._cancelled.is_set():
+                self.cancel()
+            try:
+                process.wait(timeout=max(0.1, deadline - time.monotonic()))
+            except sh.TimeoutException:
+                timed_out = True
+                for member in members:
+                    if member.is_alive():
+                        member.signal_group(signal.SIGKILL)
+                process.process.wait()
+            except sh.ErrorReturnCode:
+                pass_through = process.process.exit_code  # ended by a signal: told by the code below
+                return pass_through, False
+            return process.process.exit_code, timed_out
+        finally:
+            with self._lock:
+                for member in members:
+                    self._running.pop(id(member), None)
+
+    def _note(self, argv: list[str], outcome: str) -> None:
+        if self.transcript:
+            self.transcript.parent.mkdir(parents=True, exist_ok=True)
+            with self.transcript.open("a", encoding="utf-8") as log:
+                log.write(self.mask(f"{time.strftime('%H:%M:%S')} {_words(argv)} -> {outcome}\n"))
+
+
+def _words(argv: Sequence[str]) -> str:
+    """A command as a person would read it; long arguments shortened."""
+    return " ".join(word if len(word) < 200 else word[:200] + "..." for word in argv)
+
+
+class _Lines:
+    """Collects a stream and passes on each line as it comes."""
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        self._chunks: list[str] = []
+        self._on_line = on_line
+
+    def __call__(self, chunk: str | bytes) -> None:
+        text = chunk.decode("utf-8", "replace") if isinstance(chunk, bytes) else chunk
+        self._chunks.append(text)
+        if self._on_line and text.strip():
+            self._on_line(text.rstrip())
+
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._chunks)

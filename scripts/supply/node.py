@@ -1,0 +1,153 @@
+"""The parts of a minikube cluster, built from package registries alone.
+
+minikube is told nothing about where they come from: the programs and images lie in its own cache, under the names that
+it and kubeadm ask for, and the node is an image of our own passed as --base-image.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts import buildkit
+from scripts.run import Run
+from scripts.supply import bases, golang
+from scripts.supply.archive import architecture, pack
+from scripts.supply.cache import digest, make_once, tree_digest
+from scripts.supply.engine import Engine
+
+KUBERNETES = golang.KUBERNETES_VERSION
+REGISTRY = "registry.k8s.io"
+
+#: What kubeadm 1.35 runs: program -> the reference that it asks for.
+CONTROL_PLANE = {
+    "kube-apiserver": f"{REGISTRY}/kube-apiserver:{KUBERNETES}",
+    "kube-controller-manager": f"{REGISTRY}/kube-controller-manager:{KUBERNETES}",
+    "kube-scheduler": f"{REGISTRY}/kube-scheduler:{KUBERNETES}",
+    "etcd": f"{REGISTRY}/etcd:3.6.6-0",
+    "coredns": f"{REGISTRY}/coredns/coredns:v1.13.1",
+    "pause": f"{REGISTRY}/pause:3.10.1",
+}
+KUBE_PROXY = f"{REGISTRY}/kube-proxy:{KUBERNETES}"
+
+#: What is added to the cluster once it runs.
+ADDONS = {
+    "local-path-provisioner": "docker.io/phase4/local-path-provisioner:v0.0.30",
+    "metrics-server": "docker.io/phase4/metrics-server:v0.9.0",
+    "traefik": "docker.io/phase4/traefik:v3.6.12",
+}
+BUSYBOX = "docker.io/phase4/busybox:1"
+
+
+@dataclass(frozen=True)
+class NodeParts:
+    """base_image: reference for --base-image."""
+
+    base_image: str
+
+
+@dataclass(frozen=True)
+class AddonImages:
+    """archives: reference -> image archive to load into the node. Empty when upstream's images are pulled instead."""
+
+    archives: Mapping[str, Path]
+
+
+def minikube_home() -> Path:
+    """Where minikube keeps its state: MINIKUBE_HOME, else ~/.minikube (minikube's own rule)."""
+    named = os.environ.get("MINIKUBE_HOME")
+    if not named:
+        return Path.home() / ".minikube"
+    return Path(named) if named.rstrip("/").endswith(".minikube") else Path(named) / ".minikube"
+
+
+def node_image(run: Run, engine: Engine) -> str:
+    """Build the node's image unless the engine has it, and return its reference."""
+    crictl = golang.build(run, "crictl")
+    kicbase = golang.module_files(run, "k8s.io/minikube") / "deploy" / "kicbase"
+    debian = bases.stand_in(run, engine, "debian")
+    key = digest(tree_digest(bases.IMAGES / "minikube-node"), tree_digest(golang.MODULE), debian)
+    reference = f"phase4/minikube-node:{key}"
+    if buildkit.image_id(run, engine, reference):
+        return reference
+    with tempfile.TemporaryDirectory(prefix="phase4-node-") as scratch:
+        context = Path(scratch)
+        shutil.copytree(bases.IMAGES / "minikube-node", context, dirs_exist_ok=True)
+        for path in (crictl, kicbase / "entrypoint", kicbase / "containerd.toml"):
+            shutil.copy(path, context / path.name)
+        return bases.build_stand_in(run, engine, "minikube-node", context, reference, {"BASE": debian})
+
+
+def cluster_parts(run: Run, engine: Engine) -> None:
+    """Put into minikube's cache what `minikube start` would download: three programs and seven images."""
+    cache = minikube_home() / "cache"
+    for program in ("kubelet", "kubeadm", "kubectl"):
+        binary = golang.build(run, program)
+        _replace(cache / "linux" / architecture() / KUBERNETES / program, binary)
+    for program, reference in CONTROL_PLANE.items():
+        binary = golang.build(run, program)
+        path = f"/{program}" if program in ("pause", "coredns") else f"/usr/local/bin/{program}"
+        archive = make_once(
+            run.settings.cache / "images" / f"{binary.parent.name}.tar",
+            lambda target, binary=binary, path=path, reference=reference: pack(target, reference, {path: binary}, [path]),
+        )
+        _replace(_image_path(cache, reference), archive)
+    _replace(_image_path(cache, KUBE_PROXY), _kube_proxy(run, engine))
+
+
+def addon_images(run: Run, engine: Engine) -> AddonImages:
+    """Build the images of the addons as archives."""
+    archives = {BUSYBOX: _saved(run, engine, "busybox", BUSYBOX, None)}
+    for program, reference in ADDONS.items():
+        binary = golang.build(run, program)
+        path = f"/usr/local/bin/{program}"
+        archives[reference] = make_once(
+            run.settings.cache / "images" / f"{binary.parent.name}.tar",
+            lambda target, binary=binary, path=path, reference=reference: pack(target, reference, {path: binary}, [path]),
+        )
+    return AddonImages(archives)
+
+
+def _kube_proxy(run: Run, engine: Engine) -> Path:
+    return _saved(run, engine, "kube-proxy", KUBE_PROXY, golang.build(run, "kube-proxy"))
+
+
+def _saved(run: Run, engine: Engine, name: str, reference: str, program: Path | None) -> Path:
+    """Build images/<name> (with `program` in its context) and save it as an archive under `reference`."""
+    debian = bases.stand_in(run, engine, "debian")
+    key = digest(tree_digest(bases.IMAGES / name), str(program), debian)
+
+    def make(target: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="phase4-image-") as scratch:
+            context = Path(scratch)
+            shutil.copytree(bases.IMAGES / name, context, dirs_exist_ok=True)
+            if program:
+                shutil.copy(program, context / program.name)
+            built = reference.removeprefix("docker.io/")
+            bases.build_stand_in(run, engine, name, context, built, {"BASE": debian})
+            run.shell.run(engine.client, "save", "-o", target, built, timeout=300)
+
+    return make_once(run.settings.cache / "images" / f"{name}-{key}.tar", make)
+
+
+def _image_path(cache: Path, reference: str) -> Path:
+    """Where minikube looks for the archive of an image (its localpath.SanitizeCacheDir: ':' becomes '_')."""
+    return cache / "images" / architecture() / reference.replace(":", "_")
+
+
+def _replace(target: Path, source: Path) -> None:
+    """Make `target` the same file as `source`, without a second copy where the file system allows it."""
+    if target.exists() and target.stat().st_ino == source.stat().st_ino:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.new")
+    scratch.unlink(missing_ok=True)
+    try:
+        os.link(source, scratch)
+    except OSError:  # another file system
+        shutil.copy2(source, scratch)
+    os.replace(scratch, target)

