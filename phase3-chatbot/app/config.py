@@ -1,0 +1,51 @@
+"""Configuration, read from the environment once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+SECRET_MINIMUM = 32  # characters; RFC 7518 section 3.2 wants a key as long as the hash, 256 bits
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the environment says. token_hours: how long a login lasts."""
+
+    database_url: str
+    data_dir: Path
+    auth_secret: str = field(repr=False)
+    openai_api_key: str = field(repr=False)
+    openai_base_url: str
+    openai_model: str
+    openai_timeout: float
+    log_level: str
+    rate_limit_per_minute: int
+    cors_origins: tuple[str, ...]
+    token_hours: float
+
+
+@cache
+def config() -> Config:
+    """The configuration. Raises ValueError when it cannot be used."""
+    secret = os.environ.get("BETTER_AUTH_SECRET", "")
+    if not secret:
+        secret = secrets.token_urlsafe(48)  # enough to try the app alone: logins end with the process
+    if len(secret) < SECRET_MINIMUM:
+        raise ValueError(f"BETTER_AUTH_SECRET must be at least {SECRET_MINIMUM} characters long")
+    return Config(
+        database_url=os.environ.get("DATABASE_URL", ""),
+        data_dir=Path(os.environ.get("DATA_DIR", "data")),
+        auth_secret=secret,
+        openai_api_key=os.environ.get("OPENAI_API_KEY", ""),
+        openai_base_url=os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1",
+        openai_model=os.environ.get("OPENAI_MODEL") or "gpt-4o-mini",
+        openai_timeout=float(os.environ.get("OPENAI_TIMEOUT_SECONDS") or 20),
+        log_level=os.environ.get("LOG_LEVEL") or "INFO",
+        rate_limit_per_minute=int(os.environ.get("RATE_LIMIT_PER_MINUTE") or 120),
+        cors_origins=tuple(origin for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin),
+        token_hours=float(os.environ.get("TOKEN_HOURS") or 12),
+    )

@@ -1,0 +1,5 @@
+import { AccountForm } from "@/components/AccountForm";
+
+export default function Page() {
+  return <AccountForm kind="register" />;
+}

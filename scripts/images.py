@@ -1,0 +1,124 @@
+"""The app's two images: named by a digest of everything that goes into them, built when that is new, tried alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pathspec
+import requests
+
+from scripts import buildkit
+from scripts.findings import failure
+from scripts.run import Run
+from scripts.settings import ROOT
+from scripts.supply.cache import digest, tree_digest
+from scripts.supply.engine import Engine
+from scripts.survey import PORT, Survey
+
+FRONTEND = "todo-chatbot-frontend"
+BACKEND = "todo-chatbot-backend"
+TRIAL_TIMEOUT = 45.0
+
+
+@dataclass(frozen=True)
+class Image:
+    """reference: name and content tag. id: the engine's (sha256:...). built: this run built it."""
+
+    reference: str
+    id: str
+    built: bool
+
+
+@dataclass(frozen=True)
+class Images:
+    """The app's images."""
+
+    frontend: Image
+    backend: Image
+
+    def references(self) -> dict[str, str]:
+        """reference -> image ID."""
+        return {image.reference: image.id for image in (self.frontend, self.backend)}
+
+
+def build(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str]) -> Images:
+    """Build both images side by side, and start each by itself once. Raises IMAGE-BUILD-FAILED or IMAGE-RUN-FAILED."""
+    if app.output != "export":
+        raise failure(
+            "APP-INCOMPLETE",
+            str(app.frontend),
+            f"the frontend is built as Next's `{app.output}`; this version serves static exports only",
+            "next.config has no output: 'export'",
+            "set output: 'export' in next.config",
+        )
+    with ThreadPoolExecutor(2) as pool:
+        frontend = pool.submit(_image, run, engine, FRONTEND, app.frontend, {"NODE_IMAGE": bases["node"], "NGINX_IMAGE": bases["nginx"]}, 80, "/")
+        backend = pool.submit(
+            _image, run, engine, BACKEND, app.backend, {"PYTHON_IMAGE": bases["python"], "APP_MODULE": app.module}, PORT, app.health_path or "/docs"
+        )  # fmt: skip
+        return Images(frontend.result(), backend.result())
+
+
+def _image(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str) -> Image:
+    dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
+    reference = f"{name}:{content_tag(run, engine, dockerfile, context, arguments)}"
+    found = buildkit.image_id(run, engine, reference)
+    built = not found
+    if built:
+        run.say(f"building {name}")
+        candidate = f"{name}:candidate"
+        found = buildkit.build(run, engine, dockerfile, context, candidate, arguments)
+        run.say(f"trying {name} alone")
+        try_alone(run, engine, candidate, port, path)
+        run.shell.run(engine.client, "tag", candidate, reference)  # only what runs gets the name that is deployed
+        run.shell.run(engine.client, "tag", candidate, f"{name}:latest")  # for people; never sent to a pod
+        run.shell.run(engine.client, "rmi", candidate, check=False)
+    return Image(reference, found, built)
+
+
+def content_tag(run: Run, engine: Engine, dockerfile: Path, context: Path, arguments: Mapping[str, str]) -> str:
+    """A digest of all that a build sees: its files, the Dockerfile, the arguments, and the base images' IDs."""
+    values = [f"{name}={value}@{buildkit.image_id(run, engine, value) if name.endswith('_IMAGE') else ''}" for name, value in sorted(arguments.items())]
+    return digest(tree_digest(context, context_files(dockerfile, context)), dockerfile.read_bytes(), *values)
+
+
+def context_files(dockerfile: Path, context: Path) -> list[Path]:
+    """The files of a build context, less those that <dockerfile>.dockerignore leaves out."""
+    patterns = dockerfile.with_name(dockerfile.name + ".dockerignore").read_text(encoding="utf-8").splitlines()
+    # A pattern of .dockerignore is anchored at the root of the context, one of .gitignore is not.
+    ignored = pathspec.GitIgnoreSpec.from_lines(line if line.startswith(("**", "!", "#")) or not line else f"/{line}" for line in patterns)
+    return [context / name for name in ignored.match_tree_files(context, negate=True)]
+
+
+def try_alone(run: Run, engine: Engine, reference: str, port: int, path: str) -> None:
+    """Start a container on a free port of loopback and ask it for `path`. Raises IMAGE-RUN-FAILED with its log."""
+    started = run.shell.run(engine.client, "run", "--detach", "--publish", f"127.0.0.1::{port}", reference, check=False)
+    container = started.stdout.strip()
+    try:
+        answer = ""
+        if started.ok:
+            mapped = run.shell.run(engine.client, "port", container, f"{port}/tcp", check=False).stdout.split()
+            if mapped:
+                url = f"http://{mapped[0]}{path}"
+                if run.shell.until(lambda: _answers(url) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.2) and _answers(url):
+                    return
+                answer = f"{url} did not answer 200"
+        log = run.shell.run(engine.client, "logs", "--tail", "15", container, check=False).tail(15) if started.ok else started.tail(5)
+        raise failure("IMAGE-RUN-FAILED", reference, f"{reference.split(':')[0]} was built but does not work by itself", f"{answer}\n{log}".strip(), f"try it: docker run -p {port}:{port} {reference}")
+    finally:
+        if container and not run.shell.cancelled:
+            run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def _is_running(run: Run, engine: Engine, container: str) -> bool:
+    return run.shell.run(engine.client, "container", "inspect", "--format", "{{.State.Running}}", container, check=False).stdout.strip() == "true"
