@@ -97,7 +97,8 @@ class Settings(_Section):
     def load(cls, values: Mapping[str, Any]) -> Settings:
         """Validate `values` (the merged `phase4` configuration). Raises Failure SETTINGS-INVALID, one finding a key."""
         try:
-            return cls.model_validate(dict(values))
+            # Invoke's configuration objects have keys but are no mappings.
+            return cls.model_validate({name: dict(value) if hasattr(value, "keys") else value for name, value in dict(values).items()})
         except ValidationError as error:
             findings = [
                 Finding(

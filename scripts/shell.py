@@ -6,6 +6,7 @@ wherever a command or its output is shown or logged, every call has a time limit
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -119,11 +120,7 @@ class Shell:
         self._cancelled.set()
         with self._lock:
             running = list(self._running.values())
-        for process in running:
-            try:
-                process.signal_group(signal.SIGTERM)
-            except (ProcessLookupError, PermissionError):
-                continue  # it ended by itself in the meantime
+        _signal(running, signal.SIGTERM)
 
     @property
     def cancelled(self) -> bool:
@@ -184,7 +181,7 @@ class Shell:
             elif stdin is not None:
                 options["_in"] = opened or stdin
             process = self._command(argv[0])(*argv[1:], _out=out, _err=err, **options)
-            code, timed_out = self._wait(process, feeder, started + timeout)
+            code, timed_out = self._wait(process, feeder, timeout)
         finally:
             if opened:
                 opened.close()
@@ -212,28 +209,28 @@ class Shell:
             )
         return result
 
-    def _wait(self, process: Any, feeder: Any, deadline: float) -> tuple[int, bool]:
-        """Wait for the end or the deadline; (exit status, whether the deadline passed)."""
-        timed_out = False
+    def _wait(self, process: Any, feeder: Any, seconds: float) -> tuple[int, bool]:
+        """Wait for the end; (exit status, whether it was ended because `seconds` had passed)."""
+        expired = threading.Event()
         members = [member for member in (feeder, process) if member is not None]
+
+        def expire() -> None:
+            expired.set()
+            _signal(members, signal.SIGKILL)
+
+        # A timer of our own: sh's wait(timeout=...) returns before all output is read, and its _timeout spares children.
+        timer = threading.Timer(seconds, expire)
         with self._lock:
             self._running.update({id(member): member for member in members})
+        timer.start()
         try:
             if self._cancelled.is_set():
                 self.cancel()
-            try:
-                process.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except sh.TimeoutException:
-                timed_out = True
-                for member in members:
-                    if member.is_alive():
-                        member.signal_group(signal.SIGKILL)
-                process.process.wait()
-            except sh.ErrorReturnCode:
-                pass_through = process.process.exit_code  # ended by a signal: told by the code below
-                return pass_through, False
-            return process.process.exit_code, timed_out
+            with contextlib.suppress(sh.ErrorReturnCode):  # ended by a signal: the negative status tells
+                process.wait()
+            return process.process.exit_code, expired.is_set()
         finally:
+            timer.cancel()
             with self._lock:
                 for member in members:
                     self._running.pop(id(member), None)
@@ -243,6 +240,13 @@ class Shell:
             self.transcript.parent.mkdir(parents=True, exist_ok=True)
             with self.transcript.open("a", encoding="utf-8") as log:
                 log.write(self.mask(f"{time.strftime('%H:%M:%S')} {_words(argv)} -> {outcome}\n"))
+
+
+def _signal(processes: Sequence[Any], number: int) -> None:
+    """Signal processes and their children; one that ended by itself in the meantime is no error."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            process.signal_group(number)
 
 
 def _words(argv: Sequence[str]) -> str:

@@ -36,6 +36,7 @@ class Survey:
     output: str
     module: str
     health_path: str
+    ready_path: str
     environment: tuple[str, ...]
     dockerfiles: tuple[str, ...]
     database: Literal["postgres", "file"]
@@ -67,6 +68,7 @@ def read(root: Path, database: str = "auto") -> Survey:
     package = json.loads((frontend / "package.json").read_text(encoding="utf-8"))
     dependencies = {**package.get("devDependencies", {}), **package.get("dependencies", {})}
     health = _first(sources, root, r"@\w+\.get\(\s*[\"'](/[\w/-]*health[\w/-]*)[\"']")
+    ready = _first(sources, root, r"@\w+\.get\(\s*[\"'](/(?:ready|readyz|readiness)[\w/-]*)[\"']")
     environment = {name for _, line in _lines(sources) for name in re.findall(r"(?:environ(?:\.get)?[\[(]|getenv\()\s*[\"'](\w+)[\"']", line)}
     return Survey(
         root,
@@ -76,6 +78,7 @@ def read(root: Path, database: str = "auto") -> Survey:
         _output(frontend),
         module,
         health[1] if health else "",
+        ready[1] if ready else "",
         tuple(sorted(environment)),
         tuple(sorted(str(path.relative_to(root)) for path in root.rglob("*Dockerfile*") if not SKIPPED & set(path.parts))),
         decided if database == "auto" and decided else ("file" if database == "file" else "postgres"),

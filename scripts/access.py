@@ -1,0 +1,150 @@
+"""How a person reaches the app: the loopback address that always works, and the host name with its hosts entry."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from scripts.cluster import Cluster
+from scripts.findings import Finding, failure
+from scripts.preflight import is_wsl
+from scripts.run import Run
+
+HOSTS = Path("/etc/hosts")
+MARK = "# phase4"
+REQUEST_TIMEOUT = 5.0
+SMOKE_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Access:
+    """local_url: needs nothing. host_url: empty while the host name does not lead to the app. advice: lines for the person."""
+
+    local_url: str
+    host_url: str
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One request and what came of it. seconds: until the answer was complete."""
+
+    url: str
+    status: int
+    seconds: float
+
+
+def configure(run: Run, cluster: Cluster) -> Access:
+    """Make the host name lead to the cluster, asking before the hosts file is written. Raises HOSTS-ENTRY."""
+    host = run.settings.release.host
+    address = cluster.address if _serves(cluster.address, 80, host) else "127.0.0.1"
+    port = 80 if address == cluster.address else cluster.ingress_port
+    url = f"http://{host}" + ("" if port == 80 else f":{port}")
+    windows = f"on Windows, in C:\\Windows\\System32\\drivers\\etc\\hosts as administrator: 127.0.0.1 {host}   then http://{host}:{cluster.ingress_port}/"
+    advice = [windows] if is_wsl() else []
+    if resolve(host) == address:
+        return Access(run.settings.local_url, url, tuple(advice))
+    line = f"{address} {host} {MARK}"
+    if run.settings.hosts_file == "skip":
+        return Access(run.settings.local_url, "", (*advice, f"for {url}/ add to {HOSTS}: {line}"))
+    if not os.access(HOSTS, os.W_OK):
+        command = f"echo '{line}' | sudo tee -a {HOSTS}"
+        return Access(run.settings.local_url, "", (*advice, f"for {url}/ run: {command}"))
+    if run.settings.hosts_file == "ask" and not run.confirm(f"write `{line}` to {HOSTS}"):
+        return Access(run.settings.local_url, "", (*advice, f"for {url}/ add to {HOSTS}: {line}"))
+    write_entry(HOSTS, address, host)
+    if resolve(host) != address:
+        raise failure("HOSTS-ENTRY", host, f"{host} has an entry in {HOSTS}, but resolves to {resolve(host) or 'nothing'}", f"wanted: {line}", "another entry, a VPN or a resolver on this machine comes first: remove its entry for this name")
+    return Access(run.settings.local_url, url, tuple(advice))
+
+
+def write_entry(hosts: Path, address: str, host: str) -> None:
+    """Put one line for `host` into a hosts file, in place of any that this project wrote; all others stay.
+
+    Raises HOSTS-ENTRY when somebody else's line names the host with another address: it is not ours to change.
+    """
+    lines = hosts.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not (line.rstrip().endswith(MARK) and re.search(rf"\s{re.escape(host)}\s", line))]
+    for line in kept:
+        words = line.split("#")[0].split()
+        if host in words[1:] and words[0] != address:
+            raise failure("HOSTS-ENTRY", str(hosts), f"{hosts} names {host} with another address", line, f"change that line to: {address} {host}")
+    # Written in place: in containers the file is a mount and cannot be replaced.
+    hosts.write_text("\n".join([*kept, f"{address} {host} {MARK}"]) + "\n", encoding="utf-8")
+
+
+def remove_entry(hosts: Path, host: str) -> bool:
+    """Take out the line that this project wrote for `host`; True when there was one."""
+    lines = hosts.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not (line.rstrip().endswith(MARK) and re.search(rf"\s{re.escape(host)}\s", line))]
+    if kept == lines:
+        return False
+    hosts.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    return True
+
+
+def resolve(host: str) -> str:
+    """The IPv4 address of a name as this machine sees it, empty when it has none."""
+    try:
+        return socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0]
+    except socket.gaierror:
+        return ""
+
+
+def _serves(address: str, port: int, host: str) -> bool:
+    """The app itself answers there. An accepted connection proves nothing on a network that accepts any."""
+    if platform.system() == "Darwin":
+        return False  # containers have no address of their own there
+    try:
+        answer = requests.get(f"http://{address}:{port}/api/health", headers={"Host": host}, timeout=2, proxies={"http": ""})
+    except requests.RequestException:
+        return False
+    return answer.status_code == 200 and "json" in answer.headers.get("content-type", "")
+
+
+def smoke(run: Run, access: Access, health_path: str) -> tuple[Check, ...]:
+    """Ask the app through the ingress, as a browser would. Raises INGRESS-UNREACHABLE or SMOKE-FAILED, by the hop that failed."""
+    host, port = run.settings.release.host, run.settings.cluster.ingress_port
+    base = f"http://127.0.0.1:{port}"
+    # The host name is sent as a header: this must work whether or not the name resolves.
+    targets = [(f"{base}/", host), (f"{base}/api{health_path}", host), (f"{base}/", run.settings.local_host)]
+    if access.host_url:
+        targets += [(f"{access.host_url}/", host), (f"{access.host_url}/api{health_path}", host)]
+    done: list[Check] = []
+    for url, name in targets:
+        problem: list[Finding] = []
+
+        def works(url: str = url, name: str = name, problem: list[Finding] = problem) -> bool:
+            problem[:] = [finding for finding in [_ask(url, name, done)] if finding]
+            return not problem
+
+        if not run.shell.until(works, SMOKE_TIMEOUT):
+            raise failure(problem[0].code, problem[0].subject, problem[0].summary, problem[0].evidence, problem[0].remedy)
+    return tuple(done)
+
+
+def _ask(url: str, host: str, done: list[Check]) -> Finding | None:
+    """One request; what is wrong with its answer, or None after adding it to `done`."""
+    try:
+        answer = requests.get(url, headers={"Host": host}, timeout=REQUEST_TIMEOUT, proxies={"http": ""})
+    except requests.RequestException as error:
+        return Finding("INGRESS-UNREACHABLE", url, f"nothing answers at {url}", str(error)[:200], "`invoke status`; `invoke cluster-up` brings a stopped cluster back")
+    told = {
+        404: "the ingress controller knows no route for this host and path",
+        502: "the ingress controller cannot connect to the pod",
+        503: "the service has no ready pod",
+        504: "the pod does not answer in time",
+    }
+    if answer.status_code != 200:
+        return Finding("SMOKE-FAILED", url, f"{url} answers {answer.status_code}: {told.get(answer.status_code, 'not what a working app says')}", answer.text[:300], "`invoke monitor` says what is wrong with the pods")
+    wanted = "json" if "/api/" in url else "html"
+    if wanted not in answer.headers.get("content-type", ""):
+        return Finding("SMOKE-FAILED", url, f"{url} answers, but not with {wanted}: somebody else is there", answer.text[:200], "look for a proxy, or another program on this port")
+    done.append(Check(f"{url} (host {host})", answer.status_code, answer.elapsed.total_seconds()))
+    return None

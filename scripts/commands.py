@@ -1,0 +1,141 @@
+"""What tasks show or do beyond running stages."""
+
+from __future__ import annotations
+
+import json
+import os
+import webbrowser
+from collections.abc import Iterable
+
+from scripts import access, cluster, pipeline, rollout
+from scripts.console import Session
+from scripts.deployment import STAGES
+from scripts.findings import failure
+from scripts.pipeline import Outcome
+from scripts.supply import tools
+from scripts.supply.tools import Found
+
+
+def show_assistants(session: Session, outcome: Outcome) -> None:
+    """One row an assistant."""
+    rows = [(one.name, "usable" if one.usable else "not usable", one.evidence, "" if one.usable else one.fallback) for one in outcome.results["aiops"]]
+    session.progress.table("Assistants", ("name", "state", "evidence", "used instead"), rows)
+
+
+def show_facts(session: Session, outcome: Outcome) -> None:
+    """The facts of the cluster."""
+    facts = outcome.results["cluster-facts"]
+    rows = [
+        ("Kubernetes", f"{facts.kubernetes}, {facts.runtime}"),
+        ("storage classes", ", ".join(facts.storage_classes) + f" (default {facts.default_storage_class})"),
+        ("ingress class", f"{facts.ingress_class} ({facts.ingress_controller})"),
+        ("controller pods", ", ".join(facts.controller_pods)),
+        ("allocatable", ", ".join(f"{name} {value}" for name, value in facts.capacity.items())),
+    ]
+    session.progress.table("Cluster", ("what", "is"), rows)
+
+
+def show_survey(session: Session, outcome: Outcome) -> None:
+    """The survey with its evidence."""
+    found = outcome.results["survey"]
+    rows = [
+        ("frontend", f"{found.frontend}: Next.js {found.next_version}, {found.output}"),
+        ("backend", f"{found.backend}: {found.module}, health at {found.health_path or 'no path'}"),
+        ("database", found.database),
+        ("environment", ", ".join(found.environment)),
+        ("Dockerfiles of its own", ", ".join(found.dockerfiles) or "none"),
+        *(("evidence", f"{one.place}  {one.line}") for one in dict.fromkeys(found.evidence)),
+        *(("warning", one.summary) for one in found.warnings),
+    ]
+    session.progress.table(str(found.root), ("what", "is"), rows)
+
+
+def show_access(session: Session, outcome: Outcome) -> None:
+    """The addresses of the app."""
+    found = outcome.results["dns"]
+    session.progress.note(f"  {found.local_url}/   works in every browser on this machine")
+    if found.host_url:
+        session.progress.note(f"  {found.host_url}/")
+    for line in found.advice:
+        session.progress.note(f"  {line}")
+
+
+def show_deployed(session: Session, outcome: Outcome) -> None:
+    """What a deployment left behind: the addresses, and what took the time."""
+    path = pipeline.critical_path(STAGES, outcome.timings)
+    took = max((timing.end for timing in outcome.timings), default=0.0)
+    longest = sorted(path, key=lambda timing: timing.start - timing.end)[:3]
+    session.progress.note(f"\nDeployed in {took:.0f} s; longest on the way: " + ", ".join(f"{one.name} {one.end - one.start:.0f} s" for one in longest))
+    show_access(session, outcome)
+    timings = session.context.settings.cache / "logs" / "timings.json"
+    timings.parent.mkdir(parents=True, exist_ok=True)
+    timings.write_text(json.dumps([{"stage": one.name, "start": round(one.start, 3), "end": round(one.end, 3)} for one in outcome.timings], indent=1), encoding="utf-8")
+
+
+def _present(session: Session, names: Iterable[str]) -> dict[str, Found]:
+    """Tools that are here; none is fetched for looking."""
+    return {name: tools.ensure(session.context, name, upstream=False) for name in names}
+
+
+def _kubectl(session: Session) -> dict[str, Found]:
+    """kubectl, when the cluster answers. Raises CLUSTER-NOT-RUNNING otherwise."""
+    found = _present(session, ("kubectl",))
+    ready = cluster.kubectl(session.context, found, "get", "--raw", "/readyz", "--request-timeout=5s", check=False)
+    if not ready.ok:
+        raise failure("CLUSTER-NOT-RUNNING", session.context.settings.context, f"the cluster {session.context.settings.context} does not answer", ready.tail(2), "invoke deploy")
+    return found
+
+
+def show_status(session: Session) -> None:
+    """The state of the release's objects."""
+    found = _kubectl(session)
+    state = rollout.look(session.context, found)
+    pods = []
+    for pod in (item for item in state if item["kind"] == "Pod"):
+        statuses = pod["status"].get("containerStatuses", [])
+        ready = f"{sum(one['ready'] for one in statuses)}/{len(statuses)}"
+        pods.append((pod["metadata"]["name"], ready, pod["status"]["phase"], str(sum(one["restartCount"] for one in statuses))))
+    session.progress.table("Pods", ("name", "ready", "phase", "restarts"), pods)
+    session.progress.table("Services", ("name", "ready endpoints"), [(name, str(number)) for name, number in rollout.endpoints(state).items()])
+    hosts = sorted({rule["host"] for item in state if item["kind"] == "Ingress" for rule in item["spec"]["rules"]})
+    session.progress.note(f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: {session.context.settings.local_url}/")
+    waiting = rollout.unready(state)
+    session.progress.note("Not ready: " + ", ".join(waiting) if waiting else "All ready.")
+
+
+def show_logs(session: Session, component: str, follow: bool) -> None:
+    """Logs of the app's pods, each line with its pod."""
+    found = _kubectl(session)
+    release = session.context.settings.release
+    selector = f"app.kubernetes.io/instance={release.name}" + (f",app.kubernetes.io/component={component}" if component else "")
+    arguments = ["-n", release.namespace, "logs", "-l", selector, "--prefix", "--tail=200", "--max-log-requests=20", *(["--follow"] if follow else [])]
+    show = session.progress.note
+    if follow:
+        cluster.kubectl(session.context, found, *arguments, timeout=24 * 3600, on_line=show)
+    else:
+        show(cluster.kubectl(session.context, found, *arguments).stdout.rstrip())
+
+
+def open_browser(session: Session) -> None:
+    """Open the address that needs no hosts entry."""
+    url = session.context.settings.local_url + "/"
+    if not webbrowser.open(url):
+        session.progress.note(f"No browser could be opened here. The app is at {url}")
+
+
+def stop_cluster(session: Session) -> None:
+    """Stop the cluster."""
+    cluster.down(session.context, _present(session, ("minikube",))["minikube"])
+    session.progress.note("Stopped. `invoke deploy` brings it back with its data.")
+
+
+def destroy(session: Session) -> None:
+    """Delete the cluster, its data and our hosts entry, after asking."""
+    settings = session.context.settings
+    if not session.context.confirm(f"delete the cluster {settings.cluster.profile} with all its data"):
+        session.progress.note("Nothing was deleted.")
+        return
+    cluster.delete(session.context, _present(session, ("minikube",))["minikube"])
+    if os.access(access.HOSTS, os.W_OK) and access.remove_entry(access.HOSTS, settings.release.host):
+        session.progress.note(f"Took the entry for {settings.release.host} out of {access.HOSTS}.")
+    session.progress.note("Deleted.")

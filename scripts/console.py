@@ -1,0 +1,100 @@
+"""A task's session: settings, shell and display put together, and every way to end turned into words and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scripts import pipeline
+from scripts.deployment import STAGES
+from scripts.findings import EXIT_CODES, INTERRUPTED, Failure, Finding
+from scripts.pipeline import Outcome
+from scripts.progress import Progress
+from scripts.run import Run
+from scripts.settings import Settings
+from scripts.shell import Interrupted, Shell
+from scripts.supply.cache import locked
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a task works with."""
+
+    context: Run
+    progress: Progress
+
+    def run(self, *targets: str) -> Outcome:
+        """Run these stages and what they need, alone: two runs that change one cluster would cross."""
+        lock = self.context.settings.cache / "locks" / f"run-{self.context.settings.cluster.profile}"
+        try:
+            with locked(lock, blocking=False), self.progress:
+                return pipeline.execute(self.context, STAGES, targets, self.progress)
+        except BlockingIOError as error:
+            raise Failure(
+                Finding("DEPLOY-RUNNING", str(lock), "another run works on this cluster just now", remedy="wait for it to end, then run this again")
+            ) from error
+
+
+@contextlib.contextmanager
+def open_session(values: Mapping[str, Any], as_json: bool, yes: bool, stop: Callable[..., BaseException]) -> Iterator[Session]:
+    """Give a task its session; `stop(message, code)` makes the exception that ends the program with a code."""
+    progress = Progress("json" if as_json else None)
+    shell = Shell()
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        settings = Settings.load(values)
+        shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+        shell.path = (settings.cache / "bin",)
+        yield Session(Run(settings, shell, progress.note, _confirm(progress, yes or settings.assume_yes)), progress)
+    except Failure as error:
+        progress.findings(error.findings)
+        _say_transcript(progress, shell)
+        raise stop("", error.exit_code) from error
+    except (KeyboardInterrupt, Interrupted) as error:
+        shell.cancel()
+        progress.note("Interrupted. Nothing is lost: run the same command again and it goes on from here.")
+        raise stop("", INTERRUPTED) from error
+    except (OSError, AssertionError, LookupError, ValueError) as error:
+        progress.findings((_unexpected(error, shell),))
+        raise stop("", EXIT_CODES["internal"]) from error
+
+
+def _as_interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _confirm(progress: Progress, yes: bool) -> Callable[[str], bool]:
+    def confirm(what: str) -> bool:
+        if yes or not sys.stdin.isatty() or progress.mode == "json":
+            progress.note(f"I {what}.")
+            return True
+        return progress.asks(what)
+
+    return confirm
+
+
+def _unexpected(error: BaseException, shell: Shell) -> Finding:
+    """A failure that nobody foresaw: where it happened goes to the transcript, one sentence to the person."""
+    if shell.transcript:
+        shell.transcript.parent.mkdir(parents=True, exist_ok=True)
+        with shell.transcript.open("a", encoding="utf-8") as log:
+            log.write(shell.mask("".join(traceback.format_exception(error))))
+    full = isinstance(error, OSError) and error.errno == 28
+    return Finding(
+        "DISK-TOO-SMALL" if full else "COMMAND-FAILED",
+        type(error).__name__,
+        "the disk is full" if full else f"something unforeseen went wrong: {shell.mask(str(error))}",
+        f"{traceback.extract_tb(error.__traceback__)[-1]}",
+        "free some space and run the command again" if full else f"run the command again; if it stays so, report it with {shell.transcript}",
+    )
+
+
+def _say_transcript(progress: Progress, shell: Shell) -> None:
+    if shell.transcript and shell.transcript.exists() and progress.mode != "json":
+        progress.note(f"  Every command of this run: {shell.transcript}")

@@ -1,0 +1,161 @@
+"""The Helm release: its secrets, its installation and upgrade, and the way out of one that is stuck."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+from scripts import chart
+from scripts.chart import Rendered
+from scripts.cluster import kubectl
+from scripts.findings import failure
+from scripts.run import Run
+from scripts.shell import Result
+from scripts.supply.tools import Found
+
+INSTALL_TIMEOUT = 180.0
+CHART_NAME = "todo-chatbot"
+GIVEN = ("OPENAI_API_KEY", "BETTER_AUTH_SECRET")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A deployed release. changed: this run installed or upgraded it."""
+
+    name: str
+    namespace: str
+    revision: int
+    changed: bool
+
+
+def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release:
+    """Install or upgrade the release; do nothing when chart, values and secrets are those of the deployed one.
+
+    Secrets reach the cluster through kubectl's standard input, and the chart by the name of their Secret: they are in no
+    argument, no value of the release and no log. Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
+    """
+    release = run.settings.release
+    deployed = _latest(run, tools)
+    if deployed and not deployed["chart"].startswith(f"{CHART_NAME}-"):
+        raise failure(
+            "RELEASE-NOT-OURS",
+            f"release {release.namespace}/{release.name}",
+            f"the release {release.name} in namespace {release.namespace} is of another chart",
+            deployed["chart"],
+            "choose another name or namespace: INVOKE_PHASE4_RELEASE_NAME, INVOKE_PHASE4_RELEASE_NAMESPACE",
+        )
+    if deployed and deployed["status"].startswith("pending"):
+        deployed = _recover(run, tools, deployed)
+    chart.ensure_namespace(run, tools)
+    version = put_secrets(run, tools, with_database=rendered.values["database"]["kind"] == "postgres")
+    description = f"{rendered.digest}-{version}"
+    if deployed and deployed["status"] == "deployed" and _description(run, tools) == description:
+        run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
+        return Release(release.name, release.namespace, int(deployed["revision"]), False)
+    run.say("upgrading the release" if deployed else "installing the release")
+    files = [part for name in release.values for part in ("-f", str(Path(name).expanduser()))]
+    values = yaml.safe_dump({**rendered.values, "existingSecretVersion": version})
+    result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, *files, "-f", "-", stdin=values)
+    if not result.ok:
+        raise failure("RELEASE-FAILED", f"release {release.namespace}/{release.name}", "helm could not install the release", result.tail(8), "mend what helm names and run `invoke install` again")
+    latest = _latest(run, tools)
+    assert latest, "helm installed a release that it does not list"
+    return Release(release.name, release.namespace, int(latest["revision"]), True)
+
+
+def _helm(run: Run, tools: Mapping[str, Found], *arguments: str, stdin: str | None = None) -> Result:
+    scope = ("--namespace", run.settings.release.namespace, "--kube-context", run.settings.context)
+    return run.shell.run(tools["helm"].path, *arguments, *scope, stdin=stdin, timeout=INSTALL_TIMEOUT, check=False)
+
+
+def _latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
+    """The newest revision, whatever its state."""
+    result = _helm(run, tools, "history", run.settings.release.name, "--max", "1", "-o", "json")
+    return json.loads(result.stdout)[-1] if result.ok else None
+
+
+def _description(run: Run, tools: Mapping[str, Found]) -> str:
+    latest = _latest(run, tools)
+    return latest["description"] if latest else ""
+
+
+def _recover(run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Free a release that an interrupted helm left pending: forget that one revision, keep the history before it."""
+    name, namespace = run.settings.release.name, run.settings.release.namespace
+    run.say(f"revision {stuck['revision']} was interrupted ({stuck['status']}): taking it back")
+    record = f"sh.helm.release.v1.{name}.v{stuck['revision']}"
+    removed = kubectl(run, tools, "-n", namespace, "delete", "secret", record, check=False)
+    if not removed.ok:
+        raise failure("RELEASE-STUCK", f"release {namespace}/{name}", f"an interrupted helm left revision {stuck['revision']} {stuck['status']}", removed.tail(3), f"kubectl --context {run.settings.context} -n {namespace} delete secret {record}")
+    return _latest(run, tools)
+
+
+def put_secrets(run: Run, tools: Mapping[str, Found], with_database: bool) -> str:
+    """Write the release's Secret: what exists is kept, what is given replaces it, what is missing is generated.
+
+    Returns the Secret's resourceVersion. Raises DATABASE-PASSWORD-LOST.
+    """
+    name = chart.secret_name(run)
+    read = kubectl(run, tools, "-n", run.settings.release.namespace, "get", "secret", name, "--ignore-not-found", "-o", "json")
+    existing = json.loads(read.stdout) if read.stdout.strip() else {}
+    kept = {key: base64.b64decode(value).decode() for key, value in existing.get("data", {}).items()}
+    data = {**kept, **given_secrets(run)}
+    if with_database:
+        _check_database_password(run, tools, data)
+    data = complete_secrets(data, run.settings.release.name, with_database)
+    run.shell.hide(*data.values())
+    if data == kept:
+        return existing["metadata"]["resourceVersion"]
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/instance": run.settings.release.name, "app.kubernetes.io/managed-by": "phase4"}},
+        "type": "Opaque",
+        "stringData": data,
+    }
+    # Server-side apply: the client-side one would write the values a second time, into an annotation.
+    arguments = ("apply", "--server-side", "--force-conflicts", "--field-manager=phase4", "-f", "-", "-o", "jsonpath={.metadata.resourceVersion}")
+    return kubectl(run, tools, "-n", run.settings.release.namespace, *arguments, stdin=json.dumps(manifest)).stdout.strip()
+
+
+def given_secrets(run: Run) -> dict[str, str]:
+    """Secrets that the person gives: in the environment, else in the env file."""
+    named = run.settings.app.env_file
+    path = Path(named).expanduser() if named else run.settings.app_path / ".env"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    pairs = [line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#")]
+    found = {key.strip(): value.strip().strip("'\"") for key, value in pairs}
+    found.update(os.environ)
+    return {name: found[name] for name in GIVEN if found.get(name)}
+
+
+def complete_secrets(data: Mapping[str, str], release: str, with_database: bool) -> dict[str, str]:
+    """`data` with what is missing generated. The database's address holds its password, so it is a secret too."""
+    full = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(48), **data}
+    if with_database:
+        full.setdefault("POSTGRES_PASSWORD", secrets.token_urlsafe(32))
+        full["DATABASE_URL"] = f"postgresql://todo:{quote(full['POSTGRES_PASSWORD'], safe='')}@{release}-postgres:5432/todo"
+    return full
+
+
+def _check_database_password(run: Run, tools: Mapping[str, Found], data: Mapping[str, str]) -> None:
+    """A volume opens only with the password it was made with: never make a new one for an old volume."""
+    claim = f"data-{run.settings.release.name}-postgres-0"
+    found = kubectl(run, tools, "-n", run.settings.release.namespace, "get", "pvc", claim, "--ignore-not-found", "-o", "name").stdout.strip()
+    if found and "POSTGRES_PASSWORD" not in data:
+        raise failure(
+            "DATABASE-PASSWORD-LOST",
+            found,
+            "the database's volume is there, but the Secret with its password is gone",
+            f"{found} exists; Secret {chart.secret_name(run)} has no POSTGRES_PASSWORD",
+            f"put the password back into the Secret, or give up the data: kubectl --context {run.settings.context} -n {run.settings.release.namespace} delete {found}",
+        )

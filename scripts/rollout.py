@@ -1,0 +1,152 @@
+"""Wait until what was installed serves, and when it does not, say which pod and why."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.cluster import kubectl
+from scripts.findings import Failure, Finding
+from scripts.run import Run
+from scripts.supply.tools import Found
+
+KINDS = "pods,deployments,statefulsets,services,endpointslices,ingresses,events"
+PATIENCE = 45.0  # seconds for a state that may pass by itself: pending, not ready
+RESTARTS = 2  # a first restart may be bad luck
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Everything serves. pods: name and phase. services: name and number of ready endpoints. Seconds waited."""
+
+    pods: Mapping[str, str]
+    services: Mapping[str, int]
+    seconds: float
+
+
+def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
+    """Wait for every workload of the release. Raises the finding of the first pod that cannot come up."""
+    started = time.monotonic()
+    shown: list[str] = []
+    while True:
+        state = look(run, tools)
+        waiting = unready(state)
+        if not waiting:
+            return Rollout(_phases(state), endpoints(state), time.monotonic() - started)
+        waited = time.monotonic() - started
+        _stop_on_trouble(run, tools, state, waited)
+        if waited > run.settings.release.timeout:
+            raise Failure(*(findings(state, 0.0, {}) or [Finding("ROLLOUT-TIMEOUT", waiting[0], f"not everything came up within {run.settings.release.timeout} s", "\n".join(waiting), f"kubectl --context {run.settings.context} -n {run.settings.release.namespace} get pods,events")]))
+        if waiting != shown:
+            shown = waiting
+            run.say("waiting for " + ", ".join(waiting))
+        run.shell.wait(0.5)
+
+
+def look(run: Run, tools: Mapping[str, Found]) -> list[dict[str, Any]]:
+    """All objects of the release's namespace that a rollout depends on."""
+    return json.loads(kubectl(run, tools, "-n", run.settings.release.namespace, "get", KINDS, "-o", "json").stdout)["items"]
+
+
+def _stop_on_trouble(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waited: float) -> None:
+    found = findings(state, waited, {})
+    if not found:
+        return
+    logs = {}
+    for pod in _of(state, "Pod"):
+        name = pod["metadata"]["name"]
+        if any(finding.subject == f"pod/{name}" for finding in found):
+            for previous in ([], ["--previous"]):
+                result = kubectl(run, tools, "-n", run.settings.release.namespace, "logs", name, "--tail=12", *previous, check=False)
+                if result.ok and result.stdout.strip():
+                    logs[name] = run.shell.mask(result.stdout)
+    explained = findings(state, waited, logs)
+    raise Failure(*explained)
+
+
+def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]) -> list[Finding]:
+    """What keeps pods from coming up, the surest first. waited: seconds so far. logs: pod name -> its last lines."""
+    found = []
+    for pod in _of(state, "Pod"):
+        if pod["metadata"].get("deletionTimestamp"):
+            continue
+        found += _container_findings(pod, logs) or _pod_findings(pod, state, waited)
+    return found
+
+
+def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Finding]:
+    name = pod["metadata"]["name"]
+    subject = f"pod/{name}"
+    statuses = [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
+    for status in statuses:
+        waiting = status.get("state", {}).get("waiting") or {}
+        ended = status.get("lastState", {}).get("terminated") or status.get("state", {}).get("terminated") or {}
+        reason, words = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in ("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName"):
+            return [Finding("IMAGE-PULL", subject, f"{name} cannot get its image {status['image']}", words, "`invoke load-images` sends the app's images to the node; check the tag")]
+        if reason in ("CreateContainerConfigError", "CreateContainerError"):
+            return [Finding("CONFIG-MISSING", subject, f"{name} lacks a part of its configuration", words, "the Secret or ConfigMap that is named must have that key; `invoke install` writes ours")]
+        if ended.get("reason") == "OOMKilled":
+            return [Finding("OUT-OF-MEMORY", subject, f"{name} used more memory than its limit and was ended", f"restarts: {status['restartCount']}", "raise resources.limits.memory of this component in a values file (phase4.release.values)")]
+        if reason == "CrashLoopBackOff" or (status["restartCount"] >= RESTARTS and not status["ready"]):
+            log = logs.get(name, "")
+            code = f"exit status {ended.get('exitCode', '?')}"
+            return [Finding("CRASH-LOOP", subject, f"{name} starts and ends again: {_last_error(log) or code}", log or code, f"kubectl -n {pod['metadata']['namespace']} logs {name} --previous")]
+    return []
+
+
+def _pod_findings(pod: dict[str, Any], state: list[dict[str, Any]], waited: float) -> list[Finding]:
+    name = pod["metadata"]["name"]
+    subject = f"pod/{name}"
+    conditions = {one["type"]: one for one in pod["status"].get("conditions", [])}
+    scheduled = conditions.get("PodScheduled", {})
+    if waited >= PATIENCE and scheduled.get("status") == "False":
+        return [Finding("POD-PENDING", subject, f"{name} cannot be placed on a node", scheduled.get("message", ""), "free what is short, give the cluster more (phase4.cluster), or mend the claim that is named")]
+    if waited < PATIENCE or conditions.get("Ready", {}).get("status") == "True":
+        return []
+    failing = [event for event in _of(state, "Event") if event.get("involvedObject", {}).get("name") == name and event.get("reason") == "Unhealthy"]
+    if failing:
+        words = failing[-1].get("message", "")
+        return [Finding("PROBE-FAILING", subject, f"{name} runs, but its probe fails", words, "the backend must answer its health path on port 8001; see backend.healthPath in the chart's values")]
+    return []
+
+
+def _last_error(log: str) -> str:
+    """The line of a log that names the cause: the last that looks like an error."""
+    lines = [line for line in log.splitlines() if re.search(r"error|exception|fatal|refused|denied|invalid", line, re.IGNORECASE)]
+    return lines[-1].strip()[:200] if lines else ""
+
+
+def unready(state: list[dict[str, Any]]) -> list[str]:
+    """The workloads that are not rolled out and the services without a ready endpoint."""
+    waiting = []
+    for item in [*_of(state, "Deployment"), *_of(state, "StatefulSet")]:
+        wanted, status = item["spec"].get("replicas", 1), item.get("status", {})
+        current = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
+        rolled = status.get("updatedReplicas", 0) == wanted and status.get("replicas", 0) == wanted and status.get("readyReplicas", 0) == wanted
+        if not (current and rolled) and wanted:
+            waiting.append(f"{item['kind'].lower()}/{item['metadata']['name']}")
+    waiting += [f"service/{name}" for name, number in endpoints(state).items() if number == 0]
+    return waiting
+
+
+def endpoints(state: list[dict[str, Any]]) -> dict[str, int]:
+    """Ready endpoints of each service."""
+    counts = {service["metadata"]["name"]: 0 for service in _of(state, "Service")}
+    for piece in _of(state, "EndpointSlice"):
+        owner = piece["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
+        if owner in counts:
+            counts[owner] += sum(1 for one in piece.get("endpoints") or [] if one.get("conditions", {}).get("ready"))
+    return counts
+
+
+def _phases(state: list[dict[str, Any]]) -> dict[str, str]:
+    return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in _of(state, "Pod")}
+
+
+def _of(state: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [item for item in state if item["kind"] == kind]

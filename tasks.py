@@ -1,0 +1,150 @@
+"""The runbook: one task a step, in the order in which they run. `invoke deploy` does all of them.
+
+Every step brings about what it needs first and does nothing that is done already, so each can be run alone, twice, or
+again after it was interrupted.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit("This project needs Python 3.11 or later, and this is " + sys.version.split()[0] + ". (PYTHON-TOO-OLD in TROUBLESHOOTING.md)")
+
+from invoke import Context, task
+from invoke.exceptions import Exit
+
+from scripts import commands, console
+from scripts.console import Session
+
+
+def _session(c: Context, json: bool = False, yes: bool = False) -> Session:
+    return console.open_session(c.config.phase4, as_json=json, yes=yes, stop=Exit)
+
+
+@task
+def check(c, json=False):
+    """Is this machine fit: Python, disk, memory, port; and which tools are used, from where."""
+    with _session(c, json) as session:
+        session.run("check", "engine", "tools", "minikube")
+
+
+@task
+def aiops(c, json=False):
+    """Which of Gordon, kubectl-ai and kagent can be used, and what does their work otherwise."""
+    with _session(c, json) as session:
+        commands.show_assistants(session, session.run("aiops"))
+
+
+@task
+def cluster_up(c, json=False, yes=False):
+    """Start the minikube cluster, or bring it back, with storage, metrics and an ingress controller."""
+    with _session(c, json, yes) as session:
+        session.run("cluster-addons")
+
+
+@task
+def cluster_down(c):
+    """Stop the cluster. Its data stays."""
+    with _session(c) as session:
+        commands.stop_cluster(session)
+
+
+@task
+def cluster_facts(c, json=False):
+    """Storage class, ingress class and controller, versions and capacity of the cluster."""
+    with _session(c, json) as session:
+        commands.show_facts(session, session.run("cluster-facts"))
+
+
+@task
+def survey(c, json=False):
+    """What the app is made of, and which database it wants, with the lines that say so."""
+    with _session(c, json) as session:
+        commands.show_survey(session, session.run("survey"))
+
+
+@task
+def build_images(c, json=False, yes=False):
+    """Build the images of frontend and backend, and try each alone."""
+    with _session(c, json, yes) as session:
+        session.run("build-images")
+
+
+@task
+def load_images(c, json=False, yes=False):
+    """Bring the images into the node, and compare their IDs with ours."""
+    with _session(c, json, yes) as session:
+        session.run("load-images")
+
+
+@task
+def validate(c, json=False, yes=False):
+    """Lint and render the chart, and have the cluster try its objects."""
+    with _session(c, json, yes) as session:
+        session.run("validate")
+
+
+@task
+def install(c, json=False, yes=False):
+    """Install or upgrade the Helm release, its secrets made or kept."""
+    with _session(c, json, yes) as session:
+        session.run("install")
+
+
+@task
+def monitor(c, json=False, yes=False):
+    """Wait until every pod is ready and every service has endpoints; say which pod is not, and why."""
+    with _session(c, json, yes) as session:
+        session.run("monitor")
+
+
+@task
+def dns(c, json=False, yes=False):
+    """Make the host name lead to the app: the hosts entry, asked for first."""
+    with _session(c, json, yes) as session:
+        commands.show_access(session, session.run("dns"))
+
+
+@task
+def smoke(c, json=False, yes=False):
+    """Ask the app through its ingress: the page and the API."""
+    with _session(c, json, yes) as session:
+        session.run("smoke")
+
+
+@task(default=True)
+def deploy(c, json=False, yes=False):
+    """All of it: cluster, images, release, access, proof."""
+    with _session(c, json, yes) as session:
+        outcome = session.run(
+            "check", "aiops", "cluster-up", "cluster-facts", "survey", "build-images", "load-images",
+            "validate", "install", "monitor", "dns", "smoke",
+        )  # fmt: skip
+        commands.show_deployed(session, outcome)
+
+
+@task
+def status(c, json=False):
+    """What runs: pods, services, ingress, release. Changes nothing."""
+    with _session(c, json) as session:
+        commands.show_status(session)
+
+
+@task(help={"component": "frontend, backend or postgres; all of them when left out", "follow": "go on until Ctrl-C"})
+def logs(c, component="", follow=False):
+    """The logs of the app's pods."""
+    with _session(c) as session:
+        commands.show_logs(session, component, follow)
+
+
+@task(name="open")
+def open_(c):
+    """Open the app in the browser."""
+    with _session(c) as session:
+        commands.open_browser(session)
+
+
+@task(help={"yes": "do not ask"})
+def destroy(c, yes=False):
+    """Delete the cluster with all its data. Asks first. The cache of tools and images stays."""
+    with _session(c, yes=yes) as session:
+        commands.destroy(session)
