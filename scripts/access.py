@@ -60,7 +60,13 @@ def configure(run: Run, cluster: Cluster) -> Access:
         return Access(run.settings.local_url, "", (*advice, f"for {url}/ add to {HOSTS}: {line}"))
     write_entry(HOSTS, address, host)
     if resolve(host) != address:
-        raise failure("HOSTS-ENTRY", host, f"{host} has an entry in {HOSTS}, but resolves to {resolve(host) or 'nothing'}", f"wanted: {line}", "another entry, a VPN or a resolver on this machine comes first: remove its entry for this name")
+        raise failure(
+            "HOSTS-ENTRY",
+            host,
+            f"{host} has an entry in {HOSTS}, but resolves to {resolve(host) or 'nothing'}",
+            f"wanted: {line}",
+            "another entry, a VPN or a resolver on this machine comes first: remove its entry for this name",
+        )
     return Access(run.settings.local_url, url, tuple(advice))
 
 
@@ -92,7 +98,7 @@ def remove_entry(hosts: Path, host: str) -> bool:
 def resolve(host: str) -> str:
     """The IPv4 address of a name as this machine sees it, empty when it has none."""
     try:
-        return socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0]
+        return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
     except socket.gaierror:
         return ""
 
@@ -134,7 +140,9 @@ def _ask(url: str, host: str, done: list[Check]) -> Finding | None:
     try:
         answer = requests.get(url, headers={"Host": host}, timeout=REQUEST_TIMEOUT, proxies={"http": ""})
     except requests.RequestException as error:
-        return Finding("INGRESS-UNREACHABLE", url, f"nothing answers at {url}", str(error)[:200], "`invoke status`; `invoke cluster-up` brings a stopped cluster back")
+        return Finding(
+            "INGRESS-UNREACHABLE", url, f"nothing answers at {url}", str(error)[:200], "`invoke status`; `invoke cluster-up` brings a stopped cluster back"
+        )
     told = {
         404: "the ingress controller knows no route for this host and path",
         502: "the ingress controller cannot connect to the pod",
@@ -142,9 +150,21 @@ def _ask(url: str, host: str, done: list[Check]) -> Finding | None:
         504: "the pod does not answer in time",
     }
     if answer.status_code != 200:
-        return Finding("SMOKE-FAILED", url, f"{url} answers {answer.status_code}: {told.get(answer.status_code, 'not what a working app says')}", answer.text[:300], "`invoke monitor` says what is wrong with the pods")
+        return Finding(
+            "SMOKE-FAILED",
+            url,
+            f"{url} answers {answer.status_code}: {told.get(answer.status_code, 'not what a working app says')}",
+            answer.text[:300],
+            "`invoke monitor` says what is wrong with the pods",
+        )
     wanted = "json" if "/api/" in url else "html"
     if wanted not in answer.headers.get("content-type", ""):
-        return Finding("SMOKE-FAILED", url, f"{url} answers, but not with {wanted}: somebody else is there", answer.text[:200], "look for a proxy, or another program on this port")
+        return Finding(
+            "SMOKE-FAILED",
+            url,
+            f"{url} answers, but not with {wanted}: somebody else is there",
+            answer.text[:200],
+            "look for a proxy, or another program on this port",
+        )
     done.append(Check(f"{url} (host {host})", answer.status_code, answer.elapsed.total_seconds()))
     return None

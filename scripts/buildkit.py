@@ -20,7 +20,9 @@ CA_VARIABLES = ("PIP_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
-def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str], labels: Mapping[str, str] | None = None) -> str:
+def build(
+    run: Run, engine: Engine, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str], labels: Mapping[str, str] | None = None
+) -> str:
     """Build `dockerfile` over `context` as `reference` and return the image ID (sha256:...).
 
     arguments: build arguments, public by nature. A private CA, pip's and npm's configuration reach the build as secrets
@@ -110,7 +112,7 @@ def _npm_configuration() -> str:
     own = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
     lines = own.read_text(encoding="utf-8", errors="replace").splitlines() if own.is_file() else []
     kept = [line for line in lines if re.match(r"\s*(registry\s*=|@[\w.-]+:registry\s*=|//|https?-proxy\s*=|proxy\s*=|strict-ssl\s*=)", line)]
-    registry = os.environ.get("NPM_CONFIG_REGISTRY") or os.environ.get("npm_config_registry")
+    registry = os.environ.get("NPM_CONFIG_REGISTRY")
     if registry:
         kept.append(f"registry={registry}")
     return "\n".join([*kept, "fund=false", "audit=false", "update-notifier=false", ""])

@@ -77,7 +77,13 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any]) ->
     run.say("linting and rendering the chart")
     linted = run.shell.run(helm, "lint", "--strict", "--quiet", CHART, *files, "-f", "-", stdin=text, check=False)
     if not linted.ok:
-        raise failure("CHART-INVALID", "helm-chart", "the chart does not pass `helm lint --strict`", linted.tail(12), "mend what helm names; values come from helm-chart/values.yaml and phase4.release.values")
+        raise failure(
+            "CHART-INVALID",
+            "helm-chart",
+            "the chart does not pass `helm lint --strict`",
+            linted.tail(12),
+            "mend what helm names; values come from helm-chart/values.yaml and phase4.release.values",
+        )
     release = run.settings.release
     scope = ("--namespace", release.namespace, "--kube-context", run.settings.context)
     rendered = run.shell.run(helm, "template", release.name, CHART, *scope, *files, "-f", "-", stdin=text, check=False)
@@ -98,7 +104,13 @@ def _try_on_cluster(run: Run, tools: Mapping[str, Found], manifest: str) -> None
         "--field-manager=phase4-dry-run", "-f", "-", stdin=manifest, check=False,
     )  # fmt: skip
     if not tried.ok:
-        raise failure("CHART-INVALID", "helm-chart", "the cluster would refuse what the chart renders", "\n".join(tried.stderr.splitlines()[-8:]), "mend the object that is named")
+        raise failure(
+            "CHART-INVALID",
+            "helm-chart",
+            "the cluster would refuse what the chart renders",
+            "\n".join(tried.stderr.splitlines()[-8:]),
+            "mend the object that is named",
+        )
 
 
 def ensure_namespace(run: Run, tools: Mapping[str, Found]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -9,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from scripts import transport
 from scripts.findings import failure
@@ -129,6 +128,8 @@ def check_port_free(run: Run, port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return  # a port that only the engine may open
             raise failure(
                 "PORT-TAKEN",
                 f"127.0.0.1:{port}",
@@ -148,7 +149,7 @@ def _holder(run: Run, port: int) -> str:
 
 def _start(run: Run, engine: Engine, minikube: Found, parts: NodeParts | None) -> None:
     wanted = run.settings.cluster
-    argv = [
+    argv: list[str | Path] = [
         minikube.path, "start", "-p", wanted.profile, "--driver=docker", "--container-runtime=containerd",
         f"--kubernetes-version={wanted.kubernetes_version}", f"--memory={wanted.memory}", f"--cpus={wanted.cpus}",
         f"--ports=127.0.0.1:{wanted.ingress_port}:80", "--keep-context", "--interactive=false", "--output=json",
@@ -245,7 +246,7 @@ def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Clust
     if "kube-system/metrics-server" not in present:
         own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
         _enable(run, tools, "metrics-server", **own)
-    if not _ingress_classes(run, tools):
+    if not get_items(run, tools, "ingressclasses"):
         run.say("installing the ingress controller")
         image = node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL
         manifest = INGRESS_MANIFEST.read_text(encoding="utf-8").replace("TRAEFIK_IMAGE", image)
@@ -266,12 +267,14 @@ def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> 
 
 
 def _deployments(run: Run, tools: Mapping[str, Found]) -> set[str]:
-    items = json.loads(kubectl(run, tools, "get", "deployments", "-A", "-o", "json").stdout)["items"]
+    items = get_items(run, tools, "deployments", "-A")
     return {f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in items}
 
 
-def _ingress_classes(run: Run, tools: Mapping[str, Found]) -> list[dict[str, Any]]:
-    return json.loads(kubectl(run, tools, "get", "ingressclasses", "-o", "json").stdout)["items"]
+def get_items(run: Run, tools: Mapping[str, Found], *arguments: str) -> list[dict[str, Any]]:
+    """The items of `kubectl get ... -o json`."""
+    items: list[dict[str, Any]] = json.loads(kubectl(run, tools, "get", *arguments, "-o", "json").stdout)["items"]
+    return items
 
 
 def _wait_available(run: Run, tools: Mapping[str, Found], deployments: list[str]) -> None:
@@ -283,7 +286,13 @@ def _wait_available(run: Run, tools: Mapping[str, Found], deployments: list[str]
         )  # fmt: skip
         if not waited.ok:
             pods = kubectl(run, tools, "-n", namespace, "get", "pods", "-o", "wide", check=False).stdout
-            raise failure("ADDON-NOT-READY", f"deployment/{deployment}", f"{name} did not become available", waited.tail(2) + "\n" + pods, f"kubectl --context {run.settings.context} -n {namespace} describe pods")
+            raise failure(
+                "ADDON-NOT-READY",
+                f"deployment/{deployment}",
+                f"{name} did not become available",
+                waited.tail(2) + "\n" + pods,
+                f"kubectl --context {run.settings.context} -n {namespace} describe pods",
+            )
 
 
 def facts(run: Run, tools: Mapping[str, Found]) -> Facts:
@@ -312,7 +321,12 @@ def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any) -> Facts:
             "`invoke cluster-up` adds one to a cluster of ours",
         )
     if not classes["items"]:
-        raise failure("INGRESS-CLASS-MISSING", "ingressclass", "the cluster has no ingress class, so nothing would serve the Ingress", remedy="`invoke cluster-up` adds a controller")
+        raise failure(
+            "INGRESS-CLASS-MISSING",
+            "ingressclass",
+            "the cluster has no ingress class, so nothing would serve the Ingress",
+            remedy="`invoke cluster-up` adds a controller",
+        )
     chosen = next((one for one in classes["items"] if _is_default(one, "ingressclass.kubernetes.io/is-default-class")), classes["items"][0])
     controller = chosen["spec"]["controller"]
     word = next((kind for kind in ("traefik", "nginx", "haproxy") if kind in controller), controller)

@@ -69,7 +69,9 @@ def show_deployed(session: Session, outcome: Outcome) -> None:
     show_access(session, outcome)
     timings = session.context.settings.cache / "logs" / "timings.json"
     timings.parent.mkdir(parents=True, exist_ok=True)
-    timings.write_text(json.dumps([{"stage": one.name, "start": round(one.start, 3), "end": round(one.end, 3)} for one in outcome.timings], indent=1), encoding="utf-8")
+    timings.write_text(
+        json.dumps([{"stage": one.name, "start": round(one.start, 3), "end": round(one.end, 3)} for one in outcome.timings], indent=1), encoding="utf-8"
+    )
 
 
 def _present(session: Session, names: Iterable[str]) -> dict[str, Found]:
@@ -82,7 +84,13 @@ def _kubectl(session: Session) -> dict[str, Found]:
     found = _present(session, ("kubectl",))
     ready = cluster.kubectl(session.context, found, "get", "--raw", "/readyz", "--request-timeout=5s", check=False)
     if not ready.ok:
-        raise failure("CLUSTER-NOT-RUNNING", session.context.settings.context, f"the cluster {session.context.settings.context} does not answer", ready.tail(2), "invoke deploy")
+        raise failure(
+            "CLUSTER-NOT-RUNNING",
+            session.context.settings.context,
+            f"the cluster {session.context.settings.context} does not answer",
+            ready.tail(2),
+            "invoke deploy",
+        )
     return found
 
 

@@ -37,22 +37,48 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
 
 
 def _furnish(run: Run, results: Results) -> cluster.Cluster:
-    cluster.furnish(run, results["engine"], _found(results), results["cluster-up"], results["addon-images"])
-    return results["cluster-up"]
+    found: cluster.Cluster = results["cluster-up"]
+    cluster.furnish(run, results["engine"], _found(results), found, results["addon-images"])
+    return found
 
 
 STAGES = {
     stage.name: stage
     for stage in (
         Stage("check", (), lambda run, _: preflight.check(run), lambda found: f"{found.system}, Python {found.python}, {found.disk:.0f} GiB free"),
-        Stage("aiops", ("check",), lambda run, _: aiops.probe(run), lambda found: ", ".join(one.name for one in found if one.usable) or "none usable; fallbacks named"),
+        Stage(
+            "aiops",
+            ("check",),
+            lambda run, _: aiops.probe(run),
+            lambda found: ", ".join(one.name for one in found if one.usable) or "none usable; fallbacks named",
+        ),
         Stage("upstream", ("check",), lambda run, _: bases.from_upstream(run), lambda yes: "upstream registries answer" if yes else "package registries only"),
-        Stage("tools", ("upstream",), lambda run, done: _tools(run, done["upstream"]), lambda found: ", ".join(f"{one.name} {one.version} ({one.source})" for one in found.values())),
+        Stage(
+            "tools",
+            ("upstream",),
+            lambda run, done: _tools(run, done["upstream"]),
+            lambda found: ", ".join(f"{one.name} {one.version} ({one.source})" for one in found.values()),
+        ),
         Stage("minikube", ("upstream",), lambda run, done: tools.ensure(run, "minikube", done["upstream"]), lambda found: f"{found.version} ({found.source})"),
         Stage("engine", ("check",), lambda run, _: engine.ensure(run), lambda found: f"docker {found.version}"),
-        Stage("survey", ("check",), lambda run, _: survey.survey(run), lambda found: f"Next.js {found.next_version} ({found.output}), {found.module}, database: {found.database}"),
-        Stage("base-images", ("engine", "upstream"), lambda run, done: bases.ensure(run, done["engine"], BASE_IMAGES, done["upstream"]), lambda found: ", ".join(found.values())),
-        Stage("build-images", ("survey", "base-images"), lambda run, done: images.build(run, done["engine"], done["survey"], done["base-images"]), lambda found: ", ".join(found.references())),
+        Stage(
+            "survey",
+            ("check",),
+            lambda run, _: survey.survey(run),
+            lambda found: f"Next.js {found.next_version} ({found.output}), {found.module}, database: {found.database}",
+        ),
+        Stage(
+            "base-images",
+            ("engine", "upstream"),
+            lambda run, done: bases.ensure(run, done["engine"], BASE_IMAGES, done["upstream"]),
+            lambda found: ", ".join(found.values()),
+        ),
+        Stage(
+            "build-images",
+            ("survey", "base-images"),
+            lambda run, done: images.build(run, done["engine"], done["survey"], done["base-images"]),
+            lambda found: ", ".join(found.references()),
+        ),
         Stage("node-image", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.NodeParts(node.node_image(run, done["engine"]))),
         Stage("cluster-parts", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.cluster_parts(run, done["engine"])),
         Stage(
@@ -61,14 +87,36 @@ STAGES = {
             lambda run, done: cluster.up(run, done["engine"], _found(done), done["node-image"]),
             lambda found: f"{found.profile} at {found.address}{'' if found.created else ', there already'}",
         ),
-        Stage("addon-images", ("engine", "cluster-parts"), lambda run, done: node.AddonImages({}) if done["upstream"] else node.addon_images(run, done["engine"])),
+        Stage(
+            "addon-images", ("engine", "cluster-parts"), lambda run, done: node.AddonImages({}) if done["upstream"] else node.addon_images(run, done["engine"])
+        ),
         Stage("cluster-addons", ("cluster-up", "addon-images"), _furnish, lambda found: "storage, metrics, ingress"),
-        Stage("cluster-facts", ("cluster-addons",), lambda run, done: cluster.facts(run, _found(done)), lambda found: f"Kubernetes {found.kubernetes}, storage class {found.default_storage_class}, ingress class {found.ingress_class}"),
+        Stage(
+            "cluster-facts",
+            ("cluster-addons",),
+            lambda run, done: cluster.facts(run, _found(done)),
+            lambda found: f"Kubernetes {found.kubernetes}, storage class {found.default_storage_class}, ingress class {found.ingress_class}",
+        ),
         Stage("load-images", ("build-images", "cluster-up"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
         Stage("validate", ("cluster-facts", "load-images"), _validate, lambda found: f"{len(found.objects)} objects accepted"),
-        Stage("install", ("validate",), lambda run, done: release.install(run, _found(done), done["validate"]), lambda found: f"revision {found.revision}{'' if found.changed else ', unchanged'}"),
-        Stage("monitor", ("install",), lambda run, done: rollout.monitor(run, _found(done)), lambda found: f"{len(found.pods)} pods ready, {len(found.services)} services with endpoints"),
+        Stage(
+            "install",
+            ("validate",),
+            lambda run, done: release.install(run, _found(done), done["validate"]),
+            lambda found: f"revision {found.revision}{'' if found.changed else ', unchanged'}",
+        ),
+        Stage(
+            "monitor",
+            ("install",),
+            lambda run, done: rollout.monitor(run, _found(done)),
+            lambda found: f"{len(found.pods)} pods ready, {len(found.services)} services with endpoints",
+        ),
         Stage("dns", ("monitor",), lambda run, done: access.configure(run, done["cluster-up"]), lambda found: found.host_url or found.local_url),
-        Stage("smoke", ("dns",), lambda run, done: access.smoke(run, done["dns"], done["survey"].health_path or "/health"), lambda found: f"{len(found)} requests answered"),
+        Stage(
+            "smoke",
+            ("dns",),
+            lambda run, done: access.smoke(run, done["dns"], done["survey"].health_path or "/health"),
+            lambda found: f"{len(found)} requests answered",
+        ),
     )
 }

@@ -107,7 +107,13 @@ def try_alone(run: Run, engine: Engine, reference: str, port: int, path: str) ->
                     return
                 answer = f"{url} did not answer 200"
         log = run.shell.run(engine.client, "logs", "--tail", "15", container, check=False).tail(15) if started.ok else started.tail(5)
-        raise failure("IMAGE-RUN-FAILED", reference, f"{reference.split(':')[0]} was built but does not work by itself", f"{answer}\n{log}".strip(), f"try it: docker run -p {port}:{port} {reference}")
+        raise failure(
+            "IMAGE-RUN-FAILED",
+            reference,
+            f"{reference.split(':')[0]} was built but does not work by itself",
+            f"{answer}\n{log}".strip(),
+            f"try it: docker run -p {port}:{port} {reference}",
+        )
     finally:
         if container and not run.shell.cancelled:
             run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)

@@ -66,11 +66,32 @@ def judge(machine: Machine, disk: float, memory: int) -> tuple[Finding, ...]:
     """What speaks against this machine. disk: GiB needed free. memory: MiB that the node gets."""
     findings = []
     if tuple(int(part) for part in machine.python.split(".")[:2]) < PYTHON_MINIMUM:
-        findings.append(Finding("PYTHON-TOO-OLD", sys.executable, f"Python {machine.python} is too old", remedy="install Python 3.11 or later and run `python3.11 -m pip install -r requirements.txt`"))
+        findings.append(
+            Finding(
+                "PYTHON-TOO-OLD",
+                sys.executable,
+                f"Python {machine.python} is too old",
+                remedy="install Python 3.11 or later and run `python3.11 -m pip install -r requirements.txt`",
+            )
+        )
     if machine.disk < disk:
-        findings.append(Finding("DISK-TOO-SMALL", "disk", f"{machine.disk:.1f} GiB are free, and {disk:.0f} GiB are needed", remedy="free some space (docker system prune), or move the cache: INVOKE_PHASE4_SUPPLY_CACHE=/larger/disk"))
+        findings.append(
+            Finding(
+                "DISK-TOO-SMALL",
+                "disk",
+                f"{machine.disk:.1f} GiB are free, and {disk:.0f} GiB are needed",
+                remedy="free some space (docker system prune), or move the cache: INVOKE_PHASE4_SUPPLY_CACHE=/larger/disk",
+            )
+        )
     if machine.memory < memory + MEMORY_BESIDE:
-        findings.append(Finding("MEMORY-TOO-SMALL", "memory", f"this machine has {machine.memory} MiB of memory, and the cluster alone takes {memory}", remedy=f"give the cluster less: INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, machine.memory - MEMORY_BESIDE)} (2048 at least)"))
+        findings.append(
+            Finding(
+                "MEMORY-TOO-SMALL",
+                "memory",
+                f"this machine has {machine.memory} MiB of memory, and the cluster alone takes {memory}",
+                remedy=f"give the cluster less: INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, machine.memory - MEMORY_BESIDE)} (2048 at least)",
+            )
+        )
     return tuple(findings)
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console, Group
@@ -103,7 +104,7 @@ class Progress:
         if self.mode != "json":
             self._line(escape(text))
 
-    def table(self, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def table(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A small table."""
         if self.mode == "json":
             for row in rows:

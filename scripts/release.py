@@ -63,10 +63,18 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
         return Release(release.name, release.namespace, int(deployed["revision"]), False)
     run.say("upgrading the release" if deployed else "installing the release")
     files = [part for name in release.values for part in ("-f", str(Path(name).expanduser()))]
+    # Helm 4 applies on the server, where a field that somebody patched by hand would otherwise be a conflict for good.
+    force = ["--force-conflicts"] if tools["helm"].version.startswith("v4") else []
     values = yaml.safe_dump({**rendered.values, "existingSecretVersion": version})
-    result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, *files, "-f", "-", stdin=values)
+    result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, *force, *files, "-f", "-", stdin=values)
     if not result.ok:
-        raise failure("RELEASE-FAILED", f"release {release.namespace}/{release.name}", "helm could not install the release", result.tail(8), "mend what helm names and run `invoke install` again")
+        raise failure(
+            "RELEASE-FAILED",
+            f"release {release.namespace}/{release.name}",
+            "helm could not install the release",
+            result.tail(8),
+            "mend what helm names and run `invoke install` again",
+        )
     latest = _latest(run, tools)
     assert latest, "helm installed a release that it does not list"
     return Release(release.name, release.namespace, int(latest["revision"]), True)
@@ -95,7 +103,13 @@ def _recover(run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]) -> 
     record = f"sh.helm.release.v1.{name}.v{stuck['revision']}"
     removed = kubectl(run, tools, "-n", namespace, "delete", "secret", record, check=False)
     if not removed.ok:
-        raise failure("RELEASE-STUCK", f"release {namespace}/{name}", f"an interrupted helm left revision {stuck['revision']} {stuck['status']}", removed.tail(3), f"kubectl --context {run.settings.context} -n {namespace} delete secret {record}")
+        raise failure(
+            "RELEASE-STUCK",
+            f"release {namespace}/{name}",
+            f"an interrupted helm left revision {stuck['revision']} {stuck['status']}",
+            removed.tail(3),
+            f"kubectl --context {run.settings.context} -n {namespace} delete secret {record}",
+        )
     return _latest(run, tools)
 
 
@@ -114,7 +128,7 @@ def put_secrets(run: Run, tools: Mapping[str, Found], with_database: bool) -> st
     data = complete_secrets(data, run.settings.release.name, with_database)
     run.shell.hide(*data.values())
     if data == kept:
-        return existing["metadata"]["resourceVersion"]
+        return str(existing["metadata"]["resourceVersion"])
     manifest = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.cluster import kubectl
+from scripts.cluster import get_items, kubectl
 from scripts.findings import Failure, Finding
 from scripts.run import Run
 from scripts.supply.tools import Found
@@ -40,7 +39,20 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
         waited = time.monotonic() - started
         _stop_on_trouble(run, tools, state, waited)
         if waited > run.settings.release.timeout:
-            raise Failure(*(findings(state, 0.0, {}) or [Finding("ROLLOUT-TIMEOUT", waiting[0], f"not everything came up within {run.settings.release.timeout} s", "\n".join(waiting), f"kubectl --context {run.settings.context} -n {run.settings.release.namespace} get pods,events")]))
+            raise Failure(
+                *(
+                    findings(state, 0.0, {})
+                    or [
+                        Finding(
+                            "ROLLOUT-TIMEOUT",
+                            waiting[0],
+                            f"not everything came up within {run.settings.release.timeout} s",
+                            "\n".join(waiting),
+                            f"kubectl --context {run.settings.context} -n {run.settings.release.namespace} get pods,events",
+                        )
+                    ]
+                )
+            )
         if waiting != shown:
             shown = waiting
             run.say("waiting for " + ", ".join(waiting))
@@ -49,7 +61,7 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
 
 def look(run: Run, tools: Mapping[str, Found]) -> list[dict[str, Any]]:
     """All objects of the release's namespace that a rollout depends on."""
-    return json.loads(kubectl(run, tools, "-n", run.settings.release.namespace, "get", KINDS, "-o", "json").stdout)["items"]
+    return get_items(run, tools, KINDS, "-n", run.settings.release.namespace)
 
 
 def _stop_on_trouble(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waited: float) -> None:
@@ -87,15 +99,47 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
         ended = status.get("lastState", {}).get("terminated") or status.get("state", {}).get("terminated") or {}
         reason, words = waiting.get("reason", ""), waiting.get("message", "")
         if reason in ("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName"):
-            return [Finding("IMAGE-PULL", subject, f"{name} cannot get its image {status['image']}", words, "`invoke load-images` sends the app's images to the node; check the tag")]
+            return [
+                Finding(
+                    "IMAGE-PULL",
+                    subject,
+                    f"{name} cannot get its image {status['image']}",
+                    words,
+                    "`invoke load-images` sends the app's images to the node; check the tag",
+                )
+            ]
         if reason in ("CreateContainerConfigError", "CreateContainerError"):
-            return [Finding("CONFIG-MISSING", subject, f"{name} lacks a part of its configuration", words, "the Secret or ConfigMap that is named must have that key; `invoke install` writes ours")]
+            return [
+                Finding(
+                    "CONFIG-MISSING",
+                    subject,
+                    f"{name} lacks a part of its configuration",
+                    words,
+                    "the Secret or ConfigMap that is named must have that key; `invoke install` writes ours",
+                )
+            ]
         if ended.get("reason") == "OOMKilled":
-            return [Finding("OUT-OF-MEMORY", subject, f"{name} used more memory than its limit and was ended", f"restarts: {status['restartCount']}", "raise resources.limits.memory of this component in a values file (phase4.release.values)")]
+            return [
+                Finding(
+                    "OUT-OF-MEMORY",
+                    subject,
+                    f"{name} used more memory than its limit and was ended",
+                    f"restarts: {status['restartCount']}",
+                    "raise resources.limits.memory of this component in a values file (phase4.release.values)",
+                )
+            ]
         if reason == "CrashLoopBackOff" or (status["restartCount"] >= RESTARTS and not status["ready"]):
             log = logs.get(name, "")
             code = f"exit status {ended.get('exitCode', '?')}"
-            return [Finding("CRASH-LOOP", subject, f"{name} starts and ends again: {_last_error(log) or code}", log or code, f"kubectl -n {pod['metadata']['namespace']} logs {name} --previous")]
+            return [
+                Finding(
+                    "CRASH-LOOP",
+                    subject,
+                    f"{name} starts and ends again: {_last_error(log) or code}",
+                    log or code,
+                    f"kubectl -n {pod['metadata']['namespace']} logs {name} --previous",
+                )
+            ]
     return []
 
 
@@ -105,13 +149,29 @@ def _pod_findings(pod: dict[str, Any], state: list[dict[str, Any]], waited: floa
     conditions = {one["type"]: one for one in pod["status"].get("conditions", [])}
     scheduled = conditions.get("PodScheduled", {})
     if waited >= PATIENCE and scheduled.get("status") == "False":
-        return [Finding("POD-PENDING", subject, f"{name} cannot be placed on a node", scheduled.get("message", ""), "free what is short, give the cluster more (phase4.cluster), or mend the claim that is named")]
+        return [
+            Finding(
+                "POD-PENDING",
+                subject,
+                f"{name} cannot be placed on a node",
+                scheduled.get("message", ""),
+                "free what is short, give the cluster more (phase4.cluster), or mend the claim that is named",
+            )
+        ]
     if waited < PATIENCE or conditions.get("Ready", {}).get("status") == "True":
         return []
     failing = [event for event in _of(state, "Event") if event.get("involvedObject", {}).get("name") == name and event.get("reason") == "Unhealthy"]
     if failing:
         words = failing[-1].get("message", "")
-        return [Finding("PROBE-FAILING", subject, f"{name} runs, but its probe fails", words, "the backend must answer its health path on port 8001; see backend.healthPath in the chart's values")]
+        return [
+            Finding(
+                "PROBE-FAILING",
+                subject,
+                f"{name} runs, but its probe fails",
+                words,
+                "the backend must answer its health path on port 8001; see backend.healthPath in the chart's values",
+            )
+        ]
     return []
 
 
@@ -145,7 +205,7 @@ def endpoints(state: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def _phases(state: list[dict[str, Any]]) -> dict[str, str]:
-    return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in _of(state, "Pod")}
+    return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in _of(state, "Pod") if not pod["metadata"].get("deletionTimestamp")}
 
 
 def _of(state: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

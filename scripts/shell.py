@@ -111,9 +111,7 @@ class Shell:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._note([str(part) for part in argv], "detached")
         with log.open("ab") as out:
-            self._command(str(argv[0]))(
-                *map(str, argv[1:]), _out=out, _err=out, _bg=True, _bg_exc=False, _new_session=True, _env=self.env()
-            )
+            self._command(str(argv[0]))(*map(str, argv[1:]), _out=out, _err=out, _bg=True, _bg_exc=False, _new_session=True, _env=self.env())
 
     def cancel(self) -> None:
         """End every running process, and start no other."""

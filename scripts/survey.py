@@ -52,7 +52,12 @@ def survey(run: Run) -> Survey:
 def read(root: Path, database: str = "auto") -> Survey:
     """Survey the app in `root`. database: `postgres` or `file` settles what the code would otherwise decide."""
     if not root.is_dir():
-        raise failure("APP-NOT-FOUND", str(root), f"there is no app in {root}", remedy="set phase4.app.path to the folder of the app, or remove it to use the reference app")
+        raise failure(
+            "APP-NOT-FOUND",
+            str(root),
+            f"there is no app in {root}",
+            remedy="set phase4.app.path to the folder of the app, or remove it to use the reference app",
+        )
     frontend = _frontend(root)
     backend, module, module_evidence = _backend(root)
     sources = list(_sources(backend))
@@ -92,7 +97,13 @@ def _frontend(root: Path) -> Path:
         package = candidate / "package.json"
         if package.is_file() and '"next"' in package.read_text(encoding="utf-8", errors="replace"):
             return candidate
-    raise failure("APP-INCOMPLETE", str(root), "no Next.js frontend was found", f"looked for a package.json with next in {root}/frontend, web, client and .", "see `invoke survey`; docs/configuration.md tells the shape that is expected")
+    raise failure(
+        "APP-INCOMPLETE",
+        str(root),
+        "no Next.js frontend was found",
+        f"looked for a package.json with next in {root}/frontend, web, client and .",
+        "see `invoke survey`; docs/configuration.md tells the shape that is expected",
+    )
 
 
 def _backend(root: Path) -> tuple[Path, str, Evidence]:
@@ -116,7 +127,9 @@ def _backend(root: Path) -> tuple[Path, str, Evidence]:
 
 def _database(sources: list[Path], root: Path) -> tuple[Literal["postgres", "file"] | None, list[Evidence]]:
     """The database that the code is made for, and the lines that say so; None when nothing does."""
-    postgres = [item for item in (_first(sources, root, pattern) for pattern in (r"postgres(?:ql)?(?:\+\w+)?(?::|\b)", r"\b(?:psycopg2?|asyncpg|pg8000)\b")) if item]
+    postgres = [
+        item for item in (_first(sources, root, pattern) for pattern in (r"postgres(?:ql)?(?:\+\w+)?(?::|\b)", r"\b(?:psycopg2?|asyncpg|pg8000)\b")) if item
+    ]
     files = [item for item in (_first(sources, root, pattern) for pattern in (r"sqlite(?:\+\w+)?://", r"\.(?:sqlite3?|db|json)[\"']")) if item]
     url = _first(sources, root, r"DATABASE_URL")
     reasons = [item[0] for item in (*postgres, *([url] if url else []), *files)]
@@ -139,13 +152,20 @@ def _output(frontend: Path) -> str:
 
 def _warnings(root: Path, frontend: Path, sources: list[Path], has_health: bool) -> Iterator[Finding]:
     if not (frontend / "package-lock.json").is_file():
-        yield Finding("APP-INCOMPLETE", str(frontend), "the frontend has no package-lock.json: its packages are not pinned", remedy="npm install --package-lock-only")
+        yield Finding(
+            "APP-INCOMPLETE", str(frontend), "the frontend has no package-lock.json: its packages are not pinned", remedy="npm install --package-lock-only"
+        )
     if not has_health:
         yield Finding("APP-INCOMPLETE", str(root), "the backend has no /health route; its probes would fail", remedy="add one that answers 200")
     for path, line in _lines(sources):
         port = re.search(r"(?:port\s*=\s*|--port[ =])(\d{4,5})\b", line)
         if port and int(port.group(1)) != PORT:
-            yield Finding("APP-INCOMPLETE", str(path.relative_to(root)), f"the code names port {port.group(1)}; in the cluster the backend listens on {PORT}", line.strip())
+            yield Finding(
+                "APP-INCOMPLETE",
+                str(path.relative_to(root)),
+                f"the code names port {port.group(1)}; in the cluster the backend listens on {PORT}",
+                line.strip(),
+            )
 
 
 def _sources(folder: Path) -> Iterator[Path]:

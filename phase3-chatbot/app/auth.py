@@ -70,9 +70,7 @@ def current_user(request: Request, database: Database, sent: Annotated[HTTPAutho
     if sent is None:
         raise refused
     try:
-        claims = jwt.decode(
-            sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": ["sub", "exp", "iat"]}
-        )
+        claims = jwt.decode(sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": ["sub", "exp", "iat"]})
         user = database.get(User, int(claims["sub"]))
     except (jwt.InvalidTokenError, ValueError) as error:
         raise refused from error

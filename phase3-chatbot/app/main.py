@@ -16,21 +16,21 @@ from sqlalchemy.exc import OperationalError
 
 from app import auth, chat, limits, logs, todos
 from app.config import config
-from app.database import create_schema, engine, is_reachable
+from app.database import engine, is_reachable, prepare
 
 log = logging.getLogger("app")
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Get ready to serve: logs, tables, and the model of answers that need either."""
-    logs.configure(config().log_level)
-    create_schema()
+    """Get ready to serve: the tables."""
+    prepare()
     log.info("ready: %s storage, %s", engine().dialect.name, "language model" if config().openai_api_key else "offline assistant")
     yield
     engine().dispose()
 
 
+logs.configure(config().log_level)  # not in lifespan: uvicorn's first lines come before it
 app = FastAPI(title="Todo chatbot", version="1.0.0", lifespan=lifespan)
 app.include_router(auth.router)
 app.include_router(todos.router)

@@ -33,8 +33,8 @@ def pack(target: Path, reference: str, files: Mapping[str, Path], entrypoint: Se
         for name, path in sorted(files.items()):
             entry = tarfile.TarInfo(name.lstrip("/"))
             entry.size, entry.mode = path.stat().st_size, 0o755
-            with path.open("rb") as content:
-                tar.addfile(entry, content)
+            with path.open("rb") as program:
+                tar.addfile(entry, program)
     content = layer.getvalue()
     layer_digest = hashlib.sha256(content).hexdigest()
     config = json.dumps(

@@ -79,7 +79,13 @@ def _ensure(run: Run, engine: Engine, name: str, upstream: bool) -> str:
             return reference
         refused = pulled.tail(4)
         if run.settings.supply.source == "upstream":
-            raise failure("BASE-IMAGE-UNAVAILABLE", reference, f"{reference} could not be pulled", refused, "check the network, or set phase4.supply.source to auto or registries")
+            raise failure(
+                "BASE-IMAGE-UNAVAILABLE",
+                reference,
+                f"{reference} could not be pulled",
+                refused,
+                "check the network, or set phase4.supply.source to auto or registries",
+            )
         run.say(f"{reference} could not be pulled; building a stand-in from packages")
     try:
         return stand_in(run, engine, name)
@@ -133,7 +139,9 @@ def _debian(run: Run, engine: Engine) -> str:
         )
     if not run.shell.which("debootstrap"):
         if not run.confirm("install debootstrap (it makes the Debian base image) by apt-get"):
-            raise failure("BASE-IMAGE-UNAVAILABLE", "debian", "debootstrap is not installed, and installing it was declined", remedy="apt-get install debootstrap")
+            raise failure(
+                "BASE-IMAGE-UNAVAILABLE", "debian", "debootstrap is not installed, and installing it was declined", remedy="apt-get install debootstrap"
+            )
         apt_install(run, "debootstrap")
     run.say(f"making a minimal Debian {SUITE} with debootstrap")
     folder = run.settings.cache / "debootstrap"
@@ -141,7 +149,13 @@ def _debian(run: Run, engine: Engine) -> str:
     folder.mkdir(parents=True)
     made = run.shell.run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, folder, debian_mirror(run), timeout=900, check=False)
     if not made.ok:
-        raise failure("REGISTRY-UNREACHABLE", "debootstrap", "debootstrap could not make a minimal Debian", made.tail(8), "check that apt-get update works here, or set phase4.supply.debian_mirror")
+        raise failure(
+            "REGISTRY-UNREACHABLE",
+            "debootstrap",
+            "debootstrap could not make a minimal Debian",
+            made.tail(8),
+            "check that apt-get update works here, or set phase4.supply.debian_mirror",
+        )
     for leftover in ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info"):
         shutil.rmtree(folder / leftover, ignore_errors=True)
     for needed in ("var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/log/apt"):

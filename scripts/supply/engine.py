@@ -92,7 +92,9 @@ def _start(run: Run, client: str, words: str) -> None:
     if not run.shell.which("dockerd"):
         _install(run)
     if not run.confirm("start the docker engine (dockerd) on this machine"):
-        raise failure("ENGINE-UNREACHABLE", "docker", "the docker engine does not answer, and starting it was declined", words, "start it yourself, then run this again")
+        raise failure(
+            "ENGINE-UNREACHABLE", "docker", "the docker engine does not answer, and starting it was declined", words, "start it yourself, then run this again"
+        )
     if Path("/run/systemd/system").is_dir():
         run.shell.run("systemctl", "start", "docker", timeout=START_TIMEOUT, check=False)
     else:
@@ -111,7 +113,9 @@ def _start(run: Run, client: str, words: str) -> None:
 def _install(run: Run) -> None:
     """Install docker.io by apt. Raises ENGINE-MISSING where that is not possible or declined."""
     if not run.shell.which("apt-get") or os.geteuid() != 0:
-        raise failure("ENGINE-MISSING", "docker", "no docker engine is installed, and only root on Debian or Ubuntu can have it installed here", remedy=_how_to_install())
+        raise failure(
+            "ENGINE-MISSING", "docker", "no docker engine is installed, and only root on Debian or Ubuntu can have it installed here", remedy=_how_to_install()
+        )
     if not run.confirm("install the docker engine (Debian package docker.io) by apt-get"):
         raise failure("ENGINE-MISSING", "docker", "no docker engine is installed, and installing it was declined", remedy=_how_to_install())
     apt_install(run, "docker.io")
@@ -125,7 +129,13 @@ def apt_install(run: Run, *packages: str) -> None:
     for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         result = run.shell.run("apt-get", *waiting, "-qq", *arguments, env=quiet, timeout=900, check=False)
         if not result.ok:
-            raise failure("REGISTRY-UNREACHABLE", "apt", f"apt-get {arguments[0]} failed", result.tail(8), "mend apt on this machine (sources, proxy, locks), then run the command again")
+            raise failure(
+                "REGISTRY-UNREACHABLE",
+                "apt",
+                f"apt-get {arguments[0]} failed",
+                result.tail(8),
+                "mend apt on this machine (sources, proxy, locks), then run the command again",
+            )
 
 
 def _runtime_options(run: Run) -> list[str]:

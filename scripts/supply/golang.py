@@ -115,7 +115,19 @@ def _compile(run: Run, name: str, program: Program, target: Path) -> None:
             shutil.copy(workspace / f"go{suffix}", workspace / f"{name}{suffix}")
         run.shell.run(go, "mod", "edit", f"-replace={program.replace}", modfile, env=environment)
     run.say(f"compiling {name}")
-    argv = [go, "build", "-mod=mod", f"-modfile={modfile}", "-trimpath", "-buildvcs=false", "-pgo=off", "-o", str(target), "-ldflags", f"-s -w {program.variables}"]
+    argv = [
+        go,
+        "build",
+        "-mod=mod",
+        f"-modfile={modfile}",
+        "-trimpath",
+        "-buildvcs=false",
+        "-pgo=off",
+        "-o",
+        str(target),
+        "-ldflags",
+        f"-s -w {program.variables}",
+    ]
     # A person goes on working beside this: the compiler takes what is left over.
     nice = ["nice", "-n", "10"] if run.shell.which("nice") else []
     result = run.shell.run(*nice, *argv, program.package, cwd=workspace, env=environment, timeout=BUILD_TIMEOUT, check=False)
@@ -181,7 +193,9 @@ def _workspace(run: Run, go: str, environment: dict[str, str]) -> Path:
         patches = MODULE / "patches"
         required = json.loads(run.shell.run(go, "mod", "edit", "-json", cwd=path, env=environment).stdout)["Require"]
         for module in [entry for entry in required if (patches / entry["Path"]).is_dir()]:
-            fetched = run.shell.run(go, "mod", "download", "-json", f"{module['Path']}@{module['Version']}", cwd=path, env=environment, timeout=600, check=False)
+            fetched = run.shell.run(
+                go, "mod", "download", "-json", f"{module['Path']}@{module['Version']}", cwd=path, env=environment, timeout=600, check=False
+            )
             if not fetched.ok:
                 raise _explain(module["Path"], fetched.stdout + fetched.stderr)
             copy = path / "patched" / module["Path"]
@@ -204,4 +218,10 @@ def _explain(subject: str, words: str) -> Failure:
             evidence,
             "check `go env GOPROXY`, the proxy and CA settings; then run the command again: what was fetched is kept",
         )
-    return failure("SOURCE-BUILD-FAILED", subject, f"{subject} could not be built from its Go module", evidence, "run the command again; if it fails alike, report these lines")
+    return failure(
+        "SOURCE-BUILD-FAILED",
+        subject,
+        f"{subject} could not be built from its Go module",
+        evidence,
+        "run the command again; if it fails alike, report these lines",
+    )

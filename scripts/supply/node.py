@@ -89,13 +89,8 @@ def cluster_parts(run: Run, engine: Engine) -> None:
         binary = golang.build(run, program)
         _replace(cache / "linux" / architecture() / KUBERNETES / program, binary)
     for program, reference in CONTROL_PLANE.items():
-        binary = golang.build(run, program)
-        path = f"/{program}" if program in ("pause", "coredns") else f"/usr/local/bin/{program}"
-        archive = make_once(
-            run.settings.cache / "images" / f"{binary.parent.name}.tar",
-            lambda target, binary=binary, path=path, reference=reference: pack(target, reference, {path: binary}, [path]),
-        )
-        _replace(_image_path(cache, reference), archive)
+        folder = "" if program in ("pause", "coredns") else "/usr/local/bin"  # where kubeadm's manifests expect it
+        _replace(_image_path(cache, reference), _packed(run, program, reference, folder))
     _replace(_image_path(cache, KUBE_PROXY), _kube_proxy(run, engine))
 
 
@@ -103,13 +98,19 @@ def addon_images(run: Run, engine: Engine) -> AddonImages:
     """Build the images of the addons as archives."""
     archives = {BUSYBOX: _saved(run, engine, "busybox", BUSYBOX, None)}
     for program, reference in ADDONS.items():
-        binary = golang.build(run, program)
-        path = f"/usr/local/bin/{program}"
-        archives[reference] = make_once(
-            run.settings.cache / "images" / f"{binary.parent.name}.tar",
-            lambda target, binary=binary, path=path, reference=reference: pack(target, reference, {path: binary}, [path]),
-        )
+        archives[reference] = _packed(run, program, reference, "/usr/local/bin")
     return AddonImages(archives)
+
+
+def _packed(run: Run, program: str, reference: str, folder: str) -> Path:
+    """The archive of an image that holds one program and starts it."""
+    binary = golang.build(run, program)
+    path = f"{folder}/{program}"
+
+    def make(target: Path) -> None:
+        pack(target, reference, {path: binary}, [path])
+
+    return make_once(run.settings.cache / "images" / f"{binary.parent.name}.tar", make)
 
 
 def _kube_proxy(run: Run, engine: Engine) -> Path:

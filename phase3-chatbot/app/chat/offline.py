@@ -87,7 +87,10 @@ _MINE = r"(?:all |me |my |the |of )*"
 _REQUESTS: list[tuple[str, Callable[[Toolbox, re.Match[str]], str]]] = [
     (r"(?:help|what can you do|how does this work)", lambda _toolbox, _match: HELP),
     (rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?) {_MINE}(?:done|completed|finished)(?: todos?| tasks?| ones)?", _list(True)),
-    (rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?|anything) {_MINE}(?:open|left|pending|todo|to do|unfinished)(?: todos?| tasks?| ones)?", _list(False)),
+    (
+        rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?|anything) {_MINE}(?:open|left|pending|todo|to do|unfinished)(?: todos?| tasks?| ones)?",
+        _list(False),
+    ),
     (r"what (?:do i|should i|must i)(?: have to| need to)? do(?: today| now| next)?", _list(False)),
     (rf"(?:show|list)(?: {_MINE}(?:todos?|tasks?|list|everything|items)?)?|(?:my )?(?:todos|tasks|list)|what(?:'s| is) on {_MINE}list", _list(None)),
     (rf"(?:add|create|new|remember)(?: an?)?(?: new)?(?: (?:todo|task|item))?(?: called| named)?:? (?:to )?(?P<title>.+?){_TAIL}", _add),

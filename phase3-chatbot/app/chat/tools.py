@@ -126,6 +126,5 @@ def _view(todo: Todo) -> dict[str, Any]:
 def specifications() -> list[dict[str, Any]]:
     """The tools as OpenAI's chat completions API wants them."""
     return [
-        {"type": "function", "function": {"name": name, "description": model.__doc__, "parameters": model.model_json_schema()}}
-        for name, model in TOOLS.items()
+        {"type": "function", "function": {"name": name, "description": model.__doc__, "parameters": model.model_json_schema()}} for name, model in TOOLS.items()
     ]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator
 from functools import cache
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import config
 from app.database.models import Base
 
+log = logging.getLogger("app.database")
+STARTUP_PATIENCE = 60.0  # seconds; app and database start together
 SCHEMA_LOCK = 4_401_001  # any number, as long as every replica takes the same
 
 
@@ -25,7 +31,7 @@ def engine() -> Engine:
     sqlite = create_engine(f"sqlite:///{folder / 'todos.sqlite3'}")
 
     @event.listens_for(sqlite, "connect")
-    def prepare(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    def set_pragmas(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -35,8 +41,22 @@ def engine() -> Engine:
     return sqlite
 
 
-def create_schema() -> None:
-    """Make the tables that are missing; replicas that start together wait for each other."""
+def prepare() -> None:
+    """Make the tables that are missing, waiting for a database that is still starting. Raises OperationalError."""
+    deadline = time.monotonic() + STARTUP_PATIENCE
+    while True:
+        try:
+            return _create_schema()
+        except OperationalError as error:
+            # A wrong password does not get better by waiting.
+            if time.monotonic() > deadline or "password authentication failed" in str(error):
+                raise
+            log.info("waiting for the database")
+            time.sleep(1)
+
+
+def _create_schema() -> None:
+    """Make the tables; replicas that start together wait for each other."""
     with engine().begin() as connection:
         if engine().dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})

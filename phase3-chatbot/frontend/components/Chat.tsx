@@ -17,7 +17,9 @@ export function Chat({ attempt, onChange }: Properties) {
   const [busy, setBusy] = useState(false);
   const end = useRef<HTMLDivElement>(null);
 
-  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [turns, busy]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: "nearest" }); // newer browsers return a promise, which an effect must not
+  }, [turns, busy]);
 
   async function say(text: string) {
     if (!text || busy) return;

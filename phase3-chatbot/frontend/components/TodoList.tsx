@@ -1,6 +1,6 @@
 "use client";
 
-import { FormEvent, KeyboardEvent, useState } from "react";
+import { FormEvent, KeyboardEvent, useEffect, useState } from "react";
 import { api, Todo } from "@/lib/api";
 
 type Properties = {
@@ -45,6 +45,14 @@ export function TodoList({ todos, attempt, refresh }: Properties) {
 
 function Item({ todo, change }: { todo: Todo; change: (work: () => Promise<unknown>) => Promise<boolean> }) {
   const [draft, setDraft] = useState<string | null>(null);
+  const [done, setDone] = useState(todo.completed);
+  useEffect(() => setDone(todo.completed), [todo.completed]);
+
+  /** Shown at once, taken back when the server does not agree. */
+  async function toggle() {
+    setDone(!done);
+    if (!(await change(() => api.change(todo.id, { completed: !done })))) setDone(done);
+  }
 
   async function save() {
     const title = (draft ?? "").trim();
@@ -58,12 +66,12 @@ function Item({ todo, change }: { todo: Todo; change: (work: () => Promise<unkno
   }
 
   return (
-    <li className={todo.completed ? "completed" : ""}>
+    <li className={done ? "completed" : ""}>
       <input
         type="checkbox"
         aria-label={`${todo.title} is done`}
-        checked={todo.completed}
-        onChange={() => void change(() => api.change(todo.id, { completed: !todo.completed }))}
+        checked={done}
+        onChange={() => void toggle()}
       />
       <span className="number">#{todo.id}</span>
       {draft === null ? (

