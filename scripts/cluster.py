@@ -52,11 +52,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class _Marker:
-    """What a cluster of ours was made with; kept in our cache while it exists."""
+    """What a cluster of ours was made with; kept in our cache while it exists. complete: it has run once."""
 
-    profile: str
     ingress_port: int
     kubernetes_version: str
+    complete: bool
 
 
 def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | None) -> Cluster:
@@ -70,10 +70,15 @@ def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | 
     _check_ownership(run, exists)
     running = exists and _answers(run, engine, tools["kubectl"])
     if not running:
+        if exists and not _marker(run).complete:
+            run.say("the last start was cut off: starting afresh")
+            delete(run, tools["minikube"])
+            exists = False
         _check_port(run, engine)
-        _write_marker(run)
+        _write_marker(run, complete=exists)
         run.say("starting the cluster" if not exists else "bringing the cluster back")
         _start(run, engine, tools["minikube"], parts)
+        _write_marker(run, complete=True)
     address = _address(run, engine)
     return Cluster(wanted.profile, run.settings.context, address, wanted.ingress_port, created=not exists)
 
@@ -91,8 +96,12 @@ def _check_ownership(run: Run, exists: bool) -> None:
             str(node.minikube_home() / "profiles" / wanted.profile),
             "choose another name (phase4.cluster.profile), or delete it yourself: minikube delete -p " + wanted.profile,
         )
-    made = json.loads(path.read_text(encoding="utf-8"))
-    differing = [f"{name}: made with {value}, settings say {getattr(wanted, name)}" for name, value in made.items() if getattr(wanted, name) != value]
+    made = _marker(run)
+    differing = [
+        f"{name}: made with {getattr(made, name)}, settings say {getattr(wanted, name)}"
+        for name in ("ingress_port", "kubernetes_version")
+        if getattr(made, name) != getattr(wanted, name)
+    ]
     if differing:
         raise failure(
             "CLUSTER-DIFFERENT",
@@ -207,11 +216,15 @@ def _marker_path(run: Run) -> Path:
     return run.settings.cache / "clusters" / f"{run.settings.cluster.profile}.json"
 
 
-def _write_marker(run: Run) -> None:
+def _marker(run: Run) -> _Marker:
+    return _Marker(**json.loads(_marker_path(run).read_text(encoding="utf-8")))
+
+
+def _write_marker(run: Run, complete: bool) -> None:
     wanted = run.settings.cluster
     path = _marker_path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(_Marker(wanted.profile, wanted.ingress_port, wanted.kubernetes_version))), encoding="utf-8")
+    path.write_text(json.dumps(asdict(_Marker(wanted.ingress_port, wanted.kubernetes_version, complete))), encoding="utf-8")
 
 
 def down(run: Run, minikube: Found) -> None:

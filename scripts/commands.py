@@ -75,7 +75,7 @@ def show_deployed(session: Session, outcome: Outcome) -> None:
 
 
 def _present(session: Session, names: Iterable[str]) -> dict[str, Found]:
-    """Tools that are here; none is fetched for looking."""
+    """Tools by name, without asking upstream: what is missing comes from the package registries."""
     return {name: tools.ensure(session.context, name, upstream=False) for name in names}
 
 

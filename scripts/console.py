@@ -51,7 +51,7 @@ def open_session(values: Mapping[str, Any], as_json: bool, yes: bool, stop: Call
         settings = Settings.load(values)
         shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         shell.path = (settings.cache / "bin",)
-        yield Session(Run(settings, shell, progress.note, _confirm(progress, yes or settings.assume_yes)), progress)
+        yield Session(Run(settings, shell, progress.note, _confirm(progress, shell, yes or settings.assume_yes)), progress)
     except Failure as error:
         progress.findings(error.findings)
         _say_transcript(progress, shell)
@@ -69,12 +69,12 @@ def _as_interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _confirm(progress: Progress, yes: bool) -> Callable[[str], bool]:
+def _confirm(progress: Progress, shell: Shell, yes: bool) -> Callable[[str], bool]:
     def confirm(what: str) -> bool:
         if yes or not sys.stdin.isatty() or progress.mode == "json":
             progress.note(f"I {what}.")
             return True
-        return progress.asks(what)
+        return progress.asks(what, shell.wait)
 
     return confirm
 

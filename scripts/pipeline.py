@@ -81,7 +81,7 @@ def execute(run: Run, stages: Mapping[str, Stage], targets: Iterable[str], progr
                         timings.append(Timing(name, start, time.monotonic() - began))
                         sorter.done(name)
                     else:
-                        progress.failed(name)
+                        progress.failed(name, stopped=isinstance(error, Interrupted))
                         # What was cancelled because of the first failure is no cause of its own.
                         failed = error if failed is None or isinstance(failed, Interrupted) else failed
                         run.shell.cancel()

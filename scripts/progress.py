@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import select
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from rich.console import Console, Group
@@ -67,20 +68,24 @@ class Progress:
         elif self.mode == "plain":
             self._line(f"{self._clock()}  {stage:<15} done in {seconds:.1f} s{': ' + summary if summary else ''}")
 
-    def failed(self, stage: str) -> None:
-        """A stage did not work; the findings are shown at the end."""
+    def failed(self, stage: str, stopped: bool) -> None:
+        """A stage did not work, or was `stopped` because another did not; the findings are shown at the end."""
         with self._lock:
             self._running.pop(stage, None)
-        self._event("failed", stage)
+        word, mark = ("stopped", "[dim]·[/]") if stopped else ("failed", "[red]✗[/]")
+        self._event(word, stage)
         if self.mode != "json":
-            self._line(f"[red]✗[/] {stage}" if self.mode == "live" else f"{self._clock()}  {stage:<15} failed")
+            self._line(f"{mark} {stage:<15} {word}" if self.mode == "live" else f"{self._clock()}  {stage:<15} {word}")
 
-    def asks(self, question: str) -> bool:
-        """Ask the person; only on a terminal with somebody at it."""
+    def asks(self, question: str, wait: Callable[[float], None]) -> bool:
+        """Ask the person; only on a terminal with somebody at it. `wait` pauses, and ends the question when the run is cancelled."""
         if self._live:
             self._live.stop()
         try:
-            return self.console.input(f"May I {question}? [y/N] ").strip().lower() in ("y", "yes")
+            self.console.print(f"May I {escape(question)}? \\[y/N] ", end="")
+            while not select.select([sys.stdin], [], [], 0)[0]:
+                wait(0.1)
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
         finally:
             if self._live:
                 self._live.start()

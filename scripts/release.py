@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import yaml
 
-from scripts import chart
+from scripts import chart, rollout
 from scripts.chart import Rendered
 from scripts.cluster import kubectl
 from scripts.findings import failure
@@ -38,7 +38,7 @@ class Release:
 
 
 def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release:
-    """Install or upgrade the release; do nothing when chart, values and secrets are those of the deployed one.
+    """Install or upgrade the release; do nothing when chart, values and secrets are those of the deployed one, and it is well.
 
     Secrets reach the cluster through kubectl's standard input, and the chart by the name of their Secret: they are in no
     argument, no value of the release and no log. Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
@@ -58,7 +58,8 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
     chart.ensure_namespace(run, tools)
     version = put_secrets(run, tools, with_database=rendered.values["database"]["kind"] == "postgres")
     description = f"{rendered.digest}-{version}"
-    if deployed and deployed["status"] == "deployed" and _description(run, tools) == description:
+    same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
+    if deployed and same and not rollout.unready(rollout.look(run, tools)):
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False)
     run.say("upgrading the release" if deployed else "installing the release")
@@ -89,11 +90,6 @@ def _latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
     """The newest revision, whatever its state."""
     result = _helm(run, tools, "history", run.settings.release.name, "--max", "1", "-o", "json")
     return json.loads(result.stdout)[-1] if result.ok else None
-
-
-def _description(run: Run, tools: Mapping[str, Found]) -> str:
-    latest = _latest(run, tools)
-    return latest["description"] if latest else ""
 
 
 def _recover(run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]) -> dict[str, Any] | None:

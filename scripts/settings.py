@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scripts.findings import Failure, Finding
 
@@ -29,6 +29,10 @@ def _host_name(value: str) -> str:
     if not all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", part) for part in value.split(".")) or len(value) > 253:
         raise ValueError("must be a host name in lower case, such as todo.local")
     return value
+
+
+def _comma_separated(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
@@ -65,7 +69,7 @@ class ReleaseSettings(_Section):
     name: DnsLabel = "todo-app"
     namespace: DnsLabel = "todo-app"
     host: HostName = "todo.local"
-    values: tuple[str, ...] = ()
+    values: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ()
     timeout: int = Field(default=300, ge=30)
 
 

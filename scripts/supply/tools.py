@@ -91,7 +91,8 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
         except Failure as error:
             if error.findings[0].code in ("CHECKSUM-MISMATCH", "SOURCE-BUILD-FAILED"):
                 raise
-            said.append(f"{source}: {error.findings[0].summary}")
+            cause = error.findings[0]
+            said.append(f"{source}: {cause.summary}" + "".join(f"\n    {line}" for line in cause.evidence.splitlines()[:2]))
             continue
         return Found(name, path, tool.version, source)
     raise failure(

@@ -92,6 +92,12 @@ class User:
 
 
 @pytest.fixture
+def make_user(base):
+    """Register somebody with the app that answers to a host name."""
+    return lambda host: User(base, host)
+
+
+@pytest.fixture
 def user(base, run):
     return User(base, run.settings.release.host)
 

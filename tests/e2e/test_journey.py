@@ -1,7 +1,10 @@
 """A person's way through the app, over HTTP and in a real browser, and the data after a loss."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -81,9 +84,11 @@ def test_every_log_line_is_json_and_none_is_an_unexpected_error(kube):
 def browser(run):
     """Debian's chromium where there is one (or where it can be installed); otherwise Playwright's own."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
-    if not path and shutil.which("apt-get"):
+    if not path and shutil.which("apt-get") and os.geteuid() == 0:
         apt_install(run, "chromium")
         path = shutil.which("chromium")
+    elif not path:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
     with sync_playwright() as playwright:
         quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
         opened = playwright.chromium.launch(executable_path=path, args=quiet)

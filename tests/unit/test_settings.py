@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,23 @@ from scripts.settings import ROOT, Settings
 def test_invoke_yaml_holds_exactly_the_defaults():
     written = yaml.safe_load((ROOT / "invoke.yaml").read_text())["phase4"]
     assert Settings.load(written) == Settings()
-    assert written == Settings().model_dump(mode="json")
+    defaults = Settings().model_dump(mode="json")
+    assert {section: set(keys) for section, keys in written.items() if isinstance(keys, dict)} == {
+        section: set(keys) for section, keys in defaults.items() if isinstance(keys, dict)
+    }
+    assert set(written) == set(defaults)
+
+
+def test_a_variable_of_the_wrong_kind_gets_a_sentence_and_no_traceback():
+    environment = {**os.environ, "INVOKE_PHASE4_CLUSTER_CPUS": "many"}
+    result = subprocess.run([sys.executable, "-m", "invoke", "survey"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "phase4.cluster.cpus" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_values_files_are_separated_by_commas():
+    assert Settings.load({"release": {"values": "a.yaml, b.yaml"}}).release.values == ("a.yaml", "b.yaml")
 
 
 @pytest.mark.parametrize(

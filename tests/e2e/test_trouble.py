@@ -1,0 +1,78 @@
+"""Things go wrong on the live cluster: the first finding names the cause, and the next deploy mends it."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+
+from scripts import rollout
+from scripts.findings import Failure
+
+
+def _deploy():
+    subprocess.run(["invoke", "deploy", "--yes"], check=True, capture_output=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (["set", "image", "deploy/todo-app-frontend", "frontend=todo-chatbot-frontend:nowhere"], "IMAGE-PULL", "todo-chatbot-frontend:nowhere"),
+        (["set", "env", "deploy/todo-app-backend", "BETTER_AUTH_SECRET=short"], "CRASH-LOOP", "at least 32 characters"),
+        (
+            ["patch", "deploy/todo-app-backend", "--type=json",
+             '-p=[{"op": "replace", "path": "/spec/template/spec/containers/0/env/0/valueFrom/secretKeyRef/key", "value": "NO_SUCH_KEY"}]'],
+            "CONFIG-MISSING", "NO_SUCH_KEY",
+        ),
+    ],
+)  # fmt: skip
+def test_a_broken_pod_is_named_with_its_cause_and_mended_by_the_next_deploy(run, found, kube, base, user, command, code, words):
+    kube(*command)
+    try:
+        with pytest.raises(Failure) as caught:
+            rollout.monitor(run, found)
+        finding = caught.value.findings[0]
+        assert finding.code == code
+        assert words in finding.summary + finding.evidence
+        # The pods that worked go on working while the new ones do not come up.
+        assert user.get("/todos") == []
+    finally:
+        _deploy()
+    rollout.monitor(run, found)
+
+
+def test_an_interrupted_deploy_says_so_and_the_next_one_succeeds():
+    process = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "run the same command again" in output
+    _deploy()
+
+
+def test_two_runs_do_not_cross():
+    first = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    time.sleep(1.5)
+    second = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=60)
+    assert first.wait(timeout=300) == 0
+    assert second.returncode == 10
+    assert "DEPLOY-RUNNING" in second.stdout
+
+
+def test_a_release_that_helm_left_pending_is_taken_back(run, found, kube, as_json):
+    """As a helm that was killed leaves it: the newest revision is pending-upgrade."""
+    helm = [str(found["helm"].path), "--namespace", run.settings.release.namespace, "--kube-context", run.settings.context]
+    slow = subprocess.Popen(
+        [*helm, "upgrade", run.settings.release.name, str(__import__("scripts.chart").chart.CHART), "--reuse-values", "--set", "backend.replicas=1",
+         "--set", "backend.image.tag=nowhere", "--wait", "--timeout=60s", "--force-conflicts"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    pending = ["get", "secrets", "-l", f"owner=helm,name={run.settings.release.name},status=pending-upgrade", "-o", "name"]
+    assert run.shell.until(lambda: bool(kube(*pending).strip()), 20, 0.2)
+    slow.kill()
+    slow.wait()
+    assert kube(*pending).strip()
+    _deploy()
+    assert not kube(*pending).strip()

@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from scripts import cluster
+from scripts.findings import Failure
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    """A minikube profile on disk; whether it is ours is the test's business."""
+    monkeypatch.setenv("MINIKUBE_HOME", str(tmp_path))
+    folder = tmp_path / ".minikube" / "profiles" / "todo-chatbot"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _mark(run, **values):
+    path = run.settings.cache / "clusters" / "todo-chatbot.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"ingress_port": 8080, "kubernetes_version": "v1.35.1", "complete": True, **values}))
+
+
+def test_a_profile_that_is_not_ours_is_never_started_nor_deleted(make_run, profile, stub):
+    """No tool is given: nothing may be run at all."""
+    run = make_run()
+    for act in (lambda: cluster.up(run, None, {}, None), lambda: cluster.delete(run, None), lambda: cluster.down(run, None)):
+        with pytest.raises(Failure) as caught:
+            act()
+        assert caught.value.findings[0].code == "CLUSTER-NOT-OURS"
+    assert profile.is_dir()
+
+
+def test_a_cluster_made_with_another_port_is_told_with_both(make_run, profile):
+    run = make_run()
+    _mark(run, ingress_port=9090)
+    with pytest.raises(Failure) as caught:
+        cluster.up(run, None, {}, None)
+    assert caught.value.findings[0].code == "CLUSTER-DIFFERENT"
+    assert "9090" in caught.value.findings[0].evidence
+    assert "8080" in caught.value.findings[0].evidence
+
+
+def _objects(storage_default=True, classes=("traefik",)):
+    default = {"storageclass.kubernetes.io/is-default-class": "true"} if storage_default else {}
+    node = {
+        "status": {"nodeInfo": {"kubeletVersion": "v1.35.1", "containerRuntimeVersion": "containerd://1.7.24"}, "allocatable": {"cpu": "2", "memory": "4Gi"}}
+    }
+    pod = {"metadata": {"namespace": "ingress", "name": "traefik-1"}, "status": {"phase": "Running"}, "spec": {"containers": [{"image": "x/traefik:v3"}]}}
+    return {
+        "nodes": {"items": [node]},
+        "storage": {"items": [{"metadata": {"name": "local-path", "annotations": default}}]},
+        "classes": {"items": [{"metadata": {"name": name, "annotations": None}, "spec": {"controller": f"k8s.io/{name}"}} for name in classes]},
+        "pods": {"items": [pod]},
+    }
+
+
+def test_facts_from_kubectls_json():
+    found = cluster.parse_facts(**_objects())
+    assert (found.default_storage_class, found.ingress_class, found.controller_pods) == ("local-path", "traefik", ("ingress/traefik-1 Running",))
+    assert found.capacity == {"cpu": "2", "memory": "4Gi"}
+
+
+@pytest.mark.parametrize(("objects", "code"), [(_objects(storage_default=False), "STORAGE-CLASS-MISSING"), (_objects(classes=()), "INGRESS-CLASS-MISSING")])
+def test_what_a_cluster_lacks_is_named(objects, code):
+    with pytest.raises(Failure) as caught:
+        cluster.parse_facts(**objects)
+    assert caught.value.findings[0].code == code
