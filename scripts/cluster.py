@@ -217,7 +217,8 @@ def _marker_path(run: Run) -> Path:
 
 
 def _marker(run: Run) -> _Marker:
-    return _Marker(**json.loads(_marker_path(run).read_text(encoding="utf-8")))
+    read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
+    return _Marker(read["ingress_port"], read["kubernetes_version"], read.get("complete", True))
 
 
 def _write_marker(run: Run, complete: bool) -> None:

@@ -60,7 +60,7 @@ def open_session(values: Mapping[str, Any], as_json: bool, yes: bool, stop: Call
         shell.cancel()
         progress.note("Interrupted. Nothing is lost: run the same command again and it goes on from here.")
         raise stop("", INTERRUPTED) from error
-    except (OSError, AssertionError, LookupError, ValueError) as error:
+    except Exception as error:  # the one place that catches all: nobody is to see a bare traceback
         progress.findings((_unexpected(error, shell),))
         raise stop("", EXIT_CODES["internal"]) from error
 
