@@ -16,6 +16,7 @@ from scripts.findings import failure
 from scripts.run import Run
 from scripts.shell import Result
 from scripts.supply import capability_runtime, node
+from scripts.supply.cache import digest
 from scripts.supply.engine import Engine
 from scripts.supply.node import AddonImages, NodeParts
 from scripts.supply.tools import Found
@@ -260,12 +261,18 @@ def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Clust
     if "kube-system/metrics-server" not in present:
         own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
         _enable(run, tools, "metrics-server", **own)
-    if not get_items(run, tools, "ingressclasses"):
+    if "ingress/traefik" in present or not get_items(run, tools, "ingressclasses"):
+        _install_ingress_controller(run, tools, node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL, present)
+
+
+def _install_ingress_controller(run: Run, tools: Mapping[str, Found], image: str, present: Mapping[str, Any]) -> None:
+    """Apply our manifest unless the cluster has this very one, and wait for the controller."""
+    manifest = INGRESS_MANIFEST.read_text(encoding="utf-8").replace("TRAEFIK_IMAGE", image)
+    key = digest(manifest)
+    if present.get("ingress/traefik", {}).get("phase4/manifest") != key:
         run.say("installing the ingress controller")
-        image = node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL
-        manifest = INGRESS_MANIFEST.read_text(encoding="utf-8").replace("TRAEFIK_IMAGE", image)
-        kubectl(run, tools, "apply", "--server-side", "-f", "-", stdin=manifest)
-    _wait_available(run, tools, ["ingress/traefik"] if "ingress/traefik" in _deployments(run, tools) else [])
+        kubectl(run, tools, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest.replace("MANIFEST_DIGEST", key))
+    _wait_available(run, tools, ["ingress/traefik"])
 
 
 def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> None:
@@ -280,9 +287,10 @@ def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> 
     run.shell.run(tools["minikube"].path, "addons", "enable", addon, "-p", run.settings.cluster.profile, *choices, timeout=180, env=_minikube_env())
 
 
-def _deployments(run: Run, tools: Mapping[str, Found]) -> set[str]:
-    items = get_items(run, tools, "deployments", "-A")
-    return {f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in items}
+def _deployments(run: Run, tools: Mapping[str, Found]) -> dict[str, dict[str, str]]:
+    """Every deployment of the cluster: namespace/name -> its annotations."""
+    items = [item["metadata"] for item in get_items(run, tools, "deployments", "-A")]
+    return {f"{item['namespace']}/{item['name']}": item.get("annotations") or {} for item in items}
 
 
 def get_items(run: Run, tools: Mapping[str, Found], *arguments: str) -> list[dict[str, Any]]:

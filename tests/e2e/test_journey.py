@@ -104,7 +104,7 @@ def page(browser, request, run):
     opened.problems = []
     opened.on("console", lambda message: message.type == "error" and opened.problems.append(message.text))
     opened.on("pageerror", lambda error: opened.problems.append(str(error)))
-    opened.on("requestfailed", lambda failed: opened.problems.append(f"{failed.url}: {failed.failure}"))
+    opened.on("requestfailed", lambda failed: "ERR_ABORTED" in failed.failure or opened.problems.append(f"{failed.url}: {failed.failure}"))  # a page left early
     yield opened
     ARTIFACTS.mkdir(exist_ok=True)
     opened.screenshot(path=ARTIFACTS / f"{request.node.name}.png")
