@@ -63,16 +63,18 @@ def image_id(run: Run, engine: Engine, reference: str) -> str:
 
 
 def failing_lines(output: str, most: int = 20) -> str:
-    """Of BuildKit's plain output, the step that failed and the last lines it printed."""
-    sections = re.findall(r"^-{4,}\n(.*?)^-{4,}\n", output, re.MULTILINE | re.DOTALL)
-    text = sections[-1] if sections else ""
-    closing = [line for line in output.splitlines() if re.match(r"(ERROR|error|failed to|executor failed)", line)]
-    body = [re.sub(r"^#\d+ [\d.]+ ", "", line) for line in text.splitlines() if line.strip()]
-    if not body:
+    """Of BuildKit's plain output, the step that failed and the last lines that it printed."""
+    output = re.sub(r"\x1b\[[0-9;]*m", "", output)  # colours
+    failed = re.findall(r"^#(\d+) (?:\[[^\]]*\] )?ERROR", output, re.MULTILINE)
+    if not failed:
         # A failure without a step of its own (a missing file, a syntax error): BuildKit's last words.
-        body = [line for line in output.splitlines() if line.strip()][-6:]
-    head, tail = body[:1], body[1:]
-    return "\n".join([*head, *tail[-most:], *closing[-1:]])
+        return "\n".join([line for line in output.splitlines() if line.strip()][-6:])
+    number = failed[-1]
+    name = re.search(rf"^#{number} (\[[^\]]+\] .*)", output, re.MULTILINE)
+    printed = re.findall(rf"^#{number} \d+\.\d+ (.*)", output, re.MULTILINE)
+    status = re.findall(r"exit code: \d+", output)
+    head = [name.group(1)[:120]] if name else []
+    return "\n".join([*head, *printed[-most:], *status[-1:]])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.findings import failure
 from scripts.run import Run
@@ -31,7 +32,7 @@ def load_images(run: Run, engine: Engine, minikube: Found, node: str, images: Ma
     An image that the node has already does not travel. Raises IMAGE-LOAD-FAILED when the IDs differ afterwards.
     """
     present = node_images(run.shell, engine, node)
-    missing = {name: wanted for name, wanted in images.items() if present.get(normalized(name)) != wanted}
+    missing = {name: wanted for name, wanted in images.items() if not _is_there(run, engine, node, present, name, wanted)}
     for reference in missing:
         run.say(f"sending {reference} to {node}")
         if _has_containerd(run.shell, engine, node):
@@ -41,7 +42,7 @@ def load_images(run: Run, engine: Engine, minikube: Found, node: str, images: Ma
     if missing:
         present = node_images(run.shell, engine, node)
     for reference, wanted in missing.items():
-        if present.get(normalized(reference)) != wanted:
+        if not _is_there(run, engine, node, present, reference, wanted):
             raise failure(
                 "IMAGE-LOAD-FAILED",
                 reference,
@@ -72,6 +73,33 @@ def node_images(shell: Shell, engine: Engine, node: str) -> dict[str, str]:
 def parse_node_images(text: str) -> dict[str, str]:
     """Read `crictl images -o json`."""
     return {tag: image["id"] for image in json.loads(text)["images"] for tag in image.get("repoTags") or []}
+
+
+def _is_there(run: Run, engine: Engine, node: str, present: Mapping[str, str], reference: str, wanted: str) -> bool:
+    """The node has this image under this name: by its ID, or by its contents where the engine counts IDs otherwise."""
+    found = present.get(normalized(reference), "")
+    if not found or found == wanted:
+        return bool(found)
+    # An engine with containerd's image store (the default from 29 on) gives the manifest's digest as ID, the node the configuration's.
+    here = run.shell.run(engine.client, "image", "inspect", reference)
+    there = run.shell.run(engine.client, "exec", node, "crictl", "inspecti", "-o", "json", found)
+    return contents_here(here.stdout) == contents_there(there.stdout)
+
+
+def contents_here(text: str) -> dict[str, Any]:
+    """What an image is made of, from `docker image inspect`: its layers and how it starts."""
+    image = json.loads(text)[0]
+    return _contents(image["RootFS"]["Layers"], image["Config"])
+
+
+def contents_there(text: str) -> dict[str, Any]:
+    """The same from `crictl inspecti -o json`."""
+    image = json.loads(text)["info"]["imageSpec"]
+    return _contents(image["rootfs"]["diff_ids"], image.get("config") or {})
+
+
+def _contents(layers: list[str], config: Mapping[str, Any]) -> dict[str, Any]:
+    return {"layers": layers, **{name: config.get(name) or None for name in ("Env", "Cmd", "Entrypoint", "User", "WorkingDir")}}
 
 
 def normalized(reference: str) -> str:

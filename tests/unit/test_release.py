@@ -1,7 +1,8 @@
+import json
 from urllib.parse import unquote, urlsplit
 
 from scripts.release import complete_secrets, given_secrets
-from scripts.transport import normalized, parse_node_images
+from scripts.transport import contents_here, contents_there, normalized, parse_node_images
 
 
 def test_missing_secrets_are_generated_and_given_ones_kept():
@@ -38,6 +39,18 @@ def test_references_in_their_full_form():
     assert normalized("phase4/nginx:1") == "docker.io/phase4/nginx:1"
     assert normalized("registry.k8s.io/pause:3.10.1") == "registry.k8s.io/pause:3.10.1"
     assert normalized("localhost:5000/x:1") == "localhost:5000/x:1"
+
+
+def test_an_image_is_known_by_its_contents_where_ids_differ():
+    config = {"Env": ["A=1"], "Cmd": ["serve"], "User": "101", "WorkingDir": "", "Labels": {"x": "y"}}
+    here = json.dumps([{"Id": "sha256:manifest", "RootFS": {"Layers": ["sha256:l"]}, "Config": {**config, "Entrypoint": None}}])
+    there = {"info": {"imageSpec": {"rootfs": {"diff_ids": ["sha256:l"]}, "config": config}}}
+    assert contents_here(here) == contents_there(json.dumps(there))
+    there["info"]["imageSpec"]["config"]["Cmd"] = ["other"]
+    assert contents_here(here) != contents_there(json.dumps(there))
+    there["info"]["imageSpec"]["config"]["Cmd"] = ["serve"]
+    there["info"]["imageSpec"]["rootfs"]["diff_ids"] = ["sha256:m"]
+    assert contents_here(here) != contents_there(json.dumps(there))
 
 
 def test_node_images_are_read_from_crictl():

@@ -78,23 +78,27 @@ def test_nobody_at_the_registry_is_no_upstream(make_run):
 
 
 def test_a_failed_build_shows_the_failing_step_only():
+    """Recorded from `docker build --progress=plain`, shortened."""
     output = "\n".join(
-        [f"#9 {number}.0 noise" for number in range(300)]
-        + [
-            "------",
-            " > [build 4/6] RUN npm ci:",
+        [
+            "#7 [build 3/6] COPY . .",
+            *(f"#7 {second}.0 noise" for second in range(300)),
+            "#9 [build 4/6] RUN npm ci",
+            "#9 sha256:2e8f41",
             "#9 1.234 npm error code EUSAGE",
             "#9 1.240 npm error missing: react",
+            "#9 ERROR: executor failed running [/bin/sh -c npm ci]: exit code: 1",
             "------",
-            "executor failed running [x]: exit code: 1",
+            " > [build 4/6] RUN npm ci:",
+            "------",
+            "executor failed running [/bin/sh -c npm ci]: exit code: 1",
         ]
     )
-    assert failing_lines(output).splitlines() == [
-        " > [build 4/6] RUN npm ci:",
-        "npm error code EUSAGE",
-        "npm error missing: react",
-        "executor failed running [x]: exit code: 1",
-    ]
+    assert failing_lines(output).splitlines() == ["[build 4/6] RUN npm ci", "npm error code EUSAGE", "npm error missing: react", "exit code: 1"]
+
+
+def test_a_build_that_fails_before_any_step_shows_the_last_words():
+    assert failing_lines("#1 load\n\nfailed to solve: file not found") == "#1 load\nfailed to solve: file not found"
 
 
 def test_every_go_program_is_pinned():
