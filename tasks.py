@@ -7,7 +7,8 @@ again after it was interrupted.
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be told, not trip over the imports
-    sys.exit("This project needs Python 3.11 or later, and this is " + sys.version.split()[0] + ". (PYTHON-TOO-OLD in TROUBLESHOOTING.md)")
+    sys.stderr.write(f"This project needs Python 3.11 or later, and this is {sys.version.split()[0]}. (PYTHON-TOO-OLD in TROUBLESHOOTING.md)\n")
+    sys.exit(10)
 
 from invoke import Context, task
 from invoke.exceptions import Exit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 from scripts import pipeline
 from scripts.deployment import STAGES
-from scripts.findings import EXIT_CODES, INTERRUPTED, Failure, Finding
+from scripts.findings import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, Failure, Finding
 from scripts.pipeline import Outcome
 from scripts.progress import Progress
 from scripts.run import Run
@@ -60,6 +61,10 @@ def open_session(values: Mapping[str, Any], as_json: bool, yes: bool, stop: Call
         shell.cancel()
         progress.note("Interrupted. Nothing is lost: run the same command again and it goes on from here.")
         raise stop("", INTERRUPTED) from error
+    except BrokenPipeError as error:  # whoever read our output (`| head`) has gone: nobody is left to tell
+        shell.cancel()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise stop("", BROKEN_PIPE) from error
     except Exception as error:  # the one place that catches all: nobody is to see a bare traceback
         progress.findings((_unexpected(error, shell),))
         raise stop("", EXIT_CODES["internal"]) from error

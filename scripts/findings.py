@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 INTERRUPTED = 130  # the shell's own convention: 128 + SIGINT
+BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 #: Exit code of each stage. Stable: scripts may depend on them.
 EXIT_CODES = {

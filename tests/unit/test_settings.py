@@ -67,3 +67,13 @@ def test_addresses():
     settings = Settings.load({"release": {"host": "tasks.example"}, "cluster": {"ingress_port": 9000}})
     assert settings.local_url == "http://tasks.localhost:9000"
     assert isinstance(settings.cache, Path)
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    environment = {**os.environ, "INVOKE_PHASE4_CLUSTER_PROFILE": "unit-test"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "survey", "--json"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait() == 141
