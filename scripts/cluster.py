@@ -256,9 +256,10 @@ def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Clust
     transport.load_archives(run, engine, cluster.profile, images.archives)
     from_registries = bool(images.archives)
     present = _deployments(run, tools)
-    if from_registries and "local-path-storage/local-path-provisioner" not in present:
+    enabled = _enabled_addons(run, tools)
+    if from_registries and "storage-provisioner-rancher" not in enabled:
         _enable(run, tools, "storage-provisioner-rancher", LocalPathProvisioner=node.ADDONS["local-path-provisioner"], Helper=node.BUSYBOX)
-    if "kube-system/metrics-server" not in present:
+    if "metrics-server" not in enabled:
         own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
         _enable(run, tools, "metrics-server", **own)
     if "ingress/traefik" in present or not get_items(run, tools, "ingressclasses"):
@@ -285,6 +286,12 @@ def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> 
             "--registries=" + ",".join(f"{name}={registry}" for name, (registry, _) in own.items()),
         ]
     run.shell.run(tools["minikube"].path, "addons", "enable", addon, "-p", run.settings.cluster.profile, *choices, timeout=180, env=_minikube_env())
+
+
+def _enabled_addons(run: Run, tools: Mapping[str, Found]) -> set[str]:
+    """What minikube has on its list. Not the same as what runs: a start with --install-addons=false empties the list."""
+    listed = run.shell.run(tools["minikube"].path, "addons", "list", "-p", run.settings.cluster.profile, "-o", "json", env=_minikube_env())
+    return {name for name, addon in json.loads(listed.stdout).items() if addon["Status"] == "enabled"}
 
 
 def _deployments(run: Run, tools: Mapping[str, Found]) -> dict[str, dict[str, str]]:
