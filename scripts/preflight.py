@@ -15,7 +15,7 @@ from scripts.run import Run
 from scripts.supply import node
 
 PYTHON_MINIMUM = (3, 11)
-DISK_FRESH = 20.0  # GiB for a whole cluster from sources, the Go caches included: 14 measured
+DISK_FRESH = 20.0  # GiB for a whole cluster from sources, the Go caches (11 measured) and images included
 DISK_WARM = 3.0
 MEMORY_BESIDE = 512  # MiB that the machine itself needs beside the node
 

@@ -1,7 +1,7 @@
 """Programs built from the Go module proxy, by the go.mod beside this file.
 
 One module requires every program, so that what they share (client-go, gRPC, the Kubernetes API) is compiled once:
-the whole cluster takes some 6 minutes on two cores instead of some 20 one by one.
+the whole cluster takes some 7 minutes on two cores instead of some 20 one by one.
 
 Four modules are patched before the build; the files under patches/ are laid over a copy of the module:
 - minikube: the docker driver only. The others need a C compiler and libvirt's headers.
@@ -174,7 +174,7 @@ def _environment(run: Run) -> dict[str, str]:
         "GOFLAGS": "-modcacherw",  # a cache that `rm -r` can delete
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
-        "GOGC": "400",  # memory for time: a third less CPU on these packages
+        "GOGC": "400",  # memory for time
         "GOROOT": "",
         "GOOS": "",
         "GOARCH": "",
