@@ -32,7 +32,8 @@ RUN printf '%s\n' \
       '  default_type application/octet-stream;' \
       '  client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy; fastcgi_temp_path /tmp/fastcgi;' \
       '  uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;' \
-      '  log_format json escape=json '"'"'{"time":"$time_iso8601","level":"info","method":"$request_method","path":"$uri","status":$status,"seconds":$request_time}'"'"';' \
+      '  log_format json escape=json '"'"'{"time":"$time_iso8601","level":"info","method":"$request_method","path":"$path","status":$status,"seconds":$request_time}'"'"';' \
+      '  map $request_uri $path { ~^(?<before_query>[^?]*) $before_query; }' \
       '  map $http_user_agent $is_person { ~^kube-probe/ 0; default 1; }' \
       '  access_log /dev/stdout json if=$is_person;' \
       '  sendfile on; server_tokens off; gzip on; gzip_types text/css application/javascript image/svg+xml;' \
@@ -55,7 +56,10 @@ RUN printf '%s\n' \
       'set -eu' \
       'address=$(printf %s "${NEXT_PUBLIC_API_URL:-/api}" | tr -cd "A-Za-z0-9:/._~%?=&@+-")' \
       'printf '"'"'window.__CONFIG__ = { NEXT_PUBLIC_API_URL: "%s" };\n'"'"' "$address" > /tmp/config.js' \
-      'exec nginx -g "daemon off;"' > /usr/local/bin/serve \
+      '# nginx writes its errors as text: each line becomes a JSON object on the way out.' \
+      'rm -f /tmp/errors && mkfifo /tmp/errors' \
+      'sed -u -e "s/\\\\/\\\\\\\\/g; s/\"/\\\\\"/g; s/[[:cntrl:]]//g" -e "/\[\(emerg\|alert\|crit\|error\)\]/{s/.*/{\"level\":\"error\",\"message\":\"&\"}/;b" -e "}" -e "s/.*/{\"level\":\"warning\",\"message\":\"&\"}/" < /tmp/errors >&2 &' \
+      'exec nginx -g "daemon off;" 2> /tmp/errors' > /usr/local/bin/serve \
     && chmod 755 /usr/local/bin/serve \
     && rm -rf /usr/share/nginx/html
 COPY --from=build /app/out /usr/share/nginx/html

@@ -51,6 +51,7 @@ def values(run: Run, app: Survey, images: Images, facts: Facts, postgres: str) -
             "readyPath": app.ready_path,
             "config": named,
         },
+        "migrations": {"command": list(app.migrations)},
         "database": {"kind": app.database},
         "postgres": {"image": _image(postgres)},
         "existingSecret": secret_name(run),

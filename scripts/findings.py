@@ -66,6 +66,7 @@ CODES = {
     "DATABASE-PASSWORD-LOST": "release",
     "IMAGE-PULL": "rollout",
     "CRASH-LOOP": "rollout",
+    "MIGRATION-FAILED": "rollout",
     "OUT-OF-MEMORY": "rollout",
     "PROBE-FAILING": "rollout",
     "POD-PENDING": "rollout",

@@ -17,7 +17,7 @@ import yaml
 from scripts import chart, rollout
 from scripts.chart import Rendered
 from scripts.cluster import kubectl
-from scripts.findings import failure
+from scripts.findings import Failure, Finding, failure
 from scripts.run import Run
 from scripts.shell import Result
 from scripts.supply.tools import Found
@@ -69,12 +69,17 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
     values = yaml.safe_dump({**rendered.values, "existingSecretVersion": version})
     result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, *force, *files, "-f", "-", stdin=values)
     if not result.ok:
-        raise failure(
-            "RELEASE-FAILED",
-            f"release {release.namespace}/{release.name}",
-            "helm could not install the release",
-            result.tail(8),
-            "mend what helm names and run `invoke install` again",
+        # Helm says that it waited in vain; the pods say why.
+        causes = rollout.explain(run, tools, rollout.look(run, tools), rollout.PATIENCE)
+        raise Failure(
+            *causes,
+            Finding(
+                "RELEASE-FAILED",
+                f"release {release.namespace}/{release.name}",
+                "helm could not install the release",
+                result.tail(8),
+                "mend what helm names and run `invoke install` again",
+            ),
         )
     latest = _latest(run, tools)
     assert latest, "helm installed a release that it does not list"

@@ -65,9 +65,14 @@ def look(run: Run, tools: Mapping[str, Found]) -> list[dict[str, Any]]:
 
 
 def _stop_on_trouble(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waited: float) -> None:
+    explained = explain(run, tools, state, waited)
+    if explained:
+        raise Failure(*explained)
+
+
+def explain(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waited: float) -> list[Finding]:
+    """The findings of a state, with the logs of the pods they are about."""
     found = findings(state, waited, {})
-    if not found:
-        return
     logs = {}
     for pod in _of(state, "Pod"):
         name = pod["metadata"]["name"]
@@ -76,8 +81,7 @@ def _stop_on_trouble(run: Run, tools: Mapping[str, Found], state: list[dict[str,
                 result = kubectl(run, tools, "-n", run.settings.release.namespace, "logs", name, "--tail=12", *previous, check=False)
                 if result.ok and result.stdout.strip():
                     logs[name] = run.shell.mask(result.stdout)
-    explained = findings(state, waited, logs)
-    raise Failure(*explained)
+    return findings(state, waited, logs) if found else []
 
 
 def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]) -> list[Finding]:
@@ -126,6 +130,17 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                     f"{name} used more memory than its limit and was ended",
                     f"restarts: {status['restartCount']}",
                     "raise resources.limits.memory of this component in a values file (phase4.release.values)",
+                )
+            ]
+        if pod["status"].get("phase") == "Failed" and pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "migrate":
+            log = logs.get(name, "")
+            return [
+                Finding(
+                    "MIGRATION-FAILED",
+                    subject,
+                    f"the database's tables could not be brought up to date: {_last_error(log) or ended.get('reason', 'no reason given')}",
+                    log or f"exit status {ended.get('exitCode', '?')}",
+                    "mend what the log names and run `invoke deploy` again: a migration that failed has changed nothing",
                 )
             ]
         if reason == "CrashLoopBackOff" or (status["restartCount"] >= RESTARTS and not status["ready"]):

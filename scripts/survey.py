@@ -27,7 +27,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found. module: import path of the FastAPI object. dockerfiles, environment: names, sorted."""
+    """What was found. module: import path of the FastAPI object. migrations: command that brings the tables up to date. dockerfiles, environment: names, sorted."""
 
     root: Path
     frontend: Path
@@ -37,6 +37,7 @@ class Survey:
     module: str
     health_path: str
     ready_path: str
+    migrations: tuple[str, ...]
     environment: tuple[str, ...]
     dockerfiles: tuple[str, ...]
     database: Literal["postgres", "file"]
@@ -84,6 +85,7 @@ def read(root: Path, database: str = "auto") -> Survey:
         module,
         health[1] if health else "",
         ready[1] if ready else "",
+        ("alembic", "upgrade", "head") if (backend / "alembic.ini").is_file() else (),
         tuple(sorted(environment)),
         tuple(sorted(str(path.relative_to(root)) for path in root.rglob("*Dockerfile*") if not SKIPPED & set(path.parts))),
         decided if database == "auto" and decided else ("file" if database == "file" else "postgres"),

@@ -44,3 +44,27 @@ capabilities: {drop: [ALL]}
 {{- define "todo-chatbot.readyPath" -}}
 {{ .Values.backend.readyPath | default .Values.backend.healthPath }}
 {{- end -}}
+
+{{/* Who the backend's containers run as. */}}
+{{- define "todo-chatbot.backendPodSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{/* What the backend reads from the Secret, and where it keeps its data. */}}
+{{- define "todo-chatbot.backendEnvironment" -}}
+{{- $secret := include "todo-chatbot.secretName" . -}}
+- name: BETTER_AUTH_SECRET
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: BETTER_AUTH_SECRET}}
+- name: OPENAI_API_KEY
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: OPENAI_API_KEY, optional: true}}
+{{- if eq .Values.database.kind "file" }}
+- {name: DATA_DIR, value: /data}
+{{- else }}
+- name: DATABASE_URL
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: DATABASE_URL}}
+{{- end }}
+{{- end -}}

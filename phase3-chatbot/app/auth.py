@@ -1,8 +1,11 @@
-"""Accounts: registration, login, and who is asking. Tokens follow RFC 8725: one algorithm, issuer, audience, expiry."""
+"""Accounts: registration, login, logout, and who is asking. Tokens follow RFC 8725: one algorithm, type, issuer, audience, expiry."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import jwt
@@ -10,30 +13,42 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from fastapi import APIRouter, Depends, HTTPException, Request, status
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, Field, StringConstraints
-from sqlalchemy import select
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app import limits
 from app.config import config
 from app.database import session
-from app.database.models import User, now
+from app.database.models import EndedSession, User, now
+from app.problems import documented
 
 ALGORITHM = "HS256"
+TYPE = "at+jwt"  # RFC 9068: an access token, and nothing else that this secret may sign one day
 ISSUER = AUDIENCE = "todo-chatbot"
+CLAIMS = ["sub", "exp", "iat", "iss", "aud", "jti"]
 
 router = APIRouter(prefix="/auth", tags=["accounts"])
-hasher = PasswordHasher()
-bearer = HTTPBearer(auto_error=False)
+#: OWASP's parameters of least memory: logins at the same time must fit into a small container.
+hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+hashing = threading.BoundedSemaphore(4)
+bearer = HTTPBearer(auto_error=False, description="The `access_token` of `/auth/login` or `/auth/register`")
 #: Verified when the address is unknown, so that the answer takes as long as for a known one.
 NOBODY = hasher.hash("nobody has this password")
 
-Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Email = Annotated[
+    str,
+    StringConstraints(to_lower=True, max_length=254, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$"),
+]
+#: Committed before the answer is sent: what was acknowledged is stored.
+Database = Annotated[Session, Depends(session, scope="function")]
 
 
 class Credentials(BaseModel):
     """An e-mail address and a password."""
 
+    model_config = ConfigDict(extra="forbid")
     email: Email = Field(examples=["ada@example.com"])
     password: str = Field(min_length=8, max_length=128, examples=["correct horse battery"])
 
@@ -41,52 +56,72 @@ class Credentials(BaseModel):
 class Token(BaseModel):
     """A JSON Web Token for the Authorization header, and how many seconds it is good for."""
 
-    access_token: str
+    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"])
     token_type: str = "bearer"
-    expires_in: int
+    expires_in: int = Field(examples=[43200])
 
 
 class Account(BaseModel):
     """Who is logged in."""
 
-    id: int
-    email: str
+    id: int = Field(examples=[1])
+    email: str = Field(examples=["ada@example.com"])
 
 
-#: Committed before the answer is sent: what was acknowledged is stored.
-Database = Annotated[Session, Depends(session, scope="function")]
+@dataclass(frozen=True)
+class Login:
+    """A user and the session that the request belongs to."""
+
+    user: User
+    session_id: str
+    expires_at: datetime
 
 
 def issue(user: User) -> Token:
     """A token for this user."""
     lifetime = timedelta(hours=config().token_hours)
-    claims = {"sub": str(user.id), "iss": ISSUER, "aud": AUDIENCE, "iat": now(), "exp": now() + lifetime}
-    return Token(access_token=jwt.encode(claims, config().auth_secret, ALGORITHM), expires_in=int(lifetime.total_seconds()))
+    claims = {"sub": str(user.id), "iss": ISSUER, "aud": AUDIENCE, "iat": now(), "exp": now() + lifetime, "jti": uuid.uuid4().hex}
+    return Token(access_token=jwt.encode(claims, config().auth_secret, ALGORITHM, {"typ": TYPE}), expires_in=int(lifetime.total_seconds()))
 
 
-def current_user(request: Request, database: Database, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> User:
-    """The user whose token was sent. Answers 401 otherwise."""
+def current_login(request: Request, database: Database, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Login:
+    """The login whose token was sent. Answers 401 without one, 429 when its user asks too often."""
     refused = HTTPException(status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"})
     if sent is None:
         raise refused
     try:
-        claims = jwt.decode(sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": ["sub", "exp", "iat"]})
-        user = database.get(User, int(claims["sub"]))
+        claims = jwt.decode(sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": CLAIMS})
+        if jwt.get_unverified_header(sent.credentials).get("typ") != TYPE:
+            raise refused
+        number = int(claims["sub"])
     except (jwt.InvalidTokenError, ValueError) as error:
         raise refused from error
+    ended = exists().where(EndedSession.id == claims["jti"])
+    user = database.scalar(select(User).where(User.id == number, ~ended))
     if user is None:
         raise refused
     request.state.user_id = user.id
-    return user
+    limits.by_user().check(str(user.id), "too many requests of this user; slow down")
+    return Login(user, claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
+
+
+CurrentLogin = Annotated[Login, Depends(current_login)]
+
+
+def current_user(login: CurrentLogin) -> User:
+    """The user whose token was sent."""
+    return login.user
 
 
 CurrentUser = Annotated[User, Depends(current_user)]
+LOGIN_NEEDED = {401: "There is no valid token: log in first."}
 
 
-@router.post("/register", status_code=status.HTTP_201_CREATED)
+@router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented({409: "There is an account for this address."}))
 def register(credentials: Credentials, database: Database) -> Token:
-    """Make an account and log in. 409 when the address has one."""
-    user = User(email=credentials.email, password=hasher.hash(credentials.password))
+    """Make an account and log in."""
+    with hashing:
+        user = User(email=credentials.email, password=hasher.hash(credentials.password))
     database.add(user)
     try:
         database.flush()
@@ -95,20 +130,34 @@ def register(credentials: Credentials, database: Database) -> Token:
     return issue(user)
 
 
-@router.post("/login")
+@router.post(
+    "/login",
+    responses=documented({401: "Address and password do not belong together.", 429: "Too many wrong passwords for this account, or too many requests."}),
+)
 def login(credentials: Credentials, database: Database) -> Token:
-    """Log in. 401 when address and password do not belong together."""
+    """Log in. Too many wrong passwords lock the account's logins for a minute."""
+    limits.failed_logins().check(credentials.email, "too many wrong passwords; wait a little", take=0)
     user = database.scalar(select(User).where(User.email == credentials.email))
+    database.commit()  # gives the connection back while the password is hashed
     try:
-        hasher.verify(user.password if user else NOBODY, credentials.password)
+        with hashing:
+            hasher.verify(user.password if user else NOBODY, credentials.password)
     except VerifyMismatchError:
         user = None
     if user is None:
+        limits.failed_logins().retry_after(credentials.email)
         raise HTTPException(status.HTTP_401_UNAUTHORIZED, "address or password is wrong", {"WWW-Authenticate": "Bearer"})
     return issue(user)
 
 
-@router.get("/me")
+@router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=documented(LOGIN_NEEDED))
+def logout(login: CurrentLogin, database: Database) -> None:
+    """End this session: its token is good for nothing from now on."""
+    database.execute(delete(EndedSession).where(EndedSession.expires_at < now()))
+    database.merge(EndedSession(id=login.session_id, expires_at=login.expires_at))
+
+
+@router.get("/me", responses=documented(LOGIN_NEEDED))
 def me(user: CurrentUser) -> Account:
     """Who is logged in."""
     return Account(id=user.id, email=user.email)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 
-from fastapi import Request, Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FIELDS = ("request_id", "method", "path", "status", "milliseconds", "user_id")
+from app import limits, metrics
+
+FIELDS = ("request_id", "method", "path", "status", "milliseconds", "user_id", "tool", "outcome")
 log = logging.getLogger("app")
 
 
@@ -39,30 +42,64 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = name != "uvicorn.access"  # log_requests says more
+        logging.getLogger(name).propagate = name != "uvicorn.access"  # LogRequests says more
     for noisy in ("httpx", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-async def log_requests(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Log each request when it is answered, and give its id back to the caller."""
-    given = request.headers.get("x-request-id", "")
-    request_id = given if given.isascii() and given.replace("-", "").isalnum() and len(given) <= 64 else uuid.uuid4().hex
-    started = time.perf_counter()
-    response = await call_next(request)
-    response.headers["X-Request-ID"] = request_id
-    # Probes come every few seconds: they are worth a line only when somebody debugs.
-    level = logging.DEBUG if request.url.path in ("/health", "/ready") and response.status_code < 400 else logging.INFO
-    log.log(
-        level,
-        "request",
-        extra={
-            "request_id": request_id,
-            "method": request.method,
-            "path": request.url.path,
-            "status": response.status_code,
-            "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-            "user_id": getattr(request.state, "user_id", None),
-        },
-    )
-    return response
+class LogRequests:
+    """ASGI middleware: give each request an id, log and count it when it is answered.
+
+    It also sets what every answer carries, and puts the prefix that an ingress took off the path back where ASGI wants it,
+    so that redirects and the API's own pages lead back through that ingress.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if re.fullmatch(r"[A-Za-z0-9-]{1,64}", given) else uuid.uuid4().hex
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        path, started, status = scope["path"], time.perf_counter(), 500
+        prefix = headers.get("x-forwarded-prefix", "")
+        inner = scope
+        if re.fullmatch(r"/[A-Za-z0-9_-]{1,40}", prefix):
+            inner = scope | {"root_path": prefix, "path": prefix + path}
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                answer = MutableHeaders(scope=message)
+                answer["X-Request-ID"] = request_id
+                answer["X-Content-Type-Options"] = "nosniff"
+                answer.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._app(inner, receive, send_with_headers)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(inner.get("route"), "path", "none")
+            metrics.REQUESTS.labels(scope["method"], route, status).inc()
+            metrics.SECONDS.labels(scope["method"], route).observe(seconds)
+            # Probes come every few seconds: they are worth a line only when somebody debugs.
+            log.log(
+                logging.DEBUG if path in limits.FREE and status < 400 else logging.INFO,
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": path,
+                    "status": status,
+                    "milliseconds": round(seconds * 1000, 1),
+                    "user_id": state.get("user_id"),
+                },
+            )
+        return None

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
-from app import auth, chat, limits, logs, todos
+from app import auth, chat, limits, logs, metrics, problems, todos
 from app.config import config
-from app.database import engine, is_reachable, prepare
+from app.database import engine, schema
 
 log = logging.getLogger("app")
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Get ready to serve: the tables."""
-    prepare()
-    log.info("ready: %s storage, %s", engine().dialect.name, "language model" if config().openai_api_key else "offline assistant")
+    """Get ready to serve. A file is this process's own to migrate; PostgreSQL's tables are the release's (`alembic upgrade head`)."""
+    if engine().dialect.name == "sqlite":
+        schema.migrate()
+    log.info("serving: %s storage, %s", engine().dialect.name, "language model" if config().openai_api_key else "offline assistant")
     yield
     engine().dispose()
 
 
 logs.configure(config().log_level)  # not in lifespan: uvicorn's first lines come before it
-app = FastAPI(title="Todo chatbot", version="1.0.0", lifespan=lifespan)
+app = FastAPI(
+    title="Todo chatbot",
+    version="1.1.0",
+    description="Todos, and an assistant that works on them. Errors are RFC 9457 problems; send the token of `/auth/login` as a bearer token.",
+    lifespan=lifespan,
+)
+problems.install(app)
 app.include_router(auth.router)
 app.include_router(todos.router)
 app.include_router(chat.router)
-rate_limit = limits.RateLimit(config().rate_limit_per_minute)
 
 
 class Health(BaseModel):
@@ -45,10 +49,11 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """The process can do its work."""
+    """The process can do its work. schema_version: of the tables, as Alembic counts."""
 
     status: Literal["ready"] = "ready"
     database: Literal["postgresql", "sqlite"]
+    schema_version: str
     assistant: Literal["openai", "offline"]
 
 
@@ -58,39 +63,31 @@ async def health() -> Health:
     return Health()
 
 
-@app.get("/ready", tags=["operations"])
+@app.get("/ready", tags=["operations"], responses=problems.documented({503: "The database does not answer, or its tables are older than this app."}))
 def ready() -> Readiness:
-    """Ready: the database answers. 503 otherwise."""
+    """Ready: the database answers and has the tables that this app needs."""
     try:
-        is_reachable()
+        version = schema.version()
     except OperationalError as error:
         raise HTTPException(503, "the database does not answer") from error
-    return Readiness(database=engine().dialect.name, assistant="openai" if config().openai_api_key else "offline")  # type: ignore[arg-type]
+    if not schema.is_current(version):
+        raise HTTPException(503, f"migrations are pending: the tables are of version {version or 'none'}, this app needs {schema.HEAD}")
+    return Readiness(database=engine().dialect.name, schema_version=version, assistant="openai" if config().openai_api_key else "offline")  # type: ignore[arg-type]
 
 
-@app.exception_handler(OperationalError)
-async def database_lost(_request: Request, _error: OperationalError) -> JSONResponse:
-    """A lost database is a 503 that says when to come back, not a 500."""
-    log.warning("the database does not answer")
-    return JSONResponse({"detail": "the database does not answer; try again in a moment"}, 503, {"Retry-After": "2"})
+@app.get("/metrics", tags=["operations"], response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+async def read_metrics() -> Response:
+    """Prometheus metrics; nothing of any user."""
+    return metrics.exposition()
 
 
-@app.middleware("http")
-async def limit(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse what is too much: 413 for a large body, 429 for too many requests."""
-    if int(request.headers.get("content-length") or 0) > limits.MOST_BYTES:
-        return JSONResponse({"detail": f"a request may have {limits.MOST_BYTES} bytes"}, 413)
-    if request.url.path not in ("/health", "/ready"):
-        # The ingress puts the caller's own address first; whoever reaches the pod directly is its own address.
-        caller = request.headers.get("x-forwarded-for", "").split(",")[0].strip() or (request.client.host if request.client else "")
-        wait = rate_limit.retry_after(caller)
-        if wait:
-            return JSONResponse({"detail": "too many requests; slow down"}, 429, {"Retry-After": str(math.ceil(wait))})
-    return await call_next(request)
-
-
-app.middleware("http")(logs.log_requests)
+app.add_middleware(limits.Limits)
 if config().cors_origins:
     app.add_middleware(
-        CORSMiddleware, allow_origins=config().cors_origins, allow_methods=["GET", "POST", "PATCH", "DELETE"], allow_headers=["Authorization", "Content-Type"]
+        CORSMiddleware,
+        allow_origins=config().cors_origins,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key"],
+        expose_headers=["ETag", "Link", "X-Total-Count", "X-Request-ID"],
     )
+app.add_middleware(logs.LogRequests)  # the outermost: it sees what the others answer

@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+import hashlib
+import re
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, status
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import or_, select
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response, status
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, computed_field, field_validator
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from app.auth import CurrentUser, Database
-from app.database.models import Todo, User
+from app.auth import LOGIN_NEEDED, CurrentUser, Database
+from app.database.models import Tag, Todo, User, now
+from app.problems import documented
 
 router = APIRouter(prefix="/todos", tags=["todos"])
 
 LARGEST_ID = 2**31 - 1  # PostgreSQL's integer
-TodoId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-#: NUL cannot be stored in PostgreSQL's text.
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+UNDO_DAYS = 7
+Priority = Literal["low", "normal", "high"]
+PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high")
+Order = Literal["newest", "due", "priority"]
+
+
+def _as_date(value: object) -> object:
+    """Only YYYY-MM-DD: pydantic would also take seconds since 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)):
+        return value
+    raise ValueError("a date is written YYYY-MM-DD")
+
+
+def _tidy_tags(names: list[str]) -> list[str]:
+    return sorted({name.lower() for name in names})
+
+
+TodoId = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[1], description="Number of the todo")]
+#: With something to read in it, and without NUL, which PostgreSQL's text cannot hold.
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"), AfterValidator(str.strip)]
 Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
+TagName = Annotated[str, StringConstraints(min_length=1, max_length=30, pattern=r"^[A-Za-z0-9_-]+$")]
+Tags = Annotated[list[TagName], Field(max_length=10), AfterValidator(_tidy_tags)]
+Day = Annotated[date, BeforeValidator(_as_date, json_schema_input_type=date)]
+SearchText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Left out is not the same as null: what has no default is not described with one."""
+    schema.pop("default", None)
 
 
 class NewTodo(BaseModel):
@@ -27,95 +58,269 @@ class NewTodo(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     title: Title = Field(examples=["buy milk"])
-    note: Note = ""
+    note: Note = Field(default="", examples=["the oat one"])
+    due_date: Day | None = Field(default=None, examples=["2027-01-31"])
+    priority: Priority = "normal"
+    tags: Tags = Field(default=[], examples=[["shop", "home"]])
 
 
 class TodoChange(BaseModel):
-    """What may change; what is left out stays."""
+    """What may change; what is left out stays. due_date: null takes it away."""
 
     model_config = ConfigDict(extra="forbid")
-    title: Title | None = None
-    note: Note | None = None
-    completed: bool | None = None
+    title: Title = Field(default="", json_schema_extra=_without_default, examples=["buy oat milk"])
+    note: Note = Field(default="", json_schema_extra=_without_default, examples=["two of them"])
+    due_date: Day | None = Field(default=None, json_schema_extra=_without_default, examples=["2027-02-01"])
+    priority: Priority = Field(default="normal", json_schema_extra=_without_default)
+    tags: Tags = Field(default=[], json_schema_extra=_without_default, examples=[["shop"]])
+    completed: StrictBool = Field(default=False, json_schema_extra=_without_default)
 
 
 class TodoView(BaseModel):
-    """A todo as its owner sees it."""
+    """A todo as its owner sees it. version: counted up with each change; as an entity tag it is `ETag`."""
 
     model_config = ConfigDict(from_attributes=True)
-    id: int
-    title: str
-    note: str
+    id: int = Field(examples=[1])
+    title: str = Field(examples=["buy milk"])
+    note: str = Field(examples=["the oat one"])
+    due_date: date | None = Field(examples=["2027-01-31"])
+    priority: Priority
+    tags: list[str] = Field(examples=[["home", "shop"]])
     completed: bool
     created_at: datetime
     updated_at: datetime
+    version: int = Field(examples=[1])
+
+    @field_validator("priority", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return PRIORITIES[value] if isinstance(value, int) else value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> list[str]:
+        return list(value)
+
+    @computed_field(description="It should have been done before today (UTC)")  # type: ignore[prop-decorator]
+    @property
+    def overdue(self) -> bool:
+        """Open, and its day has passed."""
+        return not self.completed and self.due_date is not None and self.due_date < now().date()
 
 
-def find(database: Session, user: User, search: str = "", completed: bool | None = None, limit: int = 200) -> list[Todo]:
-    """The user's todos, open ones first, newest first."""
-    query = select(Todo).where(Todo.owner_id == user.id).order_by(Todo.completed, Todo.id.desc()).limit(limit)
-    if completed is not None:
-        query = query.where(Todo.completed == completed)
-    if search:
-        query = query.where(or_(Todo.title.icontains(search, autoescape=True), Todo.note.icontains(search, autoescape=True)))
-    return list(database.scalars(query))
+class Filter(BaseModel):
+    """Which todos, in which order."""
+
+    model_config = ConfigDict(extra="forbid")
+    search: SearchText = Field(default="", description="Words of the title or the note, upper and lower case alike")
+    completed: bool | None = Field(default=None, description="Only those that are done, or only those that are not")
+    tag: TagName | None = Field(default=None, description="Only those with this tag")
+    priority: Priority | None = Field(default=None, description="Only those of this priority")
+    due_before: Day | None = Field(default=None, description="Only those that are due before this day")
+    sort: Order = Field(default="newest", description="Open ones come first in any order")
+    limit: int = Field(default=100, ge=1, le=200, description="Most todos in the answer")
+    offset: int = Field(default=0, ge=0, le=LARGEST_ID, description="How many to pass over")
 
 
-def get(database: Session, user: User, todo_id: int) -> Todo | None:
-    """One todo of the user's, None for anybody else's."""
-    return database.scalar(select(Todo).where(Todo.id == todo_id, Todo.owner_id == user.id))
+ORDERS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "newest": (Todo.id.desc(),),
+    "due": (Todo.due_date.is_(None), Todo.due_date, Todo.priority.desc(), Todo.id.desc()),
+    "priority": (Todo.priority.desc(), Todo.due_date.is_(None), Todo.due_date, Todo.id.desc()),
+}
 
 
-def add(database: Session, user: User, title: str, note: str = "") -> Todo:
-    """Make a todo."""
-    todo = Todo(owner_id=user.id, title=title, note=note)
+def _matching(user_id: int, wanted: Filter) -> Select[tuple[Todo]]:
+    query = select(Todo).where(Todo.owner_id == user_id, Todo.deleted_at.is_(None))
+    if wanted.completed is not None:
+        query = query.where(Todo.completed == wanted.completed)
+    if wanted.search:
+        query = query.where(or_(Todo.title.icontains(wanted.search, autoescape=True), Todo.note.icontains(wanted.search, autoescape=True)))
+    if wanted.tag:
+        query = query.where(Todo.tag_rows.any(Tag.name == wanted.tag.lower()))
+    if wanted.priority:
+        query = query.where(Todo.priority == PRIORITIES.index(wanted.priority))
+    if wanted.due_before:
+        query = query.where(Todo.due_date < wanted.due_before)
+    return query
+
+
+def find(database: Session, user_id: int, wanted: Filter) -> list[Todo]:
+    """The user's todos that match, open ones first."""
+    query = _matching(user_id, wanted).order_by(Todo.completed, *ORDERS[wanted.sort])
+    return list(database.scalars(query.limit(wanted.limit).offset(wanted.offset)))
+
+
+def count(database: Session, user_id: int, wanted: Filter) -> int:
+    """How many of the user's todos match, on all pages."""
+    return database.scalar(select(func.count()).select_from(_matching(user_id, wanted).subquery())) or 0
+
+
+def get(database: Session, user_id: int, todo_id: int) -> Todo | None:
+    """One todo of the user's, None for anybody else's and for a deleted one."""
+    return database.scalar(select(Todo).where(Todo.id == todo_id, Todo.owner_id == user_id, Todo.deleted_at.is_(None)))
+
+
+def add(database: Session, user_id: int, new: NewTodo, key: str | None = None) -> Todo:
+    """Make a todo. key: of the request, kept with it."""
+    todo = Todo(owner_id=user_id, creation_key=key, creation_digest=_digest(new) if key else None)
+    change(todo, new.model_dump())
     database.add(todo)
     database.flush()
     return todo
 
 
+def change(todo: Todo, values: dict[str, Any]) -> None:
+    """Set fields of a todo, by the names that the API has for them."""
+    for name, value in values.items():
+        if name == "tags":
+            if list(todo.tags) != value:
+                todo.tags = value
+                todo.updated_at = now()  # tags have rows of their own: this counts the todo's version up
+        else:
+            setattr(todo, name, PRIORITIES.index(value) if name == "priority" else value)
+
+
+def remove(database: Session, todo: Todo) -> None:
+    """Delete a todo so that it can be restored for a while; what was deleted longer ago goes for good."""
+    todo.deleted_at = now()
+    database.execute(delete(Todo).where(Todo.owner_id == todo.owner_id, Todo.deleted_at < now() - timedelta(days=UNDO_DAYS)))
+    database.flush()
+
+
+def _digest(new: NewTodo) -> str:
+    return hashlib.sha256(new.model_dump_json().encode()).hexdigest()
+
+
 def _own(database: Session, user: User, todo_id: int) -> Todo:
-    todo = get(database, user, todo_id)
+    todo = get(database, user.id, todo_id)
     if todo is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "you have no todo of this number")
     return todo
 
 
-@router.get("")
-def list_todos(
-    user: CurrentUser,
-    database: Database,
-    search: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")] = "",
-    completed: bool | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 200,
-) -> list[TodoView]:
-    """Your todos, open ones first."""
-    return [TodoView.model_validate(todo) for todo in find(database, user, search, completed, limit)]
-
-
-@router.post("", status_code=status.HTTP_201_CREATED)
-def create_todo(new: NewTodo, user: CurrentUser, database: Database) -> TodoView:
-    """Make a todo."""
-    return TodoView.model_validate(add(database, user, new.title, new.note))
-
-
-@router.get("/{todo_id}")
-def read_todo(todo_id: TodoId, user: CurrentUser, database: Database) -> TodoView:
-    """One todo of yours."""
-    return TodoView.model_validate(_own(database, user, todo_id))
-
-
-@router.patch("/{todo_id}")
-def update_todo(todo_id: TodoId, change: TodoChange, user: CurrentUser, database: Database) -> TodoView:
-    """Change a todo of yours."""
-    todo = _own(database, user, todo_id)
-    for name, value in change.model_dump(exclude_none=True).items():
-        setattr(todo, name, value)
-    database.flush()
+def _view(todo: Todo, response: Response) -> TodoView:
+    response.headers["ETag"] = f'"{todo.version}"'
     return TodoView.model_validate(todo)
 
 
-@router.delete("/{todo_id}", status_code=status.HTTP_204_NO_CONTENT)
-def delete_todo(todo_id: TodoId, user: CurrentUser, database: Database) -> None:
-    """Delete a todo of yours."""
-    database.delete(_own(database, user, todo_id))
+def _check_version(todo: Todo, if_match: str | None) -> None:
+    """RFC 9110, If-Match: change only what the caller has seen."""
+    if if_match is None or if_match.strip() == "*":
+        return
+    if f'"{todo.version}"' not in [one.strip() for one in if_match.split(",")]:
+        raise HTTPException(status.HTTP_412_PRECONDITION_FAILED, "this todo has changed since you read it", {"ETag": f'"{todo.version}"'})
+
+
+def _flush(database: Session) -> None:
+    try:
+        database.flush()
+    except StaleDataError as error:
+        raise HTTPException(status.HTTP_409_CONFLICT, "this todo is being changed by another request; read it and try again") from error
+
+
+ETAG = {"headers": {"ETag": {"description": "The todo's version, for If-Match", "schema": {"type": "string"}}}}
+IfMatch = Annotated[
+    str | None,
+    Header(
+        pattern=r'^(\*|"[0-9]{1,10}")$', description="ETag that the todo had when you read it; `*`: any. Left out: change it whatever it is", examples=['"1"']
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[A-Za-z0-9._:-]{1,200}$",
+        description="Any text that is yours alone. The same request with the same key makes one todo, however often it is sent",
+        examples=["7f1c2a9e"],
+    ),
+]
+ONE = {**LOGIN_NEEDED, 404: "You have no todo of this number."}
+CHANGING = {**ONE, 409: "Another request changes this todo just now.", 412: "The todo has changed since you read it (If-Match)."}
+
+
+@router.get(
+    "",
+    responses={
+        **documented(LOGIN_NEEDED),
+        200: {
+            "headers": {
+                "X-Total-Count": {"description": "How many match, on all pages", "schema": {"type": "integer"}},
+                "Link": {"description": "RFC 8288: the next and the previous page", "schema": {"type": "string"}},
+            }
+        },
+    },
+)
+def list_todos(wanted: Annotated[Filter, Query()], user: CurrentUser, database: Database, request: Request, response: Response) -> list[TodoView]:
+    """Your todos, a page at a time."""
+    found, total = find(database, user.id, wanted), count(database, user.id, wanted)
+    response.headers["X-Total-Count"] = str(total)
+    pages = {"next": wanted.offset + wanted.limit, "prev": max(0, wanted.offset - wanted.limit)}
+    there = [name for name, fits in (("next", pages["next"] < total), ("prev", wanted.offset > 0)) if fits]
+    if there:
+        # Relative to this request, so that it holds behind any ingress.
+        links = [f'<?{request.url.include_query_params(offset=pages[name], limit=wanted.limit).query}>; rel="{name}"' for name in there]
+        response.headers["Link"] = ", ".join(links)
+    return [TodoView.model_validate(todo) for todo in found]
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses={
+        **documented({**LOGIN_NEEDED, 409: "The key was used for another request, or a request with it is being answered."}),
+        201: ETAG,
+    },
+)
+def create_todo(new: NewTodo, user: CurrentUser, database: Database, response: Response, idempotency_key: IdempotencyKey = None) -> TodoView:
+    """Make a todo."""
+    made = select(Todo).where(Todo.owner_id == user.id, Todo.creation_key == idempotency_key)
+    todo = database.scalar(made) if idempotency_key else None
+    if todo is None:
+        try:
+            with database.begin_nested():
+                todo = add(database, user.id, new, idempotency_key)
+        except IntegrityError as error:
+            # The same key, at the same moment.
+            todo = database.scalar(made)
+            if todo is None:
+                raise HTTPException(status.HTTP_409_CONFLICT, "a request with this key is being answered") from error
+    if idempotency_key and todo.creation_digest != _digest(new):
+        raise HTTPException(status.HTTP_409_CONFLICT, "this key was used for another request")
+    return _view(todo, response)
+
+
+@router.get("/{todo_id}", responses={**documented(ONE), 200: ETAG})
+def read_todo(todo_id: TodoId, user: CurrentUser, database: Database, response: Response) -> TodoView:
+    """One todo of yours."""
+    return _view(_own(database, user, todo_id), response)
+
+
+@router.patch("/{todo_id}", responses={**documented(CHANGING), 200: ETAG})
+def update_todo(todo_id: TodoId, wanted: TodoChange, user: CurrentUser, database: Database, response: Response, if_match: IfMatch = None) -> TodoView:
+    """Change a todo of yours (RFC 7396: what is left out stays)."""
+    todo = _own(database, user, todo_id)
+    _check_version(todo, if_match)
+    change(todo, wanted.model_dump(exclude_unset=True))
+    _flush(database)
+    return _view(todo, response)
+
+
+@router.delete("/{todo_id}", status_code=status.HTTP_204_NO_CONTENT, responses=documented(CHANGING))
+def delete_todo(todo_id: TodoId, user: CurrentUser, database: Database, if_match: IfMatch = None) -> None:
+    """Delete a todo of yours. It can be restored for seven days."""
+    todo = _own(database, user, todo_id)
+    _check_version(todo, if_match)
+    try:
+        remove(database, todo)
+    except StaleDataError as error:
+        raise HTTPException(status.HTTP_409_CONFLICT, "this todo is being changed by another request; read it and try again") from error
+
+
+@router.post("/{todo_id}/restore", responses={**documented(ONE), 200: ETAG})
+def restore_todo(todo_id: TodoId, user: CurrentUser, database: Database, response: Response) -> TodoView:
+    """Undo a deletion. A todo that is not deleted stays as it is."""
+    todo = database.scalar(select(Todo).where(Todo.id == todo_id, Todo.owner_id == user.id))
+    if todo is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "you have no todo of this number")
+    todo.deleted_at = None
+    _flush(database)
+    return _view(todo, response)

@@ -9,12 +9,13 @@ import time
 
 import pytest
 import requests
-from conftest import ARTIFACTS, PASSWORD
+from conftest import ARTIFACTS
 from playwright.sync_api import expect, sync_playwright
 
 from scripts import rollout
 from scripts.access import HOSTS, resolve
 from scripts.supply.engine import apt_install
+from tests.reference_app import PASSWORD
 
 
 def test_the_page_and_the_health_of_the_api_through_the_ingress(base, run):

@@ -33,6 +33,7 @@ def test_the_reference_app_is_read_with_its_lines():
     found = read(ROOT / "phase3-chatbot")
     assert (found.module, found.next_version, found.output, found.database) == ("app.main:app", "14.2.35", "export", "postgres")
     assert (found.health_path, found.ready_path) == ("/health", "/ready")
+    assert found.migrations == ("alembic", "upgrade", "head")
     assert {"DATABASE_URL", "OPENAI_API_KEY", "BETTER_AUTH_SECRET"} <= set(found.environment)
     for evidence in found.evidence:
         name, number = evidence.place.rsplit(":", 1)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 import openai
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.exc import OperationalError
 
-from app.auth import CurrentUser, Database
+from app import metrics
+from app.auth import LOGIN_NEEDED, CurrentUser, Database
 from app.chat import offline, provider
 from app.chat.tools import Toolbox
 from app.config import config
+from app.problems import documented
 
 router = APIRouter(prefix="/chat", tags=["chat"])
 log = logging.getLogger("app.chat")
 
-Message = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+Message = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 
 
 class Said(BaseModel):
@@ -25,7 +30,7 @@ class Said(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     role: Literal["user", "assistant"]
-    content: Annotated[str, StringConstraints(max_length=4000)]
+    content: Annotated[str, StringConstraints(max_length=4000)] = Field(examples=["what is open"])
 
 
 class Question(BaseModel):
@@ -39,38 +44,95 @@ class Question(BaseModel):
 class ToolCall(BaseModel):
     """A tool that the assistant used."""
 
-    name: str
-    arguments: dict[str, object]
+    name: str = Field(examples=["add_todo"])
+    arguments: dict[str, object] = Field(examples=[{"title": "buy milk"}])
 
 
 class Answer(BaseModel):
     """What the assistant says, the tools that it used, and who answered: a model or the built-in understanding."""
 
-    reply: str
+    reply: str = Field(examples=["Added #1 buy milk."])
     tool_calls: list[ToolCall]
     provider: Literal["openai", "offline"]
 
 
-@router.post("")
+Piece = str | ToolCall
+Provider = Literal["openai", "offline"]
+
+
+class Conversation:
+    """One question and its answer, piece by piece. provider: who answered, known at the end."""
+
+    def __init__(self, question: Question, user_id: int) -> None:
+        self._question = question
+        self._toolbox = Toolbox(user_id)
+        self.provider: Provider = "offline"
+
+    def pieces(self) -> Iterator[Piece]:
+        """Text and tool calls as they come. A provider that fails is replaced by the built-in understanding, which says so."""
+        told = 0
+        for text in self._texts():
+            for name, arguments in self._toolbox.used[told:]:
+                yield ToolCall(name=name, arguments=arguments)
+            told = len(self._toolbox.used)
+            if text:
+                yield text
+        metrics.ANSWERS.labels(self.provider).inc()
+
+    def _texts(self) -> Iterator[str]:
+        notice = ""
+        if config().openai_api_key:
+            history = [{"role": turn.role, "content": turn.content} for turn in self._question.history]
+            said = False
+            try:
+                for text in provider.answer(self._question.message, history, self._toolbox):
+                    said = said or bool(text)
+                    yield text
+                self.provider = "openai"
+                return
+            except openai.OpenAIError as error:
+                log.warning("the language model did not answer: %s", type(error).__name__)
+                if self._toolbox.used or said:
+                    # Something was done or said already: say so instead of doing it twice.
+                    self.provider = "openai"
+                    yield f"{' ' if said else ''}{'I did this, but the' if self._toolbox.used else 'The'} language model stopped answering."
+                    return
+                refused = isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError)
+                notice = "The language model refused its key" if refused else "The language model does not answer"
+                notice += ", so I answer by myself. "
+        yield notice
+        yield offline.answer(self._question.message.strip(), self._toolbox)
+
+
+@router.post("", responses=documented(LOGIN_NEEDED))
 def chat(question: Question, user: CurrentUser, database: Database) -> Answer:
-    """Say something to the assistant. A provider that fails is replaced by the built-in understanding, which says so."""
-    toolbox = Toolbox(database, user)
-    notice = ""
-    if config().openai_api_key:
-        history = [{"role": turn.role, "content": turn.content} for turn in question.history]
-        try:
-            reply = provider.answer(question.message, history, toolbox)
-            return Answer(reply=reply, tool_calls=_used(toolbox), provider="openai")
-        except openai.OpenAIError as error:
-            log.warning("the language model did not answer: %s", type(error).__name__)
-            if toolbox.used:
-                # Something was done already: say so instead of doing it twice.
-                return Answer(reply="I did this, but the language model stopped answering.", tool_calls=_used(toolbox), provider="openai")
-            refused = isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError)
-            notice = "The language model refused its key" if refused else "The language model does not answer"
-            notice += ", so I answer by myself. "
-    return Answer(reply=notice + offline.answer(question.message, toolbox), tool_calls=_used(toolbox), provider="offline")
+    """Say something to the assistant, and have its whole answer."""
+    database.commit()  # no connection is held while a model thinks
+    conversation = Conversation(question, user.id)
+    pieces = list(conversation.pieces())
+    texts, calls = [piece for piece in pieces if isinstance(piece, str)], [piece for piece in pieces if isinstance(piece, ToolCall)]
+    return Answer(reply="".join(texts), tool_calls=calls, provider=conversation.provider)
 
 
-def _used(toolbox: Toolbox) -> list[ToolCall]:
-    return [ToolCall(name=name, arguments=arguments) for name, arguments in toolbox.used]
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events: `tool` (a ToolCall), `text` ({text}), and at the end `done` ({provider}) or `problem` ({status, detail}).",
+        "content": {"text/event-stream": {"example": 'event: text\ndata: {"text":"Added #1 buy milk."}\n\nevent: done\ndata: {"provider":"offline"}\n\n'}},
+    }
+}
+
+
+@router.post("/stream", response_class=EventSourceResponse, responses={**documented(LOGIN_NEEDED), **STREAM})
+def stream(question: Question, user: CurrentUser, request: Request) -> Iterator[ServerSentEvent]:
+    """Say something to the assistant, and have its answer as it comes (server-sent events)."""
+    conversation = Conversation(question, user.id)
+    try:
+        for piece in conversation.pieces():
+            if isinstance(piece, str):
+                yield ServerSentEvent(event="text", data={"text": piece})
+            else:
+                yield ServerSentEvent(event="tool", data=piece)
+        yield ServerSentEvent(event="done", data={"provider": conversation.provider})
+    except OperationalError:
+        log.warning("the database was lost during an answer", extra={"request_id": request.state.request_id})
+        yield ServerSentEvent(event="problem", data={"status": 503, "detail": "the database does not answer; try again in a moment"})

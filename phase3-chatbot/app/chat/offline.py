@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 from app.chat.tools import Toolbox
+from app.database.models import now
 
-HELP = 'I can do things like "add buy milk", "what is open", "find milk", "done 3", "rename 3 to buy oat milk" and "delete 3".'
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+HELP = 'I can do things like "add buy milk", "add pay rent by friday #home", "what is open", "find milk", "done 3", "rename 3 to buy oat milk" and "delete 3".'
 
 
 def answer(message: str, toolbox: Toolbox) -> str:
@@ -22,8 +25,47 @@ def answer(message: str, toolbox: Toolbox) -> str:
 
 
 def _add(toolbox: Toolbox, match: re.Match[str]) -> str:
-    result = toolbox.call("add_todo", {"title": match["title"].strip(" \"'")})
-    return result.get("error") or f"Added {_named(result['todo'])}."
+    wanted = _details(match["title"].strip(" \"'"))
+    result = toolbox.call("add_todo", wanted)
+    if "error" in result:
+        return f"I could not add that: {result['error']}."
+    extra = [f"due {wanted['due_date']}"] if "due_date" in wanted else []
+    extra += [f"{wanted['priority']} priority"] if "priority" in wanted else []
+    extra += [f"#{tag}" for tag in wanted.get("tags", [])]
+    return f"Added {_named(result['todo'])}{' (' + ', '.join(extra) + ')' if extra else ''}."
+
+
+def _details(text: str) -> dict[str, Any]:
+    """Title, due date, priority and tags of words like `pay rent by friday, high priority #home`."""
+    wanted: dict[str, Any] = {}
+    tags = re.findall(r"(?:^|\s)#([A-Za-z][\w-]{0,29})", text, re.ASCII)
+    title = re.sub(r"(?:^|\s)#[A-Za-z][\w-]{0,29}", "", text, flags=re.ASCII)
+    urgent = re.search(r"[,\s]+(?:with )?(?P<level>high|low) priority\b|[,\s]+(?P<now>urgent(?:ly)?)$", title, re.IGNORECASE)
+    if urgent:
+        wanted["priority"] = (urgent["level"] or "high").lower()
+        title = title[: urgent.start()] + title[urgent.end() :]
+    day = re.search(
+        rf"[,\s]+(?:(?:by|on|until|due|for)\s+)?(?P<day>today|tomorrow|{'|'.join(_WEEKDAYS)}|\d{{4}}-\d{{2}}-\d{{2}})$", title, re.IGNORECASE | re.ASCII
+    )
+    due = _day(day["day"].lower()) if day else ""
+    if day and due:
+        wanted["due_date"] = due
+        title = title[: day.start()]
+    title = title.strip(" ,")
+    return {"title": title, "tags": tags, **wanted} if tags and title else {"title": title or text, **wanted}
+
+
+def _day(word: str) -> str:
+    """The date that a word names, seen from today (UTC); empty when there is no such day."""
+    today = now().date()
+    if word in _WEEKDAYS:
+        return str(today + timedelta(days=(_WEEKDAYS.index(word) - today.weekday() - 1) % 7 + 1))
+    if word in ("today", "tomorrow"):
+        return str(today + timedelta(days=word == "tomorrow"))
+    try:
+        return str(date.fromisoformat(word))
+    except ValueError:
+        return ""
 
 
 def _list(completed: bool | None) -> Callable[[Toolbox, re.Match[str]], str]:

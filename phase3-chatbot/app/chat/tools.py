@@ -8,19 +8,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
-from app import todos
-from app.database.models import Todo, User
+from app import metrics, todos
+from app.database import transaction
+from app.database.models import Todo
 
 
 class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Add(_Arguments):
+class Add(todos.NewTodo):
     """Add a todo."""
-
-    title: todos.Title
-    note: todos.Note = ""
 
 
 class ListTodos(_Arguments):
@@ -49,14 +47,13 @@ class Delete(Number):
     """Delete a todo."""
 
 
-class Update(Number):
-    """Change the title or the note of a todo."""
+class Update(todos.TodoChange):
+    """Change a todo: title, note, due date (null: none), priority, tags, or whether it is done."""
 
-    title: todos.Title | None = None
-    note: todos.Note | None = None
+    id: int = Field(ge=1, le=todos.LARGEST_ID)
 
 
-TOOLS: dict[str, type[_Arguments]] = {
+TOOLS: dict[str, type[BaseModel]] = {
     "add_todo": Add,
     "list_todos": ListTodos,
     "search_todos": Search,
@@ -67,60 +64,60 @@ TOOLS: dict[str, type[_Arguments]] = {
 
 
 class Toolbox:
-    """The tools, bound to one user. used: what was called, in order."""
+    """The tools, bound to one user. Every call is a transaction of its own, so none is open while a model thinks."""
 
-    def __init__(self, database: Session, user: User) -> None:
-        self._database = database
-        self._user = user
+    def __init__(self, user_id: int) -> None:
+        self._user_id = user_id
         self.used: list[tuple[str, dict[str, object]]] = []
 
     def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call a tool; what went wrong comes back as {"error": ...}, for the model to read."""
+        """Call a tool; what went wrong comes back as {"error": ...}, for the model to read. Raises OperationalError."""
         if name not in TOOLS:
             return {"error": f"there is no tool {name}"}
         try:
             checked = TOOLS[name].model_validate(arguments)
         except ValidationError as error:
             return {"error": "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())}
-        self.used.append((name, checked.model_dump(exclude_none=True)))
-        work: Callable[[Any], dict[str, Any]] = getattr(self, f"_{name}")
-        return work(checked)
+        work: Callable[[Session, Any], dict[str, Any]] = getattr(self, f"_{name}")
+        with transaction() as database:
+            result = work(database, checked)
+        self.used.append((name, checked.model_dump(mode="json", exclude_unset=True)))
+        metrics.TOOL_CALLS.labels(name, "error" if "error" in result else "ok").inc()
+        return result
 
-    def _add_todo(self, wanted: Add) -> dict[str, Any]:
-        return {"todo": _view(todos.add(self._database, self._user, wanted.title, wanted.note))}
+    def _add_todo(self, database: Session, wanted: Add) -> dict[str, Any]:
+        return {"todo": _view(todos.add(database, self._user_id, wanted))}
 
-    def _list_todos(self, wanted: ListTodos) -> dict[str, Any]:
-        return {"todos": [_view(todo) for todo in todos.find(self._database, self._user, completed=wanted.completed)]}
+    def _list_todos(self, database: Session, wanted: ListTodos) -> dict[str, Any]:
+        return {"todos": [_view(todo) for todo in todos.find(database, self._user_id, todos.Filter(completed=wanted.completed))]}
 
-    def _search_todos(self, wanted: Search) -> dict[str, Any]:
-        return {"todos": [_view(todo) for todo in todos.find(self._database, self._user, search=wanted.text)]}
+    def _search_todos(self, database: Session, wanted: Search) -> dict[str, Any]:
+        return {"todos": [_view(todo) for todo in todos.find(database, self._user_id, todos.Filter(search=wanted.text))]}
 
-    def _complete_todo(self, wanted: Complete) -> dict[str, Any]:
-        return self._change(wanted.id, {"completed": True})
+    def _complete_todo(self, database: Session, wanted: Complete) -> dict[str, Any]:
+        return self._change(database, wanted.id, {"completed": True})
 
-    def _update_todo(self, wanted: Update) -> dict[str, Any]:
-        return self._change(wanted.id, wanted.model_dump(include={"title", "note"}, exclude_none=True))
+    def _update_todo(self, database: Session, wanted: Update) -> dict[str, Any]:
+        return self._change(database, wanted.id, wanted.model_dump(exclude_unset=True, exclude={"id"}))
 
-    def _delete_todo(self, wanted: Delete) -> dict[str, Any]:
-        todo = todos.get(self._database, self._user, wanted.id)
+    def _delete_todo(self, database: Session, wanted: Delete) -> dict[str, Any]:
+        todo = todos.get(database, self._user_id, wanted.id)
         if todo is None:
             return {"error": f"you have no todo {wanted.id}"}
-        self._database.delete(todo)
-        self._database.flush()
+        todos.remove(database, todo)
         return {"deleted": _view(todo)}
 
-    def _change(self, number: int, values: dict[str, Any]) -> dict[str, Any]:
-        todo = todos.get(self._database, self._user, number)
+    def _change(self, database: Session, number: int, values: dict[str, Any]) -> dict[str, Any]:
+        todo = todos.get(database, self._user_id, number)
         if todo is None:
             return {"error": f"you have no todo {number}"}
-        for name, value in values.items():
-            setattr(todo, name, value)
-        self._database.flush()
+        todos.change(todo, values)
+        database.flush()
         return {"todo": _view(todo)}
 
 
 def _view(todo: Todo) -> dict[str, Any]:
-    return {"id": todo.id, "title": todo.title, "note": todo.note, "completed": todo.completed}
+    return todos.TodoView.model_validate(todo).model_dump(mode="json", include={"id", "title", "note", "due_date", "priority", "tags", "completed"})
 
 
 def specifications() -> list[dict[str, Any]]:

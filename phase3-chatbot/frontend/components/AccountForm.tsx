@@ -2,7 +2,7 @@
 
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import { FormEvent, useState } from "react";
+import { FormEvent, useEffect, useState } from "react";
 import { api, ApiError, session } from "@/lib/api";
 
 const TEXTS = {
@@ -13,8 +13,14 @@ const TEXTS = {
 export function AccountForm({ kind }: { kind: keyof typeof TEXTS }) {
   const router = useRouter();
   const [problem, setProblem] = useState("");
+  const [notice, setNotice] = useState("");
   const [busy, setBusy] = useState(false);
   const text = TEXTS[kind];
+
+  useEffect(() => {
+    if (session.left()) router.replace("/");
+    else if (new URLSearchParams(window.location.search).has("expired")) setNotice("Your session has ended. Log in again.");
+  }, [router]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -26,7 +32,8 @@ export function AccountForm({ kind }: { kind: keyof typeof TEXTS }) {
       session.start(access_token);
       router.replace("/");
     } catch (error) {
-      setProblem(error instanceof ApiError ? error.message : "Something went wrong. Try again.");
+      const words = error instanceof ApiError ? error.message : "Something went wrong.";
+      setProblem(error instanceof ApiError && error.passing ? `${words} Try again in a moment.` : words);
       setBusy(false);
     }
   }
@@ -40,9 +47,14 @@ export function AccountForm({ kind }: { kind: keyof typeof TEXTS }) {
           </span>
           {text.title}
         </h1>
+        {notice && (
+          <p className="banner" role="status">
+            {notice}
+          </p>
+        )}
         <label>
           E-mail
-          <input name="email" type="email" autoComplete="email" required autoFocus placeholder="you@example.com" />
+          <input name="email" type="email" autoComplete="email" required autoFocus maxLength={254} placeholder="you@example.com" />
         </label>
         <label>
           Password

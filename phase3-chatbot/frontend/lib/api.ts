@@ -1,8 +1,25 @@
 /** The API as the pages use it. */
 
-export type Todo = { id: number; title: string; note: string; completed: boolean; created_at: string; updated_at: string };
+export type Priority = "low" | "normal" | "high";
+export type Todo = {
+  id: number;
+  title: string;
+  note: string;
+  due_date: string | null;
+  priority: Priority;
+  tags: string[];
+  completed: boolean;
+  overdue: boolean;
+  created_at: string;
+  updated_at: string;
+  version: number;
+};
+export type Details = Pick<Todo, "title" | "note" | "due_date" | "priority" | "tags">;
+export type Filter = { search: string; status: "all" | "open" | "done"; tag: string; sort: "newest" | "due" | "priority" };
+export type Page = { todos: Todo[]; total: number };
 export type Turn = { role: "user" | "assistant"; content: string };
-export type Answer = { reply: string; tool_calls: { name: string; arguments: Record<string, unknown> }[]; provider: "openai" | "offline" };
+export type ToolCall = { name: string; arguments: Record<string, unknown> };
+export type ChatEvent = { kind: "tool"; call: ToolCall } | { kind: "text"; text: string } | { kind: "done"; provider: "openai" | "offline" };
 
 declare global {
   interface Window {
@@ -20,6 +37,11 @@ export class ApiError extends Error {
   ) {
     super(message);
   }
+
+  /** Nobody is there, or somebody who cannot answer now: the same request may work in a moment. */
+  get passing() {
+    return this.status === 0 || this.status >= 502;
+  }
 }
 
 /** Where the API is: a run-time value, so one build serves every address. */
@@ -31,42 +53,110 @@ export const session = {
   token: () => window.localStorage.getItem(TOKEN),
   start: (token: string) => window.localStorage.setItem(TOKEN, token),
   end: () => window.localStorage.removeItem(TOKEN),
+  /** Milliseconds until the token expires; 0 when there is none, or none that can be read. */
+  left(): number {
+    try {
+      const claims = JSON.parse(atob((session.token() ?? "").split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+      return Math.max(0, claims.exp * 1000 - Date.now());
+    } catch {
+      return 0;
+    }
+  },
 };
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+type Options = { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal };
+
+async function send(method: string, path: string, { body, headers, signal }: Options = {}): Promise<Response> {
   const token = session.token();
   let response: Response;
   try {
     response = await fetch(base() + path, {
       method,
+      signal,
       headers: {
         ...(body === undefined ? {} : { "Content-Type": "application/json" }),
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
+        ...headers,
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-  } catch {
-    throw new ApiError(0, "The server cannot be reached. Check your connection and try again.");
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "The server cannot be reached.");
   }
-  if (response.status === 204) return undefined as T;
-  const answer = await response.json().catch(() => null);
-  if (!response.ok) throw new ApiError(response.status, explain(response.status, answer?.detail));
-  return answer as T;
+  if (!response.ok) throw new ApiError(response.status, explain(response.status, await response.json().catch(() => null)));
+  return response;
 }
 
-function explain(status: number, detail: unknown): string {
-  if (Array.isArray(detail) && detail[0]?.msg) return `${String(detail[0].loc?.at(-1) ?? "input")}: ${detail[0].msg}`;
-  if (typeof detail === "string") return detail.charAt(0).toUpperCase() + detail.slice(1) + ".";
-  return status >= 500 ? "The server is not well just now. Try again in a moment." : `The server answered ${status}.`;
+async function call<T>(method: string, path: string, options?: Options): Promise<T> {
+  const response = await send(method, path, options);
+  return response.status === 204 ? (undefined as T) : response.json();
 }
+
+function explain(status: number, problem: { detail?: unknown; errors?: { where: string; message: string }[] } | null): string {
+  const fault = problem?.errors?.[0];
+  if (fault) return `${fault.where.split(".").at(-1)}: ${fault.message}.`;
+  if (typeof problem?.detail === "string") return problem.detail.charAt(0).toUpperCase() + problem.detail.slice(1) + ".";
+  return status >= 500 ? "The server is not well just now." : `The server answered ${status}.`;
+}
+
+const seen = (todo: Todo) => ({ "If-Match": `"${todo.version}"` });
+
+export const PAGE = 100;
 
 export const api = {
-  register: (email: string, password: string) => call<{ access_token: string }>("POST", "/auth/register", { email, password }),
-  login: (email: string, password: string) => call<{ access_token: string }>("POST", "/auth/login", { email, password }),
+  register: (email: string, password: string) => call<{ access_token: string }>("POST", "/auth/register", { body: { email, password } }),
+  login: (email: string, password: string) => call<{ access_token: string }>("POST", "/auth/login", { body: { email, password } }),
+  logout: () => call<void>("POST", "/auth/logout"),
   me: () => call<{ id: number; email: string }>("GET", "/auth/me"),
-  list: () => call<Todo[]>("GET", "/todos"),
-  add: (title: string) => call<Todo>("POST", "/todos", { title }),
-  change: (id: number, change: Partial<Pick<Todo, "title" | "note" | "completed">>) => call<Todo>("PATCH", `/todos/${id}`, change),
-  remove: (id: number) => call<void>("DELETE", `/todos/${id}`),
-  chat: (message: string, history: Turn[]) => call<Answer>("POST", "/chat", { message, history }),
+  ready: () => call<unknown>("GET", "/ready"),
+  async list(filter: Filter, most: number): Promise<Page> {
+    const query = new URLSearchParams({ sort: filter.sort, limit: String(Math.min(most, PAGE)) });
+    if (filter.search) query.set("search", filter.search);
+    if (filter.tag) query.set("tag", filter.tag);
+    if (filter.status !== "all") query.set("completed", String(filter.status === "done"));
+    const todos: Todo[] = [];
+    let total = 0;
+    do {
+      query.set("offset", String(todos.length));
+      const response = await send("GET", `/todos?${query}`);
+      total = Number(response.headers.get("X-Total-Count") ?? 0);
+      const page: Todo[] = await response.json();
+      todos.push(...page);
+      if (!page.length) break;
+    } while (todos.length < Math.min(most, total));
+    return { todos, total };
+  },
+  /** key: of this todo to be; sent again with the same one, nothing is made twice. */
+  add: (details: Partial<Details>, key: string) => call<Todo>("POST", "/todos", { body: details, headers: { "Idempotency-Key": key } }),
+  change: (todo: Todo, change: Partial<Details & Pick<Todo, "completed">>) =>
+    call<Todo>("PATCH", `/todos/${todo.id}`, { body: change, headers: "completed" in change ? {} : seen(todo) }),
+  remove: (todo: Todo) => call<void>("DELETE", `/todos/${todo.id}`),
+  restore: (todo: Todo) => call<Todo>("POST", `/todos/${todo.id}/restore`),
+  /** What the assistant does and says, as it comes. */
+  async *chat(message: string, history: Turn[], signal: AbortSignal): AsyncGenerator<ChatEvent> {
+    const response = await send("POST", "/chat/stream", { body: { message, history }, signal });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let buffer = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) throw new ApiError(0, "The answer was cut off.");
+      buffer += value;
+      const events = buffer.split("\n\n");
+      buffer = events.pop() ?? "";
+      for (const event of events) {
+        const name = /^event: (.*)$/m.exec(event)?.[1];
+        const data = JSON.parse(/^data: (.*)$/m.exec(event)?.[1] ?? "null");
+        if (name === "tool") yield { kind: "tool", call: data };
+        if (name === "text") yield { kind: "text", text: data.text };
+        if (name === "problem") throw new ApiError(data.status, explain(data.status, data));
+        if (name === "done") return yield { kind: "done", provider: data.provider };
+      }
+    }
+  },
 };
+
+/** A key that nobody else has. `crypto.randomUUID` exists on secure origins only, and http://todo.local is none. */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
