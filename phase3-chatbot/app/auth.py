@@ -22,7 +22,7 @@ from app import limits
 from app.config import config
 from app.database import session
 from app.database.models import EndedSession, User, now
-from app.problems import documented
+from app.problems import BODY, documented
 
 ALGORITHM = "HS256"
 TYPE = "at+jwt"  # RFC 9068: an access token, and nothing else that this secret may sign one day
@@ -117,7 +117,7 @@ CurrentUser = Annotated[User, Depends(current_user)]
 LOGIN_NEEDED = {401: "There is no valid token: log in first."}
 
 
-@router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented({409: "There is an account for this address."}))
+@router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented({**BODY, 409: "There is an account for this address."}))
 def register(credentials: Credentials, database: Database) -> Token:
     """Make an account and log in."""
     with hashing:
@@ -132,7 +132,9 @@ def register(credentials: Credentials, database: Database) -> Token:
 
 @router.post(
     "/login",
-    responses=documented({401: "Address and password do not belong together.", 429: "Too many wrong passwords for this account, or too many requests."}),
+    responses=documented(
+        {**BODY, 401: "Address and password do not belong together.", 429: "Too many wrong passwords for this account, or too many requests."}
+    ),
 )
 def login(credentials: Credentials, database: Database) -> Token:
     """Log in. Too many wrong passwords lock the account's logins for a minute."""

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("app")
@@ -44,6 +45,10 @@ class Problem(BaseModel):
     errors: list[Fault] = Field(default=[], description="With status 422: each part that does not fit")
 
 
+#: What may go wrong where a body is sent.
+BODY = {400: "The body is no UTF-8 text."}
+
+
 def documented(cases: dict[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: its own refusals, and those that may come from anywhere."""
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
@@ -68,7 +73,13 @@ def answer(request: Request, status: int, detail: str, headers: dict[str, str] |
 
 
 async def _refused(request: Request, error: HTTPException) -> JSONResponse:
-    return answer(request, error.status_code, error.detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # Each method is a route of its own, and the first one that fits the path has spoken for itself only.
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        paths = request.app.openapi()["paths"].items()
+        headers["Allow"] = ", ".join(sorted(method.upper() for template, methods in paths if compile_path(template)[0].match(path) for method in methods))
+    return answer(request, error.status_code, error.detail, headers)
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

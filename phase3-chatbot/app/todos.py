@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response, status
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, computed_field, field_validator
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.auth import LOGIN_NEEDED, CurrentUser, Database
 from app.database.models import Tag, Todo, User, now
-from app.problems import documented
+from app.problems import BODY, documented
 
 router = APIRouter(prefix="/todos", tags=["todos"])
 
@@ -220,15 +221,12 @@ def _flush(database: Session) -> None:
 
 ETAG = {"headers": {"ETag": {"description": "The todo's version, for If-Match", "schema": {"type": "string"}}}}
 IfMatch = Annotated[
-    str | None,
-    Header(
-        pattern=r'^(\*|"[0-9]{1,10}")$', description="ETag that the todo had when you read it; `*`: any. Left out: change it whatever it is", examples=['"1"']
-    ),
+    Annotated[str, StringConstraints(max_length=200)] | SkipJsonSchema[None],
+    Header(description="ETag that the todo had when you read it; `*`: any. Left out: change it whatever it is", examples=['"1"']),
 ]
 IdempotencyKey = Annotated[
-    str | None,
+    Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,200}$")] | SkipJsonSchema[None],
     Header(
-        pattern=r"^[A-Za-z0-9._:-]{1,200}$",
         description="Any text that is yours alone. The same request with the same key makes one todo, however often it is sent",
         examples=["7f1c2a9e"],
     ),
@@ -266,7 +264,7 @@ def list_todos(wanted: Annotated[Filter, Query()], user: CurrentUser, database: 
     "",
     status_code=status.HTTP_201_CREATED,
     responses={
-        **documented({**LOGIN_NEEDED, 409: "The key was used for another request, or a request with it is being answered."}),
+        **documented({**BODY, **LOGIN_NEEDED, 409: "The key was used for another request, or for a todo that was deleted."}),
         201: ETAG,
     },
 )
@@ -285,6 +283,8 @@ def create_todo(new: NewTodo, user: CurrentUser, database: Database, response: R
                 raise HTTPException(status.HTTP_409_CONFLICT, "a request with this key is being answered") from error
     if idempotency_key and todo.creation_digest != _digest(new):
         raise HTTPException(status.HTTP_409_CONFLICT, "this key was used for another request")
+    if todo.deleted_at:
+        raise HTTPException(status.HTTP_409_CONFLICT, "the todo that this key made was deleted")
     return _view(todo, response)
 
 
@@ -294,7 +294,7 @@ def read_todo(todo_id: TodoId, user: CurrentUser, database: Database, response: 
     return _view(_own(database, user, todo_id), response)
 
 
-@router.patch("/{todo_id}", responses={**documented(CHANGING), 200: ETAG})
+@router.patch("/{todo_id}", responses={**documented({**BODY, **CHANGING}), 200: ETAG})
 def update_todo(todo_id: TodoId, wanted: TodoChange, user: CurrentUser, database: Database, response: Response, if_match: IfMatch = None) -> TodoView:
     """Change a todo of yours (RFC 7396: what is left out stays)."""
     todo = _own(database, user, todo_id)

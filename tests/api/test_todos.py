@@ -89,6 +89,7 @@ def test_a_change_of_what_was_not_seen_is_refused(user):
     user.patch(path, {"title": "changed elsewhere"})
     user.patch(path, {"title": "lost update"}, 412, headers={"If-Match": seen})
     user.delete(path, 412, headers={"If-Match": seen})
+    user.patch(path, {"title": "lost update"}, 412, headers={"If-Match": "anything"})
     now = user.ask("GET", path)
     assert now.json()["title"] == "changed elsewhere"
     assert user.patch(path, {"title": "seen"}, headers={"If-Match": now.headers["ETag"]})["version"] == 3
@@ -114,6 +115,8 @@ def test_the_same_key_makes_one_todo(user, make_user):
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(user.get("/todos")) == 1
     user.post("/todos", {"title": "something else"}, 409, headers={"Idempotency-Key": "k-1"})
+    user.delete(f"/todos/{answers[0].json()['id']}")
+    user.post("/todos", {"title": "once"}, 409, headers={"Idempotency-Key": "k-1"})
     make_user().post("/todos", {"title": "of somebody else"}, headers={"Idempotency-Key": "k-1"})
 
 
@@ -158,4 +161,5 @@ def test_a_bad_address_is_refused(user, path):
 
 def test_what_is_not_there(user):
     user.get("/nowhere", 404)
-    assert "GET" in user.ask("PUT", "/todos", {}).headers["Allow"]
+    assert user.ask("PUT", "/todos", {}).headers["Allow"] == "GET, POST"
+    assert user.ask("PUT", "/todos/1", {}).headers["Allow"] == "DELETE, GET, PATCH"

@@ -17,7 +17,7 @@ from app.auth import LOGIN_NEEDED, CurrentUser, Database
 from app.chat import offline, provider
 from app.chat.tools import Toolbox
 from app.config import config
-from app.problems import documented
+from app.problems import BODY, documented
 
 router = APIRouter(prefix="/chat", tags=["chat"])
 log = logging.getLogger("app.chat")
@@ -104,7 +104,7 @@ class Conversation:
         yield offline.answer(self._question.message.strip(), self._toolbox)
 
 
-@router.post("", responses=documented(LOGIN_NEEDED))
+@router.post("", responses=documented({**BODY, **LOGIN_NEEDED}))
 def chat(question: Question, user: CurrentUser, database: Database) -> Answer:
     """Say something to the assistant, and have its whole answer."""
     database.commit()  # no connection is held while a model thinks
@@ -122,7 +122,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/stream", response_class=EventSourceResponse, responses={**documented(LOGIN_NEEDED), **STREAM})
+@router.post("/stream", response_class=EventSourceResponse, responses={**documented({**BODY, **LOGIN_NEEDED}), **STREAM})
 def stream(question: Question, user: CurrentUser, request: Request) -> Iterator[ServerSentEvent]:
     """Say something to the assistant, and have its answer as it comes (server-sent events)."""
     conversation = Conversation(question, user.id)
