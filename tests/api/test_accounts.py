@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-PASSWORD = "correct horse battery"
+from tests.reference_app import PASSWORD
 
 
 def test_an_account_and_its_logins(anybody, make_user):

@@ -11,7 +11,7 @@ import uuid
 import jwt
 import pytest
 
-PASSWORD = "correct horse battery"
+from tests.reference_app import PASSWORD
 
 
 def test_api1_nobody_reaches_another_users_todos(make_user):

@@ -2,12 +2,15 @@
 
 import json
 import os
-import uuid
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-import requests
 import yaml
+from playwright.sync_api import expect, sync_playwright
 
 from scripts import rollout
 from scripts.cluster import kubectl
@@ -15,9 +18,10 @@ from scripts.run import Run
 from scripts.settings import ROOT, Settings
 from scripts.shell import Shell
 from scripts.supply import bases, engine, tools
+from scripts.supply.engine import apt_install
+from tests.api_client import Api, register
 
 ARTIFACTS = ROOT / "artifacts"
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="session")
@@ -60,46 +64,131 @@ def base(run):
     return f"http://127.0.0.1:{run.settings.cluster.ingress_port}"
 
 
-class User:
-    """Somebody registered, who speaks to the API through the ingress under the app's host name."""
-
-    def __init__(self, base, host):
-        self._base, self._host = base, host
-        self.email = f"{uuid.uuid4().hex}@example.com"
-        self.token = ""
-        self.token = self.post("/auth/register", {"email": self.email, "password": PASSWORD}, 201)["access_token"]
-
-    def ask(self, method, path, body=None):
-        headers = {"Host": self._host, **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
-        return requests.request(method, f"{self._base}/api{path}", json=body, headers=headers, timeout=10)
-
-    def _expect(self, status, method, path, body=None):
-        answer = self.ask(method, path, body)
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
-        return answer.json() if answer.content else None
-
-    def get(self, path, status=200):
-        return self._expect(status, "GET", path)
-
-    def post(self, path, body, status=200):
-        return self._expect(status, "POST", path, body)
-
-    def patch(self, path, body, status=200):
-        return self._expect(status, "PATCH", path, body)
-
-    def delete(self, path, status=204):
-        return self._expect(status, "DELETE", path)
+@pytest.fixture(scope="session")
+def anybody(base, run):
+    """The API behind the ingress, as nobody in particular."""
+    return Api(f"{base}/api", run.settings.release.host)
 
 
 @pytest.fixture
-def make_user(base):
+def make_user(anybody):
     """Register somebody with the app that answers to a host name."""
-    return lambda host: User(base, host)
+    return lambda host=anybody.host: register(Api(anybody.base, host))
 
 
 @pytest.fixture
-def user(base, run):
-    return User(base, run.settings.release.host)
+def user(make_user):
+    return make_user()
+
+
+@pytest.fixture(scope="session")
+def kept_logs():
+    """Logs of pods that a test ended: pod -> lines. The last test reads them together with those of the pods that are there."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def keep_logs(kube, kept_logs):
+    """Remember what the pods of a component have written, before they go."""
+
+    def keep(component):
+        for pod in kube("get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "name").split():
+            kept_logs[pod] = kube("logs", pod, "--tail=-1").splitlines()
+
+    return keep
+
+
+@pytest.fixture(scope="session")
+def browser_path(run):
+    """Debian's chromium where there is one (or where it can be installed); otherwise Playwright's own."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if not path and shutil.which("apt-get") and os.geteuid() == 0:
+        apt_install(run, "chromium")
+        path = shutil.which("chromium")
+    elif not path:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
+    return path
+
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+@pytest.fixture(scope="session")
+def playwright():
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright, browser_path):
+    opened = playwright.chromium.launch(executable_path=browser_path, args=QUIET)
+    yield opened
+    opened.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        item.failed_call = report.failed
+    return report
+
+
+@pytest.fixture
+def open_page(browser, request, run):
+    """Open pages of browsers that share nothing. `problems` of a page: console errors, failed requests, answers that are errors.
+
+    After a failure a trace of each is kept (`playwright show-trace`); a picture always.
+    """
+    contexts = []
+
+    def open_page(**options):
+        context = browser.new_context(base_url=run.settings.local_url, **{"viewport": {"width": 1180, "height": 760}, **options})
+        context.tracing.start(screenshots=True, snapshots=True)
+        page = context.new_page()
+        page.problems = []
+        page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("requestfailed", lambda failed: "ERR_ABORTED" in failed.failure or page.problems.append(f"{failed.url}: {failed.failure}"))
+        page.on("response", lambda answer: answer.status >= 400 and page.problems.append(f"{answer.status} {answer.url}"))
+        contexts.append((context, page))
+        return page
+
+    yield open_page
+    ARTIFACTS.mkdir(exist_ok=True)
+    for number, (context, page) in enumerate(contexts):
+        name = re.sub(r"[^\w-]+", "_", request.node.name).strip("_") + (f"-{number}" if number else "")
+        page.screenshot(path=ARTIFACTS / f"{name}.png")
+        context.tracing.stop(path=ARTIFACTS / f"{name}-trace.zip" if getattr(request.node, "failed_call", False) else None)
+        context.close()
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+@pytest.fixture
+def log_in(run):
+    """Open the app as a user who is logged in already."""
+
+    def log_in(page, user):
+        page.goto("/login")
+        page.evaluate("token => localStorage.setItem('todo-chatbot.token', token)", user.token)
+        page.goto("/")
+        expect(page.get_by_role("heading", name="Todos")).to_be_visible()
+        expect(page.get_by_text(user.email)).to_be_attached()
+
+    return log_in
+
+
+def pytest_collection_modifyitems(items):
+    """What looks at the traces of all others comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "last: runs after all other tests")
 
 
 def pytest_sessionfinish(session, exitstatus):

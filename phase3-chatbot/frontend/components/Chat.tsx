@@ -107,7 +107,7 @@ export function Chat({ attempt, onChange }: Properties) {
         <input
           aria-label="Message"
           placeholder="add buy milk"
-          accessKey="c"
+          id="message"
           value={message}
           maxLength={2000}
           onChange={(event) => setMessage(event.target.value)}

@@ -1,6 +1,6 @@
 "use client";
 
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 
 const KEYS = [
   ["↑ ↓", "move between todos"],
@@ -12,8 +12,21 @@ const KEYS = [
   ["Alt + C", "talk to the assistant"],
 ];
 
+/** Alt and a letter lead to a field, from everywhere on the page. By the key's place: with Alt some keyboards write other letters. */
+const FIELDS: Record<string, string> = { KeyN: "new-todo", KeyS: "search", KeyC: "message" };
+
 export function Help() {
   const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const go = (event: KeyboardEvent) => {
+      const field = event.altKey && !event.ctrlKey && !event.metaKey && document.getElementById(FIELDS[event.code] ?? "");
+      if (!field) return;
+      event.preventDefault();
+      field.focus();
+    };
+    window.addEventListener("keydown", go);
+    return () => window.removeEventListener("keydown", go);
+  }, []);
   return (
     <>
       <button className="icon" aria-label="Keyboard help" title="Keyboard help" onClick={() => dialog.current?.showModal()}>

@@ -133,7 +133,7 @@ function NewTodo({ change }: { change: (work: () => Promise<unknown>) => Promise
         <input
           aria-label="New todo"
           placeholder="What needs doing?"
-          accessKey="n"
+          id="new-todo"
           value={title}
           maxLength={200}
           onChange={(event) => setTitle(event.target.value)}
@@ -164,7 +164,7 @@ function Filters({ filter, onFilter }: Pick<Properties, "filter" | "onFilter">) 
 
   return (
     <div className="filters" role="search">
-      <input type="search" aria-label="Search" placeholder="Search" accessKey="s" value={search} maxLength={200} onChange={(event) => setSearch(event.target.value)} />
+      <input type="search" aria-label="Search" placeholder="Search" id="search" value={search} maxLength={200} onChange={(event) => setSearch(event.target.value)} />
       <select aria-label="Show" value={filter.status} onChange={(event) => onFilter({ status: event.target.value as Filter["status"] })}>
         <option value="all">All</option>
         <option value="open">Open</option>
