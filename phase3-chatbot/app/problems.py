@@ -90,7 +90,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> JSONRespo
 
 async def _database_lost(request: Request, _error: OperationalError) -> JSONResponse:
     log.warning("the database does not answer")
-    return answer(request, 503, "the database does not answer; try again in a moment", {"Retry-After": "2"})
+    return answer(request, 503, "the database does not answer", {"Retry-After": "2"})
 
 
 async def _unexpected(request: Request, _error: Exception) -> JSONResponse:

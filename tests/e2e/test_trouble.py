@@ -19,7 +19,7 @@ def _deploy():
     ("command", "code", "words"),
     [
         (["set", "image", "deploy/todo-app-frontend", "frontend=todo-chatbot-frontend:nowhere"], "IMAGE-PULL", "todo-chatbot-frontend:nowhere"),
-        (["set", "env", "deploy/todo-app-backend", "BETTER_AUTH_SECRET=short"], "CRASH-LOOP", "at least 32 characters"),
+        (["set", "env", "deploy/todo-app-backend", "BETTER_AUTH_SECRET=short"], "CRASH-LOOP", "256 bits"),
         (
             ["patch", "deploy/todo-app-backend", "--type=json",
              '-p=[{"op": "replace", "path": "/spec/template/spec/containers/0/env/0/valueFrom/secretKeyRef/key", "value": "NO_SUCH_KEY"}]'],

@@ -135,4 +135,4 @@ def stream(question: Question, user: CurrentUser, request: Request) -> Iterator[
         yield ServerSentEvent(event="done", data={"provider": conversation.provider})
     except OperationalError:
         log.warning("the database was lost during an answer", extra={"request_id": request.state.request_id})
-        yield ServerSentEvent(event="problem", data={"status": 503, "detail": "the database does not answer; try again in a moment"})
+        yield ServerSentEvent(event="problem", data={"status": 503, "detail": "the database does not answer"})
