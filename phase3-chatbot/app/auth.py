@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -14,13 +16,13 @@ from argon2.exceptions import VerifyMismatchError
 from fastapi import APIRouter, Depends, HTTPException, Request, status
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import delete, exists, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import limits
 from app.config import config
-from app.database import session
+from app.database import transaction
 from app.database.models import EndedSession, User, now
 from app.problems import BODY, documented
 
@@ -41,8 +43,6 @@ Email = Annotated[
     str,
     StringConstraints(to_lower=True, max_length=254, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$"),
 ]
-#: Committed before the answer is sent: what was acknowledged is stored.
-Database = Annotated[Session, Depends(session, scope="function")]
 
 
 class Credentials(BaseModel):
@@ -70,11 +70,27 @@ class Account(BaseModel):
 
 @dataclass(frozen=True)
 class Login:
-    """A user and the session that the request belongs to."""
+    """Whose token was sent, and the session that it belongs to."""
 
-    user: User
+    user_id: int
     session_id: str
     expires_at: datetime
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A transaction for this user, committed before the answer is sent: what was acknowledged is stored.
+
+        Answers 401 when the session was ended or the account is gone.
+        """
+        with transaction() as database:
+            if not database.scalar(STANDS, {"user": self.user_id, "session": self.session_id}):
+                raise REFUSED
+            yield database
+
+
+#: Whether a user is there and a session was not ended; built once, for every request asks.
+STANDS = select(exists().where(User.id == bindparam("user")) & ~exists().where(EndedSession.id == bindparam("session")))
+REFUSED = HTTPException(status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"})
 
 
 def issue(user: User) -> Token:
@@ -84,47 +100,35 @@ def issue(user: User) -> Token:
     return Token(access_token=jwt.encode(claims, config().auth_secret, ALGORITHM, {"typ": TYPE}), expires_in=int(lifetime.total_seconds()))
 
 
-def current_login(request: Request, database: Database, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Login:
-    """The login whose token was sent. Answers 401 without one, 429 when its user asks too often."""
-    refused = HTTPException(status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"})
+async def current_login(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Login:
+    """The login that the token speaks of; the database has its say in Login.transaction. Answers 401 without one, 429 when its user asks too often."""
     if sent is None:
-        raise refused
+        raise REFUSED
     try:
-        claims = jwt.decode(sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": CLAIMS})
-        if jwt.get_unverified_header(sent.credentials).get("typ") != TYPE:
-            raise refused
-        number = int(claims["sub"])
+        token = jwt.decode_complete(sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": CLAIMS})
+        claims = token["payload"]
+        if token["header"].get("typ") != TYPE:
+            raise REFUSED
+        user_id = int(claims["sub"])
     except (jwt.InvalidTokenError, ValueError) as error:
-        raise refused from error
-    ended = exists().where(EndedSession.id == claims["jti"])
-    user = database.scalar(select(User).where(User.id == number, ~ended))
-    if user is None:
-        raise refused
-    request.state.user_id = user.id
-    limits.by_user().check(str(user.id), "too many requests of this user; slow down")
-    return Login(user, claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
+        raise REFUSED from error
+    request.state.user_id = user_id
+    limits.by_user().check(str(user_id), "too many requests of this user; slow down")
+    return Login(user_id, claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
 
 
 CurrentLogin = Annotated[Login, Depends(current_login)]
-
-
-def current_user(login: CurrentLogin) -> User:
-    """The user whose token was sent."""
-    return login.user
-
-
-CurrentUser = Annotated[User, Depends(current_user)]
 LOGIN_NEEDED = {401: "There is no valid token: log in first."}
 
 
 @router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented({**BODY, 409: "There is an account for this address."}))
-def register(credentials: Credentials, database: Database) -> Token:
+def register(credentials: Credentials) -> Token:
     """Make an account and log in."""
     with hashing:
         user = User(email=credentials.email, password=hasher.hash(credentials.password))
-    database.add(user)
     try:
-        database.flush()
+        with transaction() as database:
+            database.add(user)
     except IntegrityError as error:
         raise HTTPException(status.HTTP_409_CONFLICT, "there is an account for this address") from error
     return issue(user)
@@ -136,11 +140,11 @@ def register(credentials: Credentials, database: Database) -> Token:
         {**BODY, 401: "Address and password do not belong together.", 429: "Too many wrong passwords for this account, or too many requests."}
     ),
 )
-def login(credentials: Credentials, database: Database) -> Token:
+def login(credentials: Credentials) -> Token:
     """Log in. Too many wrong passwords lock the account's logins for a minute."""
     limits.failed_logins().check(credentials.email, "too many wrong passwords; wait a little", take=0)
-    user = database.scalar(select(User).where(User.email == credentials.email))
-    database.commit()  # gives the connection back while the password is hashed
+    with transaction() as database:
+        user = database.scalar(select(User).where(User.email == credentials.email))
     try:
         with hashing:
             hasher.verify(user.password if user else NOBODY, credentials.password)
@@ -153,13 +157,16 @@ def login(credentials: Credentials, database: Database) -> Token:
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=documented(LOGIN_NEEDED))
-def logout(login: CurrentLogin, database: Database) -> None:
+def logout(login: CurrentLogin) -> None:
     """End this session: its token is good for nothing from now on."""
-    database.execute(delete(EndedSession).where(EndedSession.expires_at < now()))
-    database.merge(EndedSession(id=login.session_id, expires_at=login.expires_at))
+    with login.transaction() as database:
+        database.execute(delete(EndedSession).where(EndedSession.expires_at < now()))
+        database.merge(EndedSession(id=login.session_id, expires_at=login.expires_at))
 
 
 @router.get("/me", responses=documented(LOGIN_NEEDED))
-def me(user: CurrentUser) -> Account:
+def me(login: CurrentLogin) -> Account:
     """Who is logged in."""
-    return Account(id=user.id, email=user.email)
+    with login.transaction() as database:
+        user = database.get_one(User, login.user_id)
+        return Account(id=user.id, email=user.email)

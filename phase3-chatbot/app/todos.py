@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -15,8 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.auth import LOGIN_NEEDED, CurrentUser, Database
-from app.database.models import Tag, Todo, User, now
+from app.auth import LOGIN_NEEDED, CurrentLogin, Login
+from app.database.models import Tag, Todo, now
 from app.problems import BODY, documented
 
 router = APIRouter(prefix="/todos", tags=["todos"])
@@ -192,8 +194,8 @@ def _digest(new: NewTodo) -> str:
     return hashlib.sha256(new.model_dump_json().encode()).hexdigest()
 
 
-def _own(database: Session, user: User, todo_id: int) -> Todo:
-    todo = get(database, user.id, todo_id)
+def _own(database: Session, login: Login, todo_id: int) -> Todo:
+    todo = get(database, login.user_id, todo_id)
     if todo is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "you have no todo of this number")
     return todo
@@ -212,9 +214,11 @@ def _check_version(todo: Todo, if_match: str | None) -> None:
         raise HTTPException(status.HTTP_412_PRECONDITION_FAILED, "this todo has changed since you read it", {"ETag": f'"{todo.version}"'})
 
 
-def _flush(database: Session) -> None:
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Answer 409 to the second of two changes at the same moment."""
     try:
-        database.flush()
+        yield
     except StaleDataError as error:
         raise HTTPException(status.HTTP_409_CONFLICT, "this todo is being changed by another request; read it and try again") from error
 
@@ -247,9 +251,12 @@ CHANGING = {**ONE, 409: "Another request changes this todo just now.", 412: "The
         },
     },
 )
-def list_todos(wanted: Annotated[Filter, Query()], user: CurrentUser, database: Database, request: Request, response: Response) -> list[TodoView]:
+def list_todos(wanted: Annotated[Filter, Query()], login: CurrentLogin, request: Request, response: Response) -> list[TodoView]:
     """Your todos, a page at a time."""
-    found, total = find(database, user.id, wanted), count(database, user.id, wanted)
+    with login.transaction() as database:
+        found = find(database, login.user_id, wanted)
+        whole = len(found) < wanted.limit and not wanted.offset
+        total = len(found) if whole else count(database, login.user_id, wanted)
     response.headers["X-Total-Count"] = str(total)
     pages = {"next": wanted.offset + wanted.limit, "prev": max(0, wanted.offset - wanted.limit)}
     there = [name for name, fits in (("next", pages["next"] < total), ("prev", wanted.offset > 0)) if fits]
@@ -268,59 +275,61 @@ def list_todos(wanted: Annotated[Filter, Query()], user: CurrentUser, database: 
         201: ETAG,
     },
 )
-def create_todo(new: NewTodo, user: CurrentUser, database: Database, response: Response, idempotency_key: IdempotencyKey = None) -> TodoView:
+def create_todo(new: NewTodo, login: CurrentLogin, response: Response, idempotency_key: IdempotencyKey = None) -> TodoView:
     """Make a todo."""
-    made = select(Todo).where(Todo.owner_id == user.id, Todo.creation_key == idempotency_key)
-    todo = database.scalar(made) if idempotency_key else None
-    if todo is None:
-        try:
-            with database.begin_nested():
-                todo = add(database, user.id, new, idempotency_key)
-        except IntegrityError as error:
-            # The same key, at the same moment.
-            todo = database.scalar(made)
-            if todo is None:
-                raise HTTPException(status.HTTP_409_CONFLICT, "a request with this key is being answered") from error
-    if idempotency_key and todo.creation_digest != _digest(new):
-        raise HTTPException(status.HTTP_409_CONFLICT, "this key was used for another request")
-    if todo.deleted_at:
-        raise HTTPException(status.HTTP_409_CONFLICT, "the todo that this key made was deleted")
-    return _view(todo, response)
+    made = select(Todo).where(Todo.owner_id == login.user_id, Todo.creation_key == idempotency_key)
+    with login.transaction() as database:
+        todo = database.scalar(made) if idempotency_key else None
+        if todo is None:
+            try:
+                with database.begin_nested():
+                    todo = add(database, login.user_id, new, idempotency_key)
+            except IntegrityError as error:
+                # The same key, at the same moment.
+                todo = database.scalar(made)
+                if todo is None:
+                    raise HTTPException(status.HTTP_409_CONFLICT, "a request with this key is being answered") from error
+        if idempotency_key and todo.creation_digest != _digest(new):
+            raise HTTPException(status.HTTP_409_CONFLICT, "this key was used for another request")
+        if todo.deleted_at:
+            raise HTTPException(status.HTTP_409_CONFLICT, "the todo that this key made was deleted")
+        return _view(todo, response)
 
 
 @router.get("/{todo_id}", responses={**documented(ONE), 200: ETAG})
-def read_todo(todo_id: TodoId, user: CurrentUser, database: Database, response: Response) -> TodoView:
+def read_todo(todo_id: TodoId, login: CurrentLogin, response: Response) -> TodoView:
     """One todo of yours."""
-    return _view(_own(database, user, todo_id), response)
+    with login.transaction() as database:
+        return _view(_own(database, login, todo_id), response)
 
 
 @router.patch("/{todo_id}", responses={**documented({**BODY, **CHANGING}), 200: ETAG})
-def update_todo(todo_id: TodoId, wanted: TodoChange, user: CurrentUser, database: Database, response: Response, if_match: IfMatch = None) -> TodoView:
+def update_todo(todo_id: TodoId, wanted: TodoChange, login: CurrentLogin, response: Response, if_match: IfMatch = None) -> TodoView:
     """Change a todo of yours (RFC 7396: what is left out stays)."""
-    todo = _own(database, user, todo_id)
-    _check_version(todo, if_match)
-    change(todo, wanted.model_dump(exclude_unset=True))
-    _flush(database)
-    return _view(todo, response)
+    with login.transaction() as database, _one_at_a_time():
+        todo = _own(database, login, todo_id)
+        _check_version(todo, if_match)
+        change(todo, wanted.model_dump(exclude_unset=True))
+        database.flush()
+        return _view(todo, response)
 
 
 @router.delete("/{todo_id}", status_code=status.HTTP_204_NO_CONTENT, responses=documented(CHANGING))
-def delete_todo(todo_id: TodoId, user: CurrentUser, database: Database, if_match: IfMatch = None) -> None:
+def delete_todo(todo_id: TodoId, login: CurrentLogin, if_match: IfMatch = None) -> None:
     """Delete a todo of yours. It can be restored for seven days."""
-    todo = _own(database, user, todo_id)
-    _check_version(todo, if_match)
-    try:
+    with login.transaction() as database, _one_at_a_time():
+        todo = _own(database, login, todo_id)
+        _check_version(todo, if_match)
         remove(database, todo)
-    except StaleDataError as error:
-        raise HTTPException(status.HTTP_409_CONFLICT, "this todo is being changed by another request; read it and try again") from error
 
 
 @router.post("/{todo_id}/restore", responses={**documented(ONE), 200: ETAG})
-def restore_todo(todo_id: TodoId, user: CurrentUser, database: Database, response: Response) -> TodoView:
+def restore_todo(todo_id: TodoId, login: CurrentLogin, response: Response) -> TodoView:
     """Undo a deletion. A todo that is not deleted stays as it is."""
-    todo = database.scalar(select(Todo).where(Todo.id == todo_id, Todo.owner_id == user.id))
-    if todo is None:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "you have no todo of this number")
-    todo.deleted_at = None
-    _flush(database)
-    return _view(todo, response)
+    with login.transaction() as database, _one_at_a_time():
+        todo = database.scalar(select(Todo).where(Todo.id == todo_id, Todo.owner_id == login.user_id))
+        if todo is None:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, "you have no todo of this number")
+        todo.deleted_at = None
+        database.flush()
+        return _view(todo, response)

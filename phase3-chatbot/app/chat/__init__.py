@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import openai
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.exc import OperationalError
 
 from app import metrics
-from app.auth import LOGIN_NEEDED, CurrentUser, Database
+from app.auth import LOGIN_NEEDED, CurrentLogin
 from app.chat import offline, provider
 from app.chat.tools import Toolbox
 from app.config import config
@@ -104,11 +104,15 @@ class Conversation:
         yield offline.answer(self._question.message.strip(), self._toolbox)
 
 
+def begin(question: Question, login: CurrentLogin) -> Conversation:
+    """A conversation of a user whose session still stands. No connection is held while a model thinks."""
+    with login.transaction():
+        return Conversation(question, login.user_id)
+
+
 @router.post("", responses=documented({**BODY, **LOGIN_NEEDED}))
-def chat(question: Question, user: CurrentUser, database: Database) -> Answer:
+def chat(conversation: Annotated[Conversation, Depends(begin)]) -> Answer:
     """Say something to the assistant, and have its whole answer."""
-    database.commit()  # no connection is held while a model thinks
-    conversation = Conversation(question, user.id)
     pieces = list(conversation.pieces())
     texts, calls = [piece for piece in pieces if isinstance(piece, str)], [piece for piece in pieces if isinstance(piece, ToolCall)]
     return Answer(reply="".join(texts), tool_calls=calls, provider=conversation.provider)
@@ -123,9 +127,8 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/stream", response_class=EventSourceResponse, responses={**documented({**BODY, **LOGIN_NEEDED}), **STREAM})
-def stream(question: Question, user: CurrentUser, request: Request) -> Iterator[ServerSentEvent]:
+def stream(conversation: Annotated[Conversation, Depends(begin)], request: Request) -> Iterator[ServerSentEvent]:
     """Say something to the assistant, and have its answer as it comes (server-sent events)."""
-    conversation = Conversation(question, user.id)
     try:
         for piece in conversation.pieces():
             if isinstance(piece, str):

@@ -10,7 +10,7 @@ from functools import cache
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from app.config import config
@@ -42,6 +42,8 @@ def engine() -> Engine:
 
 def connect(patience: float = PATIENCE) -> Connection:
     """A connection that works, tried again with back-off for `patience` seconds. Raises OperationalError."""
+    if not patience:
+        return engine().connect()
     attempts = Retrying(
         retry=retry_if_exception_type(OperationalError), stop=stop_after_delay(patience), wait=wait_exponential_jitter(0.1, 1.0, jitter=0.1), reraise=True
     )
@@ -51,13 +53,7 @@ def connect(patience: float = PATIENCE) -> Connection:
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One transaction: committed at its end, rolled back on an error. Raises OperationalError."""
-    with connect() as connection, sessionmaker(connection, expire_on_commit=False)() as opened:
+    with connect() as connection, Session(connection, expire_on_commit=False) as opened:
         yield opened
         opened.commit()
         connection.commit()
-
-
-def session() -> Iterator[Session]:
-    """One transaction for one request."""
-    with transaction() as opened:
-        yield opened
