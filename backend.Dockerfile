@@ -14,7 +14,9 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     /venv/bin/pip install --quiet --disable-pip-version-check --no-compile -r /tmp/requirements.txt \
     && /venv/bin/pip uninstall --quiet --yes pip \
-    && find /venv -name tests -type d -prune -exec rm -rf {} +
+    && find /venv -name tests -type d -prune -exec rm -rf {} + \
+    # Compiled here: a container cannot write what it compiles, and would do it again at every start.
+    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv
 
 FROM ${PYTHON_IMAGE}
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data
@@ -22,6 +24,7 @@ COPY --from=build /venv /venv
 RUN mkdir /data && chown 10001:10001 /data
 WORKDIR /srv
 COPY . .
+RUN python3 -m compileall -q .
 ARG APP_MODULE=app.main:app
 ENV APP_MODULE=${APP_MODULE}
 USER 10001

@@ -47,3 +47,11 @@ def e2e(session: nox.Session) -> None:
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/e2e", "--timeout=600", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Figures, side by side in one run: docs/performance.md says which. Not a test: it passes when it could measure."""
+    session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
+    session.run("invoke", "deploy", "--yes")
+    session.run("python", "-m", "tests.bench.app_figures", *session.posargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,8 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Get ready to serve. A file is this process's own to migrate; PostgreSQL's tables are the release's (`alembic upgrade head`)."""
     if engine().dialect.name == "sqlite":
         schema.migrate()
+    if config().openai_api_key:
+        importlib.import_module("app.chat.provider")  # now, and not while the first question waits
     log.info("serving: %s storage, %s", engine().dialect.name, "language model" if config().openai_api_key else "offline assistant")
     yield
     engine().dispose()

@@ -1,6 +1,6 @@
 """Figures of the app behind its ingress: page load, API latency under a steady load, and the assistant's first word.
 
-Loopback only, bounded in time. Run it with `nox -s bench -- app`; the table is printed and kept as artifacts/bench-app.json.
+Loopback only, bounded in time. Run it with `nox -s bench`; the table is printed and kept as artifacts/bench-app.json.
 """
 
 import json
@@ -11,9 +11,10 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import yaml
 from playwright.sync_api import sync_playwright
 
-from scripts.settings import ROOT
+from scripts.settings import ROOT, Settings
 from tests.api_client import Api, register
 
 RATE, SECONDS, USERS = 50, 20, 5
@@ -80,9 +81,11 @@ def page_load(anybody, url):
     return loaded, shown
 
 
-def main(url, host):
-    anybody = Api(f"{url}/api", host)
-    loaded, shown = page_load(anybody, f"http://todo.localhost:{url.rsplit(':', 1)[1]}")
+def main():
+    settings = Settings.load(yaml.safe_load((ROOT / "invoke.yaml").read_text())["phase4"])
+    url = f"http://127.0.0.1:{settings.cluster.ingress_port}"
+    anybody = Api(f"{url}/api", settings.release.host)
+    loaded, shown = page_load(anybody, settings.local_url)
     latency = api_latency(anybody)
     token = first_token(anybody)
     rows = [
@@ -93,7 +96,7 @@ def main(url, host):
         (f"API at {RATE}/s: p99", _percentile(latency, 0.99), None),
         ("assistant, offline: first word, median", statistics.median(token), 200),
     ]
-    print(f"| figure | ms | goal |\n|---|---|---|")
+    print("| figure | ms | goal |\n|---|---|---|")
     for name, value, goal in rows:
         print(f"| {name} | {value:.0f} | {f'under {goal}' if goal else ''} |")
     artifacts = ROOT / "artifacts"
@@ -103,4 +106,4 @@ def main(url, host):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main())

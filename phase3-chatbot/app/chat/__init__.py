@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-import openai
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -14,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from app import metrics
 from app.auth import LOGIN_NEEDED, CurrentLogin
-from app.chat import offline, provider
+from app.chat import offline
 from app.chat.tools import Toolbox
 from app.config import config
 from app.problems import BODY, documented
@@ -82,6 +81,10 @@ class Conversation:
     def _texts(self) -> Iterator[str]:
         notice = ""
         if config().openai_api_key:
+            import openai  # a third of the time to start: only where it is used
+
+            from app.chat import provider
+
             history = [{"role": turn.role, "content": turn.content} for turn in self._question.history]
             said = False
             try:
