@@ -64,7 +64,7 @@ RUN printf '%s\n' \
     && chmod 755 /usr/local/bin/serve \
     && rm -rf /usr/share/nginx/html
 COPY --from=build /app/out /usr/share/nginx/html
-USER 101
+USER 10101
 EXPOSE 80
 STOPSIGNAL SIGQUIT
 ENTRYPOINT []
