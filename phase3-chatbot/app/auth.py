@@ -121,6 +121,9 @@ CurrentLogin = Annotated[Login, Depends(current_login)]
 LOGIN_NEEDED = {401: "There is no valid token: log in first."}
 
 
+TAKEN = HTTPException(status.HTTP_409_CONFLICT, "there is an account for this address")
+
+
 @router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented({**BODY, 409: "There is an account for this address."}))
 def register(credentials: Credentials) -> Token:
     """Make an account and log in."""
@@ -128,9 +131,12 @@ def register(credentials: Credentials) -> Token:
         user = User(email=credentials.email, password=hasher.hash(credentials.password))
     try:
         with transaction() as database:
+            # Asked first: a violated constraint would be an error in PostgreSQL's log.
+            if database.scalar(select(exists().where(User.email == credentials.email))):
+                raise TAKEN
             database.add(user)
     except IntegrityError as error:
-        raise HTTPException(status.HTTP_409_CONFLICT, "there is an account for this address") from error
+        raise TAKEN from error
     return issue(user)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.auth import LOGIN_NEEDED, CurrentLogin, Login
-from app.database.models import Tag, Todo, now
+from app.database.models import Tag, Todo, User, now
 from app.problems import BODY, documented
 
 router = APIRouter(prefix="/todos", tags=["todos"])
@@ -279,13 +279,16 @@ def create_todo(new: NewTodo, login: CurrentLogin, response: Response, idempoten
     """Make a todo."""
     made = select(Todo).where(Todo.owner_id == login.user_id, Todo.creation_key == idempotency_key)
     with login.transaction() as database:
-        todo = database.scalar(made) if idempotency_key else None
+        todo = None
+        if idempotency_key:
+            # One such request of a user at a time. SQLite has no row locks, and one writer at a time anyway.
+            database.execute(select(User.id).where(User.id == login.user_id).with_for_update(key_share=True))
+            todo = database.scalar(made)
         if todo is None:
             try:
                 with database.begin_nested():
                     todo = add(database, login.user_id, new, idempotency_key)
             except IntegrityError as error:
-                # The same key, at the same moment.
                 todo = database.scalar(made)
                 if todo is None:
                     raise HTTPException(status.HTTP_409_CONFLICT, "a request with this key is being answered") from error
