@@ -137,6 +137,20 @@ def logs(c, component="", follow=False):
         commands.show_logs(session, component, follow)
 
 
+@task(help={"path": "the file to write; default: todo-DATE.dump"})
+def db_dump(c, path=""):
+    """Write the release's PostgreSQL to a file."""
+    with _session(c) as session:
+        commands.dump_database(session, path)
+
+
+@task(help={"path": "a file of db-dump", "yes": "do not ask"})
+def db_restore(c, path, yes=False):
+    """Replace the release's database by a dump, all or nothing. Asks first."""
+    with _session(c, yes=yes) as session:
+        commands.restore_database(session, path)
+
+
 @task(name="open")
 def open_(c):
     """Open the app in the browser."""

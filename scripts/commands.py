@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import webbrowser
 from collections.abc import Iterable
+from pathlib import Path
 
-from scripts import access, cluster, pipeline, rollout
+from scripts import access, cluster, database, pipeline, rollout, survey
 from scripts.console import Session
 from scripts.deployment import STAGES
 from scripts.findings import failure
@@ -122,6 +124,24 @@ def show_logs(session: Session, component: str, follow: bool) -> None:
         cluster.kubectl(session.context, found, *arguments, timeout=24 * 3600, on_line=show)
     else:
         show(cluster.kubectl(session.context, found, *arguments).stdout.rstrip())
+
+
+def dump_database(session: Session, path: str) -> None:
+    """Dump the database to `path`, or to a file named by the time."""
+    target = Path(path or time.strftime("todo-%Y%m%d-%H%M%S.dump")).expanduser()
+    size = database.dump(session.context, _kubectl(session), target)
+    session.progress.note(f"Wrote {target} ({size / 1024:.0f} KiB). It holds all todos and password hashes: keep it to yourself.")
+
+
+def restore_database(session: Session, path: str) -> None:
+    """Restore the database from `path`, after asking."""
+    source = Path(path).expanduser()
+    found = _kubectl(session)
+    if not session.context.confirm(f"replace every account and todo of {session.context.settings.release.name} by those in {source}"):
+        session.progress.note("Nothing was changed.")
+        return
+    database.restore(session.context, found, source, survey.survey(session.context).migrations)
+    session.progress.note(f"Restored from {source}.")
 
 
 def open_browser(session: Session) -> None:

@@ -102,9 +102,9 @@ class Shell:
         """
         return self._finish([str(part) for part in argv], None, stdin, timeout, env, cwd, on_line, check)
 
-    def pipe(self, source: Sequence[str | Path], target: Sequence[str | Path], timeout: float = 600) -> Result:
+    def pipe(self, source: Sequence[str | Path], target: Sequence[str | Path], timeout: float = 600, check: bool = True) -> Result:
         """Run `source | target` through a pipe of the kernel: nothing is buffered here or written to disk."""
-        return self._finish([str(part) for part in target], [str(part) for part in source], None, timeout, None, None, None, True)
+        return self._finish([str(part) for part in target], [str(part) for part in source], None, timeout, None, None, None, check)
 
     def detach(self, *argv: str | Path, log: Path) -> None:
         """Start a daemon that outlives this process, its output appended to `log`."""

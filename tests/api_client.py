@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from contextlib import contextmanager
 
@@ -81,3 +83,33 @@ def run_api_tests(base, host):
     argv = [sys.executable, "-m", "pytest", "-q", "tests/api", "--app", f"{base}/api", "--app-host", host, "-p", "no:cacheprovider"]
     result = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+class Writer:
+    """Makes todos one after another, each with a key, and remembers which were acknowledged; what failed is sent again with its key."""
+
+    def __init__(self, user):
+        self._user = user
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self.acknowledged, self.refused = [], set()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join(60)
+
+    def _write(self):
+        while not self._stop.is_set():
+            key = uuid.uuid4().hex
+            while not self._stop.is_set():
+                answer = self._user.ask("POST", "/todos", {"title": key}, {"Idempotency-Key": key})
+                if answer.status_code == 201:
+                    self.acknowledged.append(key)
+                    break
+                self.refused.add(answer.status_code)
+                time.sleep(0.2)
+            time.sleep(0.05)

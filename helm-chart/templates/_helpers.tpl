@@ -6,6 +6,7 @@
 {{/* Name, labels and annotations of an object: call with (dict "root" $ "component" "backend" "name" "x-backend" "annotations" (dict)). */}}
 {{- define "todo-chatbot.metadata" -}}
 name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
 labels: {{- include "todo-chatbot.labels" . | nindent 2 }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations: {{- toYaml . | nindent 2 }}

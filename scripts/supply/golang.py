@@ -102,6 +102,24 @@ def build(run: Run, name: str) -> Path:
         return make_once(target, lambda path: _compile(run, name, program, path))
 
 
+def install(run: Run, package: str, version: str) -> Path:
+    """The binary of a main package in a module of its own, built when it is not in the cache: for tools that no cluster needs.
+
+    Raises SOURCE-BUILD-FAILED or REGISTRY-UNREACHABLE.
+    """
+    name = Path(package).name
+
+    def make(path: Path) -> None:
+        run.say(f"compiling {package} {version}")
+        environment = {**_environment(run), "GOBIN": str(path)}
+        result = run.shell.run(toolchain(run), "install", f"{package}@{version}", env=environment, timeout=BUILD_TIMEOUT, check=False)
+        if not result.ok:
+            raise _explain(name, result.stderr)
+
+    with _building:
+        return make_once(run.settings.cache / "go" / f"{name}-{version}-{GO_VERSION}", make) / name
+
+
 def _compile(run: Run, name: str, program: Program, target: Path) -> None:
     go = toolchain(run)
     environment = _environment(run)

@@ -1,14 +1,13 @@
 """The app while a part of it is gone, and after it came back: nothing that was acknowledged is lost, and every page says what is going on."""
 
 import json
-import threading
 import time
-import uuid
 
 import pytest
 from playwright.sync_api import expect
 
 from scripts import rollout
+from tests.api_client import Writer
 
 
 def _until_ready(state, deadline=120):
@@ -16,36 +15,6 @@ def _until_ready(state, deadline=120):
     while rollout.unready(state()):
         assert time.monotonic() < end, rollout.unready(state())
         time.sleep(0.3)
-
-
-class Writer:
-    """Makes todos one after another, each with a key, and remembers which were acknowledged; what failed is sent again with its key."""
-
-    def __init__(self, user):
-        self._user = user
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._write)
-        self.acknowledged, self.refused = [], set()
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join(60)
-
-    def _write(self):
-        while not self._stop.is_set():
-            key = uuid.uuid4().hex
-            while not self._stop.is_set():
-                answer = self._user.ask("POST", "/todos", {"title": key}, {"Idempotency-Key": key})
-                if answer.status_code == 201:
-                    self.acknowledged.append(key)
-                    break
-                self.refused.add(answer.status_code)
-                time.sleep(0.2)
-            time.sleep(0.05)
 
 
 def _all_titles(user):
