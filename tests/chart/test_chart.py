@@ -251,7 +251,7 @@ def test_every_pod_is_hardened(overlay):
     assert len(pods) >= 3
     for _, pod in pods:
         assert pod["automountServiceAccountToken"] is False
-        assert pod["serviceAccountName"] in ("todo-app", "todo")
+        assert pod["serviceAccountName"] in ("default", "todo")
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] > 0
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)

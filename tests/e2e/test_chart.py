@@ -32,7 +32,7 @@ def values(run, found):
     given = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
     return {
         **{name: {"image": given[name]["image"]} for name in ("frontend", "backend", "postgres")},
-        "ingress": {"host": HOST, "extraHosts": []},
+        "ingress": {"host": HOST, "extraHosts": [], "className": given["ingress"]["className"]},
     }
 
 
@@ -199,7 +199,22 @@ def test_an_upgrade_under_load_fails_no_request(helm, release, until_ready, make
     assert len(user.get("/todos?limit=200")) == len(visitor.acknowledged) or len(visitor.acknowledged) > 200
 
 
-def test_load_scales_out_and_back(helm, release, until_ready, make_user, on_cluster):
+@pytest.fixture
+def quick_metrics(run, found):
+    """metrics-server looks every 15 s, its own default, while a test waits for it; minikube's addon says 60."""
+
+    def args(value):
+        patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": value}]
+        kubectl(run, found, "-n", "kube-system", "patch", "deployment", "metrics-server", "--type=json", "-p", json.dumps(patch))
+
+    path = "jsonpath={.spec.template.spec.containers[0].args}"
+    before = json.loads(kubectl(run, found, "-n", "kube-system", "get", "deployment", "metrics-server", "-o", path).stdout)
+    args([*before, "--metric-resolution=15s"])
+    yield
+    args(before)
+
+
+def test_load_scales_out_and_back(helm, release, until_ready, make_user, on_cluster, quick_metrics):
     """The HorizontalPodAutoscaler on metrics-server: more pods under load, one again after it."""
     autoscaling = {"enabled": True, "minReplicas": 1, "maxReplicas": 2, "targetCPU": 100, "scaleDownSeconds": 0}
     helm("upgrade", chart=CHART, more={"backend": {"autoscaling": autoscaling}})
