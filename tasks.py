@@ -137,6 +137,27 @@ def logs(c, component="", follow=False):
         commands.show_logs(session, component, follow)
 
 
+@task
+def history(c):
+    """The release's revisions and the images that each ran."""
+    with _session(c) as session:
+        commands.show_history(session)
+
+
+@task(help={"revision": "number of `invoke history`; default: the newest good one before the present"})
+def rollback(c, revision=0):
+    """Go back to an earlier revision of the release. The data stays as it is."""
+    with _session(c) as session:
+        commands.roll_back(session, revision)
+
+
+@task(help={"component": "frontend, backend or postgres"})
+def shell(c, component="backend"):
+    """A shell in a pod of the app."""
+    with _session(c) as session:
+        commands.open_shell(session, component)
+
+
 @task(help={"path": "the file to write; default: todo-DATE.dump"})
 def db_dump(c, path=""):
     """Write the release's PostgreSQL to a file."""

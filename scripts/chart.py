@@ -27,10 +27,10 @@ PUBLIC_SETTINGS = ("OPENAI_BASE_URL", "OPENAI_MODEL")
 
 @dataclass(frozen=True)
 class Rendered:
-    """values: what helm gets, free of secrets. objects: kind/name of all that is rendered. digest: of chart and values."""
+    """values: what helm gets, free of secrets. objects: all that is rendered, none when the deployed revision has it already. digest: of chart and values."""
 
     values: Mapping[str, Any]
-    objects: tuple[str, ...]
+    objects: tuple[Mapping[str, Any], ...]
     digest: str
 
 
@@ -70,9 +70,18 @@ def _image(reference: str) -> dict[str, str]:
     return {"repository": repository, "tag": tag}
 
 
+def _files(run: Run) -> list[Path]:
+    return [Path(name).expanduser() for name in run.settings.release.values]
+
+
+def key(run: Run, chosen: Mapping[str, Any]) -> str:
+    """A digest of the chart and of all its values."""
+    return digest(tree_digest(CHART), yaml.safe_dump(dict(chosen)), *(path.read_bytes() for path in _files(run)))
+
+
 def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any]) -> Rendered:
     """Lint, render, and have the cluster try the objects without keeping them. Raises CHART-INVALID."""
-    files = [path for name in run.settings.release.values for path in ("-f", str(Path(name).expanduser()))]
+    files = [part for path in _files(run) for part in ("-f", str(path))]
     text = yaml.safe_dump(dict(chosen))
     helm = tools["helm"].path
     run.say("linting and rendering the chart")
@@ -93,8 +102,7 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any]) ->
     objects = [item for item in yaml.safe_load_all(rendered.stdout) if item]
     # A bare pod (of `helm test`) is admitted only when its service account is there already, which a dry run does not leave behind.
     _try_on_cluster(run, tools, yaml.safe_dump_all(item for item in objects if item["kind"] != "Pod"))
-    key = digest(tree_digest(CHART), text, *(Path(path).read_bytes() for path in files[1::2]))
-    return Rendered(chosen, tuple(f"{item['kind']}/{item['metadata']['name']}" for item in objects), key)
+    return Rendered(chosen, tuple(objects), key(run, chosen))
 
 
 def _try_on_cluster(run: Run, tools: Mapping[str, Found], manifest: str) -> None:

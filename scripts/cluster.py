@@ -60,6 +60,14 @@ class _Marker:
     complete: bool
 
 
+@dataclass(frozen=True)
+class _Deployed:
+    """A deployment on the cluster. manifest: the digest of ours that it was made from."""
+
+    manifest: str
+    available: bool
+
+
 def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | None) -> Cluster:
     """Return a running cluster: the one that runs, the stopped one brought back, or a new one.
 
@@ -256,7 +264,7 @@ def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Clust
     transport.load_archives(run, engine, cluster.profile, images.archives)
     from_registries = bool(images.archives)
     present = _deployments(run, tools)
-    enabled = _enabled_addons(run, tools)
+    enabled = _enabled_addons(run)
     if from_registries and "storage-provisioner-rancher" not in enabled:
         _enable(run, tools, "storage-provisioner-rancher", LocalPathProvisioner=node.ADDONS["local-path-provisioner"], Helper=node.BUSYBOX)
     if "metrics-server" not in enabled:
@@ -266,11 +274,14 @@ def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Clust
         _install_ingress_controller(run, tools, node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL, present)
 
 
-def _install_ingress_controller(run: Run, tools: Mapping[str, Found], image: str, present: Mapping[str, Any]) -> None:
+def _install_ingress_controller(run: Run, tools: Mapping[str, Found], image: str, present: Mapping[str, _Deployed]) -> None:
     """Apply our manifest unless the cluster has this very one, and wait for the controller."""
     manifest = INGRESS_MANIFEST.read_text(encoding="utf-8").replace("TRAEFIK_IMAGE", image)
     key = digest(manifest)
-    if present.get("ingress/traefik", {}).get("phase4/manifest") != key:
+    there = present.get("ingress/traefik")
+    if there and there.manifest == key and there.available:
+        return
+    if not there or there.manifest != key:
         run.say("installing the ingress controller")
         kubectl(run, tools, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest.replace("MANIFEST_DIGEST", key))
     _wait_available(run, tools, ["ingress/traefik"])
@@ -288,16 +299,21 @@ def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> 
     run.shell.run(tools["minikube"].path, "addons", "enable", addon, "-p", run.settings.cluster.profile, *choices, timeout=180, env=_minikube_env())
 
 
-def _enabled_addons(run: Run, tools: Mapping[str, Found]) -> set[str]:
+def _enabled_addons(run: Run) -> set[str]:
     """What minikube has on its list. Not the same as what runs: a start with --install-addons=false empties the list."""
-    listed = run.shell.run(tools["minikube"].path, "addons", "list", "-p", run.settings.cluster.profile, "-o", "json", env=_minikube_env())
-    return {name for name, addon in json.loads(listed.stdout).items() if addon["Status"] == "enabled"}
+    # The file that `minikube addons list` reads, and needs a second for.
+    profile = json.loads((node.minikube_home() / "profiles" / run.settings.cluster.profile / "config.json").read_text(encoding="utf-8"))
+    return {name for name, enabled in (profile.get("Addons") or {}).items() if enabled}
 
 
-def _deployments(run: Run, tools: Mapping[str, Found]) -> dict[str, dict[str, str]]:
-    """Every deployment of the cluster: namespace/name -> its annotations."""
-    items = [item["metadata"] for item in get_items(run, tools, "deployments", "-A")]
-    return {f"{item['namespace']}/{item['name']}": item.get("annotations") or {} for item in items}
+def _deployments(run: Run, tools: Mapping[str, Found]) -> dict[str, _Deployed]:
+    """Every deployment of the cluster, as namespace/name."""
+    found = {}
+    for item in get_items(run, tools, "deployments", "-A"):
+        metadata, conditions = item["metadata"], item.get("status", {}).get("conditions", [])
+        available = any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
+        found[f"{metadata['namespace']}/{metadata['name']}"] = _Deployed((metadata.get("annotations") or {}).get("phase4/manifest", ""), available)
+    return found
 
 
 def get_items(run: Run, tools: Mapping[str, Found], *arguments: str) -> list[dict[str, Any]]:
@@ -326,14 +342,10 @@ def _wait_available(run: Run, tools: Mapping[str, Found], deployments: list[str]
 
 def facts(run: Run, tools: Mapping[str, Found]) -> Facts:
     """Read the cluster. Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING."""
+    items = get_items(run, tools, "nodes,storageclasses,ingressclasses,pods", "-A")
     reads = {
-        name: json.loads(kubectl(run, tools, "get", kind, *scope, "-o", "json").stdout)
-        for name, kind, scope in (
-            ("nodes", "nodes", ()),
-            ("storage", "storageclasses", ()),
-            ("classes", "ingressclasses", ()),
-            ("pods", "pods", ("-A",)),
-        )
+        name: {"items": [item for item in items if item["kind"] == kind]}
+        for name, kind in (("nodes", "Node"), ("storage", "StorageClass"), ("classes", "IngressClass"), ("pods", "Pod"))
     }
     return parse_facts(**reads)
 

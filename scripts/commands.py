@@ -9,7 +9,7 @@ import webbrowser
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts import access, cluster, database, pipeline, rollout, survey
+from scripts import access, cluster, database, pipeline, release, rollout, survey
 from scripts.console import Session
 from scripts.deployment import STAGES
 from scripts.findings import failure
@@ -116,14 +116,41 @@ def show_status(session: Session) -> None:
 def show_logs(session: Session, component: str, follow: bool) -> None:
     """Logs of the app's pods, each line with its pod."""
     found = _kubectl(session)
-    release = session.context.settings.release
-    selector = f"app.kubernetes.io/instance={release.name}" + (f",app.kubernetes.io/component={component}" if component else "")
-    arguments = ["-n", release.namespace, "logs", "-l", selector, "--prefix", "--tail=200", "--max-log-requests=20", *(["--follow"] if follow else [])]
+    wanted = session.context.settings.release
+    selector = f"app.kubernetes.io/instance={wanted.name}" + (f",app.kubernetes.io/component={component}" if component else "")
+    arguments = ["-n", wanted.namespace, "logs", "-l", selector, "--prefix", "--tail=200", "--max-log-requests=20", *(["--follow"] if follow else [])]
     show = session.progress.note
     if follow:
         cluster.kubectl(session.context, found, *arguments, timeout=24 * 3600, on_line=show)
     else:
         show(cluster.kubectl(session.context, found, *arguments).stdout.rstrip())
+
+
+def show_history(session: Session) -> None:
+    """One row a revision, the newest last."""
+    found = {**_kubectl(session), **_present(session, ("helm",))}
+    rows = [
+        (str(one.number), one.updated[:19].replace("T", " "), one.status, " ".join(one.images), one.description)
+        for one in release.history(session.context, found)
+    ]
+    session.progress.table("Revisions", ("number", "updated", "status", "images", "description"), rows)
+
+
+def roll_back(session: Session, revision: int) -> None:
+    """Go back to an earlier revision."""
+    found = {**_kubectl(session), **_present(session, ("helm",))}
+    number = release.rollback(session.context, found, revision)
+    session.progress.note(f"Revision {number} serves again. `invoke deploy` brings what is in the tree.")
+
+
+def open_shell(session: Session, component: str) -> None:
+    """Replace this process by a shell in a pod."""
+    settings = session.context.settings
+    path = str(_kubectl(session)["kubectl"].path)
+    kind = "statefulset" if component == "postgres" else "deployment"
+    target = f"{kind}/{settings.release.name}-{component}"
+    # Not a child: the terminal is the shell's from here on.
+    os.execv(path, [path, "--context", settings.context, "-n", settings.release.namespace, "exec", "-it", target, "--", "sh"])  # noqa: S606
 
 
 def dump_database(session: Session, path: str) -> None:

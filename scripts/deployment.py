@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts import access, aiops, buildkit, chart, cluster, images, preflight, release, rollout, survey, transport
+from scripts import access, aiops, buildkit, chart, cluster, images, preflight, release, survey, transport
 from scripts.pipeline import Stage
 from scripts.run import Run
 from scripts.supply import bases, engine, node, tools
@@ -33,6 +33,10 @@ def _load(run: Run, results: Results) -> transport.Loaded:
 def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
     values = chart.values(run, results["survey"], results["build-images"], results["cluster-facts"], postgres)
+    key = chart.key(run, values)
+    if release.has(run, _found(results), key):
+        run.say("the deployed revision has this chart and these values already")
+        return chart.Rendered(values, (), key)
     return chart.validate(run, _found(results), values)
 
 
@@ -98,7 +102,9 @@ STAGES = {
             lambda found: f"Kubernetes {found.kubernetes}, storage class {found.default_storage_class}, ingress class {found.ingress_class}",
         ),
         Stage("load-images", ("build-images", "cluster-up"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
-        Stage("validate", ("cluster-facts", "load-images"), _validate, lambda found: f"{len(found.objects)} objects accepted"),
+        Stage(
+            "validate", ("cluster-facts", "load-images"), _validate, lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged"
+        ),
         Stage(
             "install",
             ("validate",),
@@ -108,7 +114,7 @@ STAGES = {
         Stage(
             "monitor",
             ("install",),
-            lambda run, done: rollout.monitor(run, _found(done)),
+            lambda run, done: release.monitor(run, _found(done), done["install"]),
             lambda found: f"{len(found.pods)} pods ready, {len(found.services)} services with endpoints",
         ),
         Stage("dns", ("monitor",), lambda run, done: access.configure(run, done["cluster-up"]), lambda found: found.host_url or found.local_url),

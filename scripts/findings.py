@@ -67,6 +67,8 @@ CODES = {
     "IMAGE-PULL": "rollout",
     "CRASH-LOOP": "rollout",
     "MIGRATION-FAILED": "rollout",
+    "ROLLED-BACK": "rollout",
+    "ROLLBACK-FAILED": "release",
     "DATABASE-NOT-OURS": "release",
     "DUMP-FAILED": "release",
     "RESTORE-FAILED": "release",

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 import yaml
 
-from scripts import chart, rollout
+from scripts import changes, chart, rollout
 from scripts.chart import Rendered
 from scripts.cluster import kubectl
 from scripts.findings import Failure, Finding, failure
@@ -24,17 +25,36 @@ from scripts.supply.tools import Found
 
 INSTALL_TIMEOUT = 180.0
 CHART_NAME = "todo-chatbot"
+MOST_CHANGES = 20  # lines; more than a screen is not read
 GIVEN = ("OPENAI_API_KEY", "BETTER_AUTH_SECRET")
 
 
 @dataclass(frozen=True)
 class Release:
-    """A deployed release. changed: this run installed or upgraded it."""
+    """A deployed release. changed: this run installed or upgraded it. good: the revision that served before that; 0 when there is none."""
 
     name: str
     namespace: str
     revision: int
     changed: bool
+    good: int = 0
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One line of the release's history. updated: as helm has it."""
+
+    number: int
+    updated: str
+    status: str
+    description: str
+    images: tuple[str, ...]
+
+
+def has(run: Run, tools: Mapping[str, Found], key: str) -> bool:
+    """The deployed revision is of this chart and these values."""
+    deployed = _latest(run, tools)
+    return bool(deployed and deployed["status"] == "deployed" and deployed["description"].startswith(f"{key}-"))
 
 
 def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release:
@@ -63,6 +83,8 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False)
     run.say("upgrading the release" if deployed else "installing the release")
+    if deployed and rendered.objects:
+        _say_changes(run, tools, rendered)
     files = [part for name in release.values for part in ("-f", str(Path(name).expanduser()))]
     # Helm 4 applies on the server, where a field that somebody patched by hand would otherwise be a conflict for good.
     force = ["--force-conflicts"] if tools["helm"].version.startswith("v4") else []
@@ -71,19 +93,103 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
     if not result.ok:
         # Helm says that it waited in vain; the pods say why.
         causes = rollout.explain(run, tools, rollout.look(run, tools), rollout.PATIENCE)
-        raise Failure(
-            *causes,
-            Finding(
-                "RELEASE-FAILED",
-                f"release {release.namespace}/{release.name}",
-                "helm could not install the release",
-                result.tail(8),
-                "mend what helm names and run `invoke install` again",
-            ),
+        failed = Finding(
+            "RELEASE-FAILED",
+            f"release {release.namespace}/{release.name}",
+            "helm could not install the release",
+            result.tail(8),
+            "mend what helm names and run `invoke install` again",
         )
+        raise _going_back(run, tools, _good(deployed), Failure(*causes, failed))
     latest = _latest(run, tools)
     assert latest, "helm installed a release that it does not list"
-    return Release(release.name, release.namespace, int(latest["revision"]), True)
+    return Release(release.name, release.namespace, int(latest["revision"]), True, _good(deployed))
+
+
+def _good(deployed: Mapping[str, Any] | None) -> int:
+    return int(deployed["revision"]) if deployed and deployed["status"] == "deployed" else 0
+
+
+def monitor(run: Run, tools: Mapping[str, Found], installed: Release) -> rollout.Rollout:
+    """Wait until the release serves. When it does not come up, go back to the revision that did, and raise the reason."""
+    try:
+        return rollout.monitor(run, tools)
+    except Failure as error:
+        raise _going_back(run, tools, installed.good if installed.changed else 0, error) from error
+
+
+def _going_back(run: Run, tools: Mapping[str, Found], good: int, reason: Failure) -> Failure:
+    """Roll back to a revision that served, if there is one; the reason, and what was done about it."""
+    if not good:
+        return reason
+    run.say(f"this does not come up: going back to revision {good}")
+    result = _rollback(run, tools, good)
+    summary = f"went back to revision {good}, which served before" if result.ok else f"and going back to revision {good} failed too"
+    return Failure(
+        *reason.findings,
+        Finding("ROLLED-BACK", f"release {run.settings.release.namespace}/{run.settings.release.name}", summary, "" if result.ok else result.tail(4)),
+    )
+
+
+def rollback(run: Run, tools: Mapping[str, Found], wanted: int) -> int:
+    """Go back to a revision; 0: to the newest good one before the present. Its number. Raises ROLLBACK-FAILED."""
+    revisions = history(run, tools)
+    name = f"release {run.settings.release.namespace}/{run.settings.release.name}"
+    earlier = [one.number for one in revisions[:-1] if one.status in ("superseded", "deployed")]
+    target = wanted or (earlier[-1] if earlier else 0)
+    if target not in earlier:
+        there = ", ".join(map(str, earlier)) or "none"
+        raise failure(
+            "ROLLBACK-FAILED", name, f"there is no revision {target or 'before this one'} to go back to", f"good ones: {there}", "see `invoke history`"
+        )
+    run.say(f"going back to revision {target}")
+    result = _rollback(run, tools, target)
+    if not result.ok:
+        raise failure("ROLLBACK-FAILED", name, f"helm could not go back to revision {target}", result.tail(6), "mend what helm names and try again")
+    rollout.monitor(run, tools)
+    return target
+
+
+def _rollback(run: Run, tools: Mapping[str, Found], revision: int) -> Result:
+    force = ["--force-conflicts"] if tools["helm"].version.startswith("v4") else []
+    return _helm(run, tools, "rollback", run.settings.release.name, str(revision), *force)
+
+
+def history(run: Run, tools: Mapping[str, Found]) -> list[Revision]:
+    """The release's revisions, oldest first, with the images that each ran. Empty when there is no release."""
+    result = _helm(run, tools, "history", run.settings.release.name, "-o", "json")
+    listed = json.loads(result.stdout) if result.ok else []
+    with ThreadPoolExecutor(4) as pool:
+        values = list(pool.map(lambda one: _values(run, tools, one["revision"]), listed))
+    return [
+        Revision(one["revision"], one["updated"], one["status"], one["description"], _image_names(given)) for one, given in zip(listed, values, strict=True)
+    ]
+
+
+def _values(run: Run, tools: Mapping[str, Found], revision: int) -> dict[str, Any]:
+    result = _helm(run, tools, "get", "values", run.settings.release.name, "--revision", str(revision), "-o", "json")
+    return (json.loads(result.stdout) or {}) if result.ok else {}
+
+
+def _image_names(values: Mapping[str, Any]) -> tuple[str, ...]:
+    images = [values.get(component, {}).get("image", {}) for component in ("frontend", "backend")]
+    return tuple(f"{image['repository']}:{image['tag']}" for image in images if image.get("tag"))
+
+
+def _say_changes(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> None:
+    """Tell what the upgrade will change, against what the deployed revision rendered."""
+    result = _helm(run, tools, "get", "manifest", run.settings.release.name)
+    if not result.ok:
+        return
+    lines = changes.between(yaml.safe_load_all(result.stdout), rendered.objects)
+    # The version of the Secret is known only now, so what was rendered before holds none.
+    lines = [line for line in lines if "checksum/secret" not in line]
+    for line in lines[:MOST_CHANGES]:
+        run.say(run.shell.mask(line))
+    if len(lines) > MOST_CHANGES:
+        run.say(f"and {len(lines) - MOST_CHANGES} more")
+    if not lines:
+        run.say("no object changes but by its secrets or its health")
 
 
 def _helm(run: Run, tools: Mapping[str, Found], *arguments: str, stdin: str | None = None) -> Result:

@@ -1,0 +1,40 @@
+from scripts.changes import between
+
+
+def _object(kind="Deployment", name="app", **spec):
+    return {"kind": kind, "metadata": {"name": name, "labels": {"helm.sh/chart": "todo-1"}}, "spec": spec}
+
+
+def test_nothing_changes():
+    assert between([_object(replicas=1)], [_object(replicas=1)]) == []
+
+
+def test_the_chart_version_is_no_change():
+    other = _object()
+    other["metadata"] = {"name": "app", "labels": {"helm.sh/chart": "todo-2"}}
+    assert between([_object()], [other]) == []
+
+
+def test_fields_objects_and_named_items():
+    old = [_object(replicas=1, containers=[{"name": "a", "image": "x:1"}, {"name": "b", "image": "y:1"}]), _object("Service", "gone")]
+    new = [_object(replicas=2, containers=[{"name": "b", "image": "y:2"}, {"name": "a", "image": "x:1"}]), _object("Service", "new")]
+    assert between(old, new) == [
+        "- service/gone",
+        "~ deployment/app spec.replicas: 1 -> 2",
+        "~ deployment/app spec.containers.b.image: y:1 -> y:2",
+        "+ service/new",
+    ]
+
+
+def test_what_comes_and_goes_within_an_object():
+    assert between([_object(a=1)], [_object(b=2)]) == ["~ deployment/app spec.a: 1 -> nothing", "~ deployment/app spec.b: nothing -> 2"]
+
+
+def test_a_secrets_value_is_never_shown():
+    lines = between([_object("Secret", data={"key": "b2xk"})], [_object("Secret", data={"key": "bmV3"})])
+    assert lines == ["~ secret/app spec.data.key: ******** -> ********"]
+
+
+def test_hooks_are_left_out():
+    hook = {"kind": "Job", "metadata": {"name": "m", "annotations": {"helm.sh/hook": "post-install"}}}
+    assert between([], [hook]) == []
