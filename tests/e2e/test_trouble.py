@@ -5,8 +5,9 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
-from scripts import rollout
+from scripts import release, rollout
 from scripts.chart import CHART
 from scripts.findings import Failure
 
@@ -40,6 +41,45 @@ def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_
     finally:
         kube("rollout", "undo", command[2] if command[0] == "set" else command[1])
         _deploy()
+
+
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        # Seen by the monitor: a pod that is never created.
+        ({"frontend": {"extraEnv": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}]}}, ["CONFIG-MISSING", "ROLLED-BACK"]),
+        # Seen by helm: its hook fails.
+        ({"backend": {"config": {"LOG_LEVEL": "NONSENSE"}}}, ["MIGRATION-FAILED", "RELEASE-FAILED", "ROLLED-BACK"]),
+    ],
+)
+def test_a_deploy_that_does_not_come_up_goes_back_by_itself(run, found, state, user, tmp_path, values, codes):
+    before = release.history(run, found)[-1]
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"phase4": {"release": {"values": [str(tmp_path / "values.yaml")]}}}))
+    result = subprocess.run(["invoke", "-f", str(tmp_path / "mine.yaml"), "deploy", "--yes"], capture_output=True, text=True, timeout=400)
+    output = result.stdout + result.stderr
+    assert result.returncode not in (0, 1), output
+    for code in codes:
+        assert f"{code} in TROUBLESHOOTING.md" in output
+    assert f"went back to revision {before.number}, which served before" in output
+    after = release.history(run, found)[-1]
+    assert (after.status, after.description, after.images) == ("deployed", f"Rollback to {before.number}", before.images)
+    assert rollout.monitor(run, found).pods
+    assert user.get("/todos") == []
+    _deploy()
+
+
+def test_rollback_by_hand_and_its_history(run, found, user):
+    todo = user.post("/todos", {"title": "stays"})
+    shown = subprocess.run(["invoke", "history"], capture_output=True, text=True, timeout=60)
+    assert str(release.history(run, found)[-1].number) in shown.stdout
+    result = subprocess.run(["invoke", "rollback"], capture_output=True, text=True, timeout=200)
+    assert "serves again" in result.stdout, result.stdout + result.stderr
+    assert user.get(f"/todos/{todo['id']}") == todo
+    refused = subprocess.run(["invoke", "rollback", "--revision", "99999"], capture_output=True, text=True, timeout=60)
+    assert "there is no revision 99999" in refused.stdout + refused.stderr
+    assert refused.returncode == 18
+    _deploy()
 
 
 def test_an_interrupted_deploy_says_so_and_the_next_one_succeeds():
