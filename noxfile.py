@@ -63,4 +63,5 @@ def bench(session: nox.Session) -> None:
     """Figures, side by side in one run: docs/performance.md says which. Not a test: it passes when it could measure."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
     session.run("invoke", "deploy", "--yes")
-    session.run("python", "-m", "tests.bench.app_figures", *session.posargs)
+    session.run("python", "-m", "tests.bench.app_figures")
+    session.run("python", "-m", "tests.bench.deploy_figures")
