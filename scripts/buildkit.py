@@ -62,6 +62,12 @@ def image_id(run: Run, engine: Engine, reference: str) -> str:
     return json.loads(result.stdout)[0]["Id"] if result.ok else ""
 
 
+def references(run: Run, engine: Engine) -> frozenset[str]:
+    """The references of all images that the engine has."""
+    listed = run.shell.run(engine.client, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", check=False)
+    return frozenset(listed.stdout.split()) if listed.ok else frozenset()
+
+
 def failing_lines(output: str, most: int = 20) -> str:
     """Of BuildKit's plain output, the step that failed and the last lines that it printed."""
     output = re.sub(r"\x1b\[[0-9;]*m", "", output)  # colours

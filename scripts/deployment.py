@@ -34,9 +34,10 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
     values = chart.values(run, results["survey"], results["build-images"], results["cluster-facts"], postgres)
     key = chart.key(run, values)
-    if release.has(run, _found(results), key):
+    deployed = release.deployed_as(run, _found(results), key)
+    if deployed:
         run.say("the deployed revision has this chart and these values already")
-        return chart.Rendered(values, (), key)
+        return chart.Rendered(values, (), key, deployed)
     return chart.validate(run, _found(results), values)
 
 

@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,13 +31,17 @@ GIVEN = ("OPENAI_API_KEY", "BETTER_AUTH_SECRET")
 
 @dataclass(frozen=True)
 class Release:
-    """A deployed release. changed: this run installed or upgraded it. good: the revision that served before that; 0 when there is none."""
+    """A deployed release. changed: this run installed or upgraded it. good: the revision that served before that; 0 when there is none.
+
+    state: the objects as they were seen well, when nothing had to be done.
+    """
 
     name: str
     namespace: str
     revision: int
     changed: bool
     good: int = 0
+    state: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,10 @@ class Revision:
     images: tuple[str, ...]
 
 
-def has(run: Run, tools: Mapping[str, Found], key: str) -> bool:
-    """The deployed revision is of this chart and these values."""
+def deployed_as(run: Run, tools: Mapping[str, Found], key: str) -> Mapping[str, Any] | None:
+    """Helm's entry of the deployed revision, when it is of this chart and these values."""
     deployed = _latest(run, tools)
-    return bool(deployed and deployed["status"] == "deployed" and deployed["description"].startswith(f"{key}-"))
+    return deployed if deployed and deployed["status"] == "deployed" and deployed["description"].startswith(f"{key}-") else None
 
 
 def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release:
@@ -64,7 +68,7 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
     argument, no value of the release and no log. Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
     """
     release = run.settings.release
-    deployed = _latest(run, tools)
+    deployed = rendered.deployed or _latest(run, tools)
     if deployed and not deployed["chart"].startswith(f"{CHART_NAME}-"):
         raise failure(
             "RELEASE-NOT-OURS",
@@ -75,13 +79,15 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
         )
     if deployed and deployed["status"].startswith("pending"):
         deployed = _recover(run, tools, deployed)
-    chart.ensure_namespace(run, tools)
+    if not deployed:
+        chart.ensure_namespace(run, tools)
     version = put_secrets(run, tools, with_database=rendered.values["database"]["kind"] == "postgres")
     description = f"{rendered.digest}-{version}"
     same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
-    if deployed and same and not rollout.unready(rollout.look(run, tools)):
+    state = rollout.look(run, tools) if deployed and same else []
+    if deployed and state and not rollout.unready(state):
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
-        return Release(release.name, release.namespace, int(deployed["revision"]), False)
+        return Release(release.name, release.namespace, int(deployed["revision"]), False, state=tuple(state))
     run.say("upgrading the release" if deployed else "installing the release")
     if deployed and rendered.objects:
         _say_changes(run, tools, rendered)
@@ -112,6 +118,8 @@ def _good(deployed: Mapping[str, Any] | None) -> int:
 
 def monitor(run: Run, tools: Mapping[str, Found], installed: Release) -> rollout.Rollout:
     """Wait until the release serves. When it does not come up, go back to the revision that did, and raise the reason."""
+    if installed.state:
+        return rollout.seen(list(installed.state), 0.0)
     try:
         return rollout.monitor(run, tools)
     except Failure as error:
@@ -203,7 +211,7 @@ def _latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
     return json.loads(result.stdout)[-1] if result.ok else None
 
 
-def _recover(run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]) -> dict[str, Any] | None:
+def _recover(run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Free a release that an interrupted helm left pending: forget that one revision, keep the history before it."""
     name, namespace = run.settings.release.name, run.settings.release.namespace
     run.say(f"revision {stuck['revision']} was interrupted ({stuck['status']}): taking it back")
@@ -270,9 +278,11 @@ def complete_secrets(data: Mapping[str, str], release: str, with_database: bool)
 
 def _check_database_password(run: Run, tools: Mapping[str, Found], data: Mapping[str, str]) -> None:
     """A volume opens only with the password it was made with: never make a new one for an old volume."""
+    if "POSTGRES_PASSWORD" in data:
+        return
     claim = f"data-{run.settings.release.name}-postgres-0"
     found = kubectl(run, tools, "-n", run.settings.release.namespace, "get", "pvc", claim, "--ignore-not-found", "-o", "name").stdout.strip()
-    if found and "POSTGRES_PASSWORD" not in data:
+    if found:
         raise failure(
             "DATABASE-PASSWORD-LOST",
             found,

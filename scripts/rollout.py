@@ -35,7 +35,7 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
         state = look(run, tools)
         waiting = unready(state)
         if not waiting:
-            return Rollout(_phases(state), endpoints(state), time.monotonic() - started)
+            return seen(state, time.monotonic() - started)
         waited = time.monotonic() - started
         _stop_on_trouble(run, tools, state, waited)
         if waited > run.settings.release.timeout:
@@ -57,6 +57,11 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
             shown = waiting
             run.say("waiting for " + ", ".join(waiting))
         run.shell.wait(0.5)
+
+
+def seen(state: list[Any], seconds: float) -> Rollout:
+    """A state in which everything serves, as a result."""
+    return Rollout(_phases(state), endpoints(state), seconds)
 
 
 def look(run: Run, tools: Mapping[str, Found]) -> list[dict[str, Any]]:

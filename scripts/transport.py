@@ -55,12 +55,13 @@ def load_images(run: Run, engine: Engine, minikube: Found, node: str, images: Ma
 
 def load_archives(run: Run, engine: Engine, node: str, archives: Mapping[str, Path]) -> None:
     """Import image archives that the node lacks. The reference carries a version, so the name is enough to tell."""
-    present = node_images(run.shell, engine, node)
-    for reference, archive in archives.items():
-        if normalized(reference) not in present:
-            run.say(f"sending {reference.removeprefix('docker.io/')} to {node}")
-            run.shell.run(*_import(engine, node), stdin=archive, timeout=LOAD_TIMEOUT)
-    absent = [reference for reference in archives if normalized(reference) not in node_images(run.shell, engine, node)]
+    present = node_images(run.shell, engine, node) if archives else {}
+    missing = {reference: archive for reference, archive in archives.items() if normalized(reference) not in present}
+    for reference, archive in missing.items():
+        run.say(f"sending {reference.removeprefix('docker.io/')} to {node}")
+        run.shell.run(*_import(engine, node), stdin=archive, timeout=LOAD_TIMEOUT)
+    present = node_images(run.shell, engine, node) if missing else present
+    absent = [reference for reference in archives if normalized(reference) not in present]
     if absent:
         raise failure("IMAGE-LOAD-FAILED", absent[0], f"{absent[0]} was sent to the node {node}, but the node does not have it", remedy="run the command again")
 

@@ -66,10 +66,11 @@ def from_upstream(run: Run) -> bool:
 
 def ensure(run: Run, engine: Engine, names: tuple[str, ...], upstream: bool) -> dict[str, str]:
     """Return a reference for each base image, all of which the engine then has. Raises BASE-IMAGE-UNAVAILABLE."""
-    return {name: _ensure(run, engine, name, upstream) for name in names}
+    known = buildkit.references(run, engine)  # asked once: each stand-in would otherwise ask for its parents too
+    return {name: _ensure(run, engine, name, upstream, known) for name in names}
 
 
-def _ensure(run: Run, engine: Engine, name: str, upstream: bool) -> str:
+def _ensure(run: Run, engine: Engine, name: str, upstream: bool, known: frozenset[str]) -> str:
     refused = "the registry was not asked: it does not answer here, or supply.source is `registries`"
     if upstream:
         reference = official(run, name)
@@ -90,7 +91,7 @@ def _ensure(run: Run, engine: Engine, name: str, upstream: bool) -> str:
             )
         run.say(f"{reference} could not be pulled; building a stand-in from packages")
     try:
-        return stand_in(run, engine, name)
+        return stand_in(run, engine, name, known)
     except Failure as error:
         raise failure(
             "BASE-IMAGE-UNAVAILABLE",
@@ -107,16 +108,17 @@ def official(run: Run, name: str) -> str:
     return f"{mirror}/library/{BASES[name].official}" if mirror else BASES[name].official
 
 
-def stand_in(run: Run, engine: Engine, name: str) -> str:
-    """Return the reference of the stand-in, built when the engine does not have it."""
+def stand_in(run: Run, engine: Engine, name: str, known: frozenset[str] = frozenset()) -> str:
+    """Return the reference of the stand-in, built when the engine does not have it. known: references that it surely has."""
     base = BASES[name]
     with locked(run.settings.cache / "locks" / f"stand-in-{name}"):
         if name == "debian":
-            return _debian(run, engine)
-        parents = {argument: stand_in(run, engine, parent) for argument, parent in base.parents.items()}
+            return _debian(run, engine, known)
+        parents = {argument: stand_in(run, engine, parent, known) for argument, parent in base.parents.items()}
         arguments = {**parents, **base.arguments}
         key = digest(tree_digest(IMAGES / name), *(f"{one}={value}" for one, value in sorted(arguments.items())))
-        return build_stand_in(run, engine, name, IMAGES / name, f"phase4/{name}:{key}", arguments)
+        reference = f"phase4/{name}:{key}"
+        return reference if reference in known else build_stand_in(run, engine, name, IMAGES / name, reference, arguments)
 
 
 def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference: str, arguments: Mapping[str, str]) -> str:
@@ -127,10 +129,10 @@ def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference
     return reference
 
 
-def _debian(run: Run, engine: Engine) -> str:
+def _debian(run: Run, engine: Engine, known: frozenset[str]) -> str:
     """A minimal Debian, made by debootstrap: the root of every stand-in."""
     reference = f"phase4/debian:{SUITE}-{digest(SUITE, 'minbase', '1')}"
-    if buildkit.image_id(run, engine, reference):
+    if reference in known or buildkit.image_id(run, engine, reference):
         return reference
     if os.geteuid() != 0 or not (run.shell.which("debootstrap") or run.shell.which("apt-get")):
         raise failure(
