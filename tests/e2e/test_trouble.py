@@ -87,7 +87,9 @@ def test_an_interrupted_deploy_says_so_and_the_next_one_succeeds():
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     process = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed_interrupts)
-    time.sleep(2)
+    for line in process.stdout:  # in the middle of it
+        if "engine" in line:
+            break
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=30)[0]
     assert process.returncode == 130, output
