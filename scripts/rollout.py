@@ -15,6 +15,7 @@ from scripts.supply.tools import Found
 
 KINDS = "pods,deployments,statefulsets,services,endpointslices,ingresses,events"
 PATIENCE = 45.0  # seconds for a state that may pass by itself: pending, not ready
+MIGRATION = "migrate"  # the chart's container that brings the tables up to date
 RESTARTS = 2  # a first restart may be bad luck
 
 
@@ -82,8 +83,9 @@ def explain(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], w
     for pod in _of(state, "Pod"):
         name = pod["metadata"]["name"]
         if any(finding.subject == f"pod/{name}" for finding in found):
+            container = ["-c", MIGRATION] if any(finding.code == "MIGRATION-FAILED" for finding in found) else []
             for previous in ([], ["--previous"]):
-                result = kubectl(run, tools, "-n", run.settings.release.namespace, "logs", name, "--tail=12", *previous, check=False)
+                result = kubectl(run, tools, "-n", run.settings.release.namespace, "logs", name, "--tail=12", *container, *previous, check=False)
                 if result.ok and result.stdout.strip():
                     logs[name] = run.shell.mask(result.stdout)
     return findings(state, waited, logs) if found else []
@@ -137,7 +139,7 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                     "raise resources.limits.memory of this component in a values file (phase4.release.values)",
                 )
             ]
-        if pod["status"].get("phase") == "Failed" and pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "migrate":
+        if status["name"] == MIGRATION and ended.get("exitCode"):
             log = logs.get(name, "")
             return [
                 Finding(

@@ -242,7 +242,7 @@ def _pods(objects):
     for item in objects:
         if item["kind"] == "Pod":
             yield item["metadata"], item["spec"]
-        elif item["kind"] in ("Deployment", "StatefulSet", "Job"):
+        elif item["kind"] in ("Deployment", "StatefulSet"):
             yield item["spec"]["template"]["metadata"], item["spec"]["template"]["spec"]
 
 
@@ -256,7 +256,7 @@ def test_every_pod_is_hardened(overlay):
         assert pod["securityContext"]["runAsUser"] > 0
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
         assert not [volume for volume in pod.get("volumes", []) if "hostPath" in volume]
-        for container in pod["containers"]:
+        for container in (*pod["containers"], *pod.get("initContainers", [])):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "privileged": False,
@@ -307,7 +307,7 @@ def test_traffic_is_denied_except_what_is_needed(render):
     assert policies["deny"]["policyTypes"] == ["Ingress", "Egress"]
     assert not {"ingress", "egress"} & set(policies["deny"])
     (database,) = policies["postgres"]["ingress"]
-    assert database["from"][0]["podSelector"]["matchExpressions"][0]["values"] == ["backend", "migrate"]
+    assert database["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "backend"
     assert [rule["ports"] for rule in policies["backend-out"]["egress"]] == [[{"port": "postgres"}], [{"port": 443}]]
     assert "from" not in policies["frontend"]["ingress"][0]
     chosen = render({"networkPolicy": {"from": [{"namespaceSelector": {}}]}})
@@ -357,6 +357,11 @@ def test_body_size_time_outs_and_streaming_per_controller(render):
     assert annotations("haproxy")["haproxy.org/timeout-server"] == "300s"
 
 
+def test_a_value_that_is_taken_away_is_an_empty_one(render):
+    objects = render({"ingress": {"extraHosts": None}})
+    assert {rule["host"] for rule in _one(objects, "Ingress", "todo-app")["spec"]["rules"]} == {"todo.local"}
+
+
 def test_a_route_of_the_gateway_api(helm):
     objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["gateway-api"].read_text())) if item]
     assert not [item for item in objects if item["kind"] in ("Ingress", "Middleware")]
@@ -369,8 +374,10 @@ def test_a_route_of_the_gateway_api(helm):
 def test_keys_of_a_secret_of_yours_have_your_names(helm):
     objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["existing-secrets"].read_text())) if item]
     references = {}
-    for kind, name in (("Deployment", "todo-app-backend"), ("StatefulSet", "todo-app-postgres"), ("Job", "todo-app-migrate")):
-        references |= {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in _container(objects, kind, name)["env"] if "valueFrom" in one}
+    for kind, name in (("Deployment", "todo-app-backend"), ("StatefulSet", "todo-app-postgres")):
+        pod = _one(objects, kind, name)["spec"]["template"]["spec"]
+        for container in (*pod["containers"], *pod.get("initContainers", [])):
+            references |= {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one}
     assert references == {"BETTER_AUTH_SECRET": "signing-key", "OPENAI_API_KEY": "openai", "DATABASE_URL": "url", "POSTGRES_PASSWORD": "password"}
 
 
@@ -378,7 +385,8 @@ def test_a_database_of_yours_takes_the_place_of_ours(helm):
     objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["external-database"].read_text())) if item]
     assert not [item for item in objects if item["kind"] == "StatefulSet"]
     assert _one(objects, "Secret", "todo-app-secret")["stringData"]["DATABASE_URL"] == "postgresql://todo:password@db.example.com:5432/todo"
-    assert [item for item in objects if item["kind"] == "Job"]  # its tables are ours
+    (migrate,) = _one(objects, "Deployment", "todo-app-backend")["spec"]["template"]["spec"]["initContainers"]
+    assert migrate["command"] == ["alembic", "upgrade", "head"]  # its tables are ours
 
 
 @pytest.mark.parametrize(

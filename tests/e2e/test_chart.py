@@ -78,8 +78,8 @@ def until_ready(run, found):
 
 @pytest.fixture(scope="module")
 def release(helm, until_ready):
-    """The chart as it is now, installed."""
-    helm("upgrade", "--install", chart=CHART)
+    """The chart as it is now, installed as the README says: with --wait, which is over when everything is ready."""
+    helm("upgrade", "--install", "--wait", chart=CHART)
     until_ready()
 
 
@@ -107,6 +107,15 @@ def test_from_the_previous_version_up_back_and_up_again_with_all_data(helm, unti
     until_ready()
     assert _until_served(user, f"/todos/{todo['id']}") == todo
     assert [one["status"] for one in json.loads(helm("history", NAME, "-o", "json"))][-1] == "deployed"
+
+
+def test_a_first_install_with_wait_makes_the_tables(helm, release, on_cluster):
+    """A hook would deadlock here: Helm runs it after the pods are ready, and they are not before the tables are theirs."""
+    helm("uninstall", NAME, "--wait", "--timeout", "120s")
+    on_cluster("delete", "pvc", f"data-{NAME}-postgres-0", "--wait=true", timeout=60)
+    on_cluster("delete", "secret", f"{NAME}-secret")
+    helm("install", "--wait", chart=CHART)
+    assert "Running upgrade 0001 -> 0002" in on_cluster("logs", f"deployment/{NAME}-backend", "-c", "migrate")
 
 
 def test_helm_test_says_that_it_works(helm, release, on_cluster):
@@ -293,6 +302,6 @@ def test_uninstall_keeps_the_data_and_says_so(helm, release, until_ready, make_u
     helm("uninstall", NAME, "--wait", "--timeout", "120s")
     assert f"data-{NAME}-postgres-0" in on_cluster("get", "pvc", "-o", "name")
     assert f"{NAME}-secret" in on_cluster("get", "secret", "-o", "name")
-    helm("install", chart=CHART)
+    helm("install", "--wait", chart=CHART)
     until_ready()
     assert _until_served(user, f"/todos/{todo['id']}") == todo  # the same database, and the same key that signed the login

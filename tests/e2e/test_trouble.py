@@ -48,8 +48,8 @@ def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_
     [
         # Seen by the monitor: a pod that is never created.
         ({"frontend": {"extraEnv": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}]}}, ["CONFIG-MISSING", "ROLLED-BACK"]),
-        # Seen by helm: its hook fails.
-        ({"backend": {"config": {"LOG_LEVEL": "NONSENSE"}}}, ["MIGRATION-FAILED", "RELEASE-FAILED", "ROLLED-BACK"]),
+        # A migration that fails: the pod never gets to serve.
+        ({"backend": {"config": {"LOG_LEVEL": "NONSENSE"}}}, ["MIGRATION-FAILED", "ROLLED-BACK"]),
     ],
 )
 def test_a_deploy_that_does_not_come_up_goes_back_by_itself(run, found, state, user, tmp_path, values, codes):
