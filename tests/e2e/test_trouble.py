@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 
 import pytest
 import yaml
@@ -20,7 +19,7 @@ def _deploy():
     ("command", "code", "words"),
     [
         (["set", "image", "deploy/todo-app-frontend", "frontend=todo-chatbot-frontend:nowhere"], "IMAGE-PULL", "todo-chatbot-frontend:nowhere"),
-        (["set", "env", "deploy/todo-app-backend", "BETTER_AUTH_SECRET=short"], "CRASH-LOOP", "256 bits"),
+        (["set", "env", "deploy/todo-app-backend", "-c", "backend", "BETTER_AUTH_SECRET=short"], "CRASH-LOOP", "256 bits"),
         (
             ["patch", "deploy/todo-app-backend", "--type=json",
              '-p=[{"op": "replace", "path": "/spec/template/spec/containers/0/env/0/valueFrom/secretKeyRef/key", "value": "NO_SUCH_KEY"}]'],
@@ -100,9 +99,10 @@ def test_an_interrupted_deploy_says_so_and_the_next_one_succeeds():
 
 def test_two_runs_do_not_cross():
     first = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    time.sleep(1.5)
+    assert first.stdout.readline()  # it holds the lock from its first word on
     second = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=60)
-    assert first.wait(timeout=300) == 0
+    first.communicate(timeout=300)
+    assert first.returncode == 0
     assert second.returncode == 10
     assert "DEPLOY-RUNNING" in second.stdout
 
