@@ -25,16 +25,20 @@ def _all_titles(user):
     return titles
 
 
+def _until_written(writer):
+    """Ten more writes were acknowledged: the database is back."""
+    before, end = len(writer.acknowledged), time.monotonic() + 120
+    while len(writer.acknowledged) < before + 10:
+        assert time.monotonic() < end, "the database did not come back"
+        time.sleep(0.2)
+
+
 def test_no_acknowledged_write_is_lost_with_the_database_pod(user, kube, state, keep_logs):
     keep_logs("postgres")
     with Writer(user) as writer:
         time.sleep(1)
         kube("delete", "pod", "todo-app-postgres-0", "--wait=true", timeout=120)
-        before = len(writer.acknowledged)
-        end = time.monotonic() + 120
-        while len(writer.acknowledged) < before + 10:
-            assert time.monotonic() < end, "the database did not come back"
-            time.sleep(0.2)
+        _until_written(writer)
     _until_ready(state)
     assert writer.refused <= {502, 503, 504}
     titles = _all_titles(user)
@@ -48,11 +52,7 @@ def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(user, kube, sta
     with Writer(user) as writer:
         time.sleep(1)
         kube("delete", "pod", "todo-app-postgres-0", "--grace-period=0", "--force", "--wait=true", timeout=120)
-        before = len(writer.acknowledged)
-        end = time.monotonic() + 120
-        while len(writer.acknowledged) < before + 10:
-            assert time.monotonic() < end, "the database did not come back"
-            time.sleep(0.2)
+        _until_written(writer)
     _until_ready(state)
     assert set(writer.acknowledged) <= set(_all_titles(user))
 
