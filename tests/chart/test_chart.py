@@ -385,6 +385,7 @@ def test_a_database_of_yours_takes_the_place_of_ours(helm):
     objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["external-database"].read_text())) if item]
     assert not [item for item in objects if item["kind"] == "StatefulSet"]
     assert _one(objects, "Secret", "todo-app-secret")["stringData"]["DATABASE_URL"] == "postgresql://todo:password@db.example.com:5432/todo"
+    assert _one(objects, "NetworkPolicy", "todo-app-backend-out")["spec"]["egress"] == [{"ports": [{"port": 443}, {"port": 5432}]}]
     (migrate,) = _one(objects, "Deployment", "todo-app-backend")["spec"]["template"]["spec"]["initContainers"]
     assert migrate["command"] == ["alembic", "upgrade", "head"]  # its tables are ours
 
