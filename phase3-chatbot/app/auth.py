@@ -84,13 +84,17 @@ class Login:
         """
         with transaction() as database:
             if not database.scalar(STANDS, {"user": self.user_id, "session": self.session_id}):
-                raise REFUSED
+                raise _refused()
             yield database
 
 
 #: Whether a user is there and a session was not ended; built once, for every request asks.
 STANDS = select(exists().where(User.id == bindparam("user")) & ~exists().where(EndedSession.id == bindparam("session")))
-REFUSED = HTTPException(status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"})
+
+
+def _refused() -> HTTPException:
+    # New each time: an exception that is raised again keeps the frames of every time before, with the tokens in them.
+    return HTTPException(status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"})
 
 
 def issue(user: User) -> Token:
@@ -103,15 +107,15 @@ def issue(user: User) -> Token:
 async def current_login(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Login:
     """The login that the token speaks of; the database has its say in Login.transaction. Answers 401 without one, 429 when its user asks too often."""
     if sent is None:
-        raise REFUSED
+        raise _refused()
     try:
         token = jwt.decode_complete(sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": CLAIMS})
         claims = token["payload"]
         if token["header"].get("typ") != TYPE:
-            raise REFUSED
+            raise _refused()
         user_id = int(claims["sub"])
     except (jwt.InvalidTokenError, ValueError) as error:
-        raise REFUSED from error
+        raise _refused() from error
     request.state.user_id = user_id
     limits.by_user().check(str(user_id), "too many requests of this user; slow down")
     return Login(user_id, claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
@@ -121,7 +125,8 @@ CurrentLogin = Annotated[Login, Depends(current_login)]
 LOGIN_NEEDED = {401: "There is no valid token: log in first."}
 
 
-TAKEN = HTTPException(status.HTTP_409_CONFLICT, "there is an account for this address")
+def _taken() -> HTTPException:
+    return HTTPException(status.HTTP_409_CONFLICT, "there is an account for this address")
 
 
 @router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented({**BODY, 409: "There is an account for this address."}))
@@ -133,10 +138,10 @@ def register(credentials: Credentials) -> Token:
         with transaction() as database:
             # Asked first: a violated constraint would be an error in PostgreSQL's log.
             if database.scalar(select(exists().where(User.email == credentials.email))):
-                raise TAKEN
+                raise _taken()
             database.add(user)
     except IntegrityError as error:
-        raise TAKEN from error
+        raise _taken() from error
     return issue(user)
 
 

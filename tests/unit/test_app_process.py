@@ -179,6 +179,26 @@ def test_a_model_that_does_not_stop_is_stopped(with_model):
     assert len(user.get("/todos")) <= 20
 
 
+def test_a_refusal_keeps_nothing_of_the_ones_before():
+    """An exception raised again and again would hold the frames, and the tokens, of every request that it refused."""
+    code = """
+import asyncio
+from fastapi import HTTPException
+from app.auth import current_login
+def frames():
+    try:
+        asyncio.run(current_login(None, None))
+    except HTTPException as error:
+        trace, number = error.__traceback__, 0
+        while trace:
+            trace, number = trace.tb_next, number + 1
+        return number
+first = frames()
+print([frames() - first for _ in range(3)])
+"""
+    assert _python(code).stdout.splitlines()[-1] == "[0, 0, 0]"
+
+
 def test_logs_are_json_and_hold_no_secret(start_app):
     app, process = start_app()
     user = User(app)
