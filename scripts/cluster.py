@@ -261,7 +261,7 @@ def kubectl(run: Run, tools: Mapping[str, Found], *arguments: str, **options: An
 
 def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Cluster, images: AddonImages) -> None:
     """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY."""
-    transport.load_archives(run, engine, cluster.profile, images.archives)
+    transport.load_archives(run, engine, images.archives)
     from_registries = bool(images.archives)
     present = _deployments(run, tools)
     enabled = _enabled_addons(run)

@@ -27,7 +27,7 @@ def _load(run: Run, results: Results) -> transport.Loaded:
     wanted = dict(results["build-images"].references())
     if results["survey"].database == "postgres":
         wanted[postgres] = buildkit.image_id(run, results["engine"], postgres)
-    return transport.load_images(run, results["engine"], results["minikube"], run.settings.cluster.profile, wanted)
+    return transport.load_images(run, results["engine"], results["minikube"], wanted, results["base-images"]["python"])
 
 
 def _validate(run: Run, results: Results) -> chart.Rendered:
@@ -108,8 +108,8 @@ STAGES = {
         ),
         Stage(
             "install",
-            ("validate",),
-            lambda run, done: release.install(run, _found(done), done["validate"]),
+            ("validate", "load-images"),
+            lambda run, done: release.install(run, _found(done), done["validate"], done["load-images"].images),
             lambda found: f"revision {found.revision}{'' if found.changed else ', unchanged'}",
         ),
         Stage(

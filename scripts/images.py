@@ -1,10 +1,16 @@
-"""The app's two images: named by a digest of everything that goes into them, built when that is new, tried alone."""
+"""The app's two images: named by a digest of everything that goes into them, built when that is new, tried alone.
+
+What is digested is what is built: the files are read once, and the build gets a copy of just those bytes. Their dates are
+new each time, because BuildKit takes a file of the same size and date for the one that it has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pathspec
@@ -14,13 +20,22 @@ from scripts import buildkit
 from scripts.findings import failure
 from scripts.run import Run
 from scripts.settings import ROOT
-from scripts.supply.cache import digest, tree_digest
+from scripts.supply.cache import digest
 from scripts.supply.engine import Engine
 from scripts.survey import PORT, Survey
 
 FRONTEND = "todo-chatbot-frontend"
 BACKEND = "todo-chatbot-backend"
 TRIAL_TIMEOUT = 45.0
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a build context. name: relative, with forward slashes."""
+
+    name: str
+    executable: bool
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,13 +79,15 @@ def build(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str]) -> Im
 
 def _image(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str) -> Image:
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
-    reference = f"{name}:{content_tag(run, engine, dockerfile, context, arguments)}"
+    files = context_files(dockerfile, context)
+    reference = f"{name}:{content_tag(run, engine, dockerfile, files, arguments)}"
     found = buildkit.image_id(run, engine, reference)
     built = not found
     if built:
         run.say(f"building {name}")
         candidate = f"{name}:candidate"
-        found = buildkit.build(run, engine, dockerfile, context, candidate, arguments)
+        staged = stage(files, run.settings.cache / "contexts" / run.settings.cluster.profile / name)
+        found = buildkit.build(run, engine, dockerfile, staged, candidate, arguments)
         run.say(f"trying {name} alone")
         try_alone(run, engine, candidate, port, path)
         run.shell.run(engine.client, "tag", candidate, reference)  # only what runs gets the name that is deployed
@@ -79,18 +96,36 @@ def _image(run: Run, engine: Engine, name: str, context: Path, arguments: Mappin
     return Image(reference, found, built)
 
 
-def content_tag(run: Run, engine: Engine, dockerfile: Path, context: Path, arguments: Mapping[str, str]) -> str:
+def content_tag(run: Run, engine: Engine, dockerfile: Path, files: Iterable[File], arguments: Mapping[str, str]) -> str:
     """A digest of all that a build sees: its files, the Dockerfile, the arguments, and the base images' IDs."""
     values = [f"{name}={value}@{buildkit.image_id(run, engine, value) if name.endswith('_IMAGE') else ''}" for name, value in sorted(arguments.items())]
-    return digest(tree_digest(context, context_files(dockerfile, context)), dockerfile.read_bytes(), *values)
+    named = [part for file in files for part in (file.name, "x" if file.executable else "-", file.content)]
+    return digest(dockerfile.read_bytes(), *values, *named)
 
 
-def context_files(dockerfile: Path, context: Path) -> list[Path]:
+def context_files(dockerfile: Path, context: Path) -> tuple[File, ...]:
     """The files of a build context, less those that <dockerfile>.dockerignore leaves out."""
     patterns = dockerfile.with_name(dockerfile.name + ".dockerignore").read_text(encoding="utf-8").splitlines()
     # A pattern of .dockerignore is anchored at the root of the context, one of .gitignore is not.
     ignored = pathspec.GitIgnoreSpec.from_lines(line if line.startswith(("**", "!", "#")) or not line else f"/{line}" for line in patterns)
-    return [context / name for name in ignored.match_tree_files(context, negate=True)]
+    names = []
+    for folder, folders, files in os.walk(context):
+        below = Path(folder).relative_to(context)
+        folders[:] = [name for name in folders if not ignored.match_file(f"{(below / name).as_posix()}/")]  # node_modules is not even read
+        names += [path for name in files if not ignored.match_file(path := (below / name).as_posix())]
+    names.sort()
+    return tuple(File(name, os.access(context / name, os.X_OK), (context / name).read_bytes()) for name in names)
+
+
+def stage(files: Iterable[File], folder: Path) -> Path:
+    """Write the files into `folder`, which holds nothing else afterwards. Returns it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for file in files:
+        path = folder / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+        path.chmod(0o755 if file.executable else 0o644)
+    return folder
 
 
 def try_alone(run: Run, engine: Engine, reference: str, port: int, path: str) -> None:

@@ -61,9 +61,10 @@ def deployed_as(run: Run, tools: Mapping[str, Found], key: str) -> Mapping[str, 
     return deployed if deployed and deployed["status"] == "deployed" and deployed["description"].startswith(f"{key}-") else None
 
 
-def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release:
+def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Mapping[str, str]) -> Release:
     """Install or upgrade the release; do nothing when chart, values and secrets are those of the deployed one, and it is well.
 
+    images: what the nodes have, reference -> ID; a pod that runs something else under such a name is started anew.
     Secrets reach the cluster through kubectl's standard input, and the chart by the name of their Secret: they are in no
     argument, no value of the release and no log. Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
     """
@@ -85,6 +86,11 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> Release
     description = f"{rendered.digest}-{version}"
     same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
     state = rollout.look(run, tools) if deployed and same else []
+    stale = rollout.stale(state, images)
+    if deployed and stale:
+        run.say(f"{', '.join(stale)} runs other contents under its image's name: starting it anew")
+        kubectl(run, tools, "-n", release.namespace, "rollout", "restart", *stale)
+        return Release(release.name, release.namespace, int(deployed["revision"]), False)
     if deployed and state and not rollout.unready(state):
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False, state=tuple(state))

@@ -216,6 +216,21 @@ def unready(state: list[dict[str, Any]]) -> list[str]:
     return waiting
 
 
+def stale(state: list[dict[str, Any]], images: Mapping[str, str]) -> list[str]:
+    """The workloads with a pod that runs other contents than the image of that name has now (reference -> image ID on the node)."""
+    found = set()
+    for pod in _of(state, "Pod"):
+        running = {one["name"]: one.get("imageID", "") for one in pod["status"].get("containerStatuses", [])}
+        for container in pod["spec"]["containers"]:
+            wanted, has = images.get(container["image"], ""), running.get(container["name"], "")
+            # An image that came from a registry is named by its manifest there, which says nothing about its ID.
+            if wanted and has.startswith("sha256:") and has != wanted and not pod["metadata"].get("deletionTimestamp"):
+                kind = "statefulset" if pod["metadata"]["ownerReferences"][0]["kind"] == "StatefulSet" else "deployment"
+                labels = pod["metadata"]["labels"]
+                found.add(f"{kind}/{labels['app.kubernetes.io/instance']}-{labels['app.kubernetes.io/component']}")
+    return sorted(found)
+
+
 def endpoints(state: list[dict[str, Any]]) -> dict[str, int]:
     """Ready endpoints of each service."""
     counts = {service["metadata"]["name"]: 0 for service in _of(state, "Service")}

@@ -174,18 +174,19 @@ class Shell:
         started = time.monotonic()
         try:
             if source:
-                feeder = self._command(source[0])(*source[1:], _piped=True, **{**options, "_err": err})
+                feeder = self._command(source[0])(*source[1:], _piped=True, **options)
                 options["_in"] = feeder
             elif stdin is not None:
                 options["_in"] = opened or stdin
-            if on_line or source:
+            if on_line:
                 options.update(_out=out, _err=err)
             process = self._command(argv[0])(*argv[1:], **options)
             code, timed_out = self._wait(process, feeder, timeout)
-            if not (on_line or source):
+            if not on_line:
                 # A callback costs 0.1 s a command, the pause of sh's reader; what sh collects itself is there at the end.
                 out(process.process.stdout)
-                err(process.process.stderr)
+                for member in (feeder, process):
+                    err(b"" if member is None else member.process.stderr)  # sh counts a command without output as false
         finally:
             if opened:
                 opened.close()
@@ -254,8 +255,8 @@ def _signal(processes: Sequence[Any], number: int) -> None:
 
 
 def _words(argv: Sequence[str]) -> str:
-    """A command as a person would read it; long arguments shortened."""
-    return " ".join(word if len(word) < 200 else word[:200] + "..." for word in argv)
+    """A command as a person would read it: on one line, long arguments shortened."""
+    return " ".join(word if len(word) < 200 else word[:200] + "..." for word in argv).replace("\n", " ")
 
 
 class _Lines:

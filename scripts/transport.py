@@ -1,89 +1,186 @@
-"""Bring images into the node, and prove that they arrived: `minikube image load` can fail with status 0
-(kubernetes/minikube#21393), so the node's image ID is compared with ours afterwards."""
+"""Bring images into the cluster's nodes, and prove that they arrived.
+
+`minikube image load` writes every image to a file, whole, and can fail with status 0 (kubernetes/minikube#21393). Here only
+the layers that a node lacks travel, all images in one stream, to all nodes at once; then the nodes' image IDs are compared
+with ours.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts import layers
 from scripts.findings import failure
 from scripts.run import Run
-from scripts.shell import Shell
 from scripts.supply.engine import Engine
+from scripts.supply.node import minikube_home
 from scripts.supply.tools import Found
 
 LOAD_TIMEOUT = 600.0
+RUNTIMES = ("containerd", "docker")
+OWN_STORE = "overlay2"  # of the engine's drivers, the one whose files are known here
+BREAK = "----"
+CONTENT_STORE = "/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """images: reference -> image ID, each seen on the node. sent: the references that had to travel."""
+    """images: reference -> the ID that the nodes give it, each seen on every node. sent: the references that had to travel."""
 
     images: Mapping[str, str]
     sent: tuple[str, ...]
 
 
-def load_images(run: Run, engine: Engine, minikube: Found, node: str, images: Mapping[str, str]) -> Loaded:
-    """Make sure that the node has each image under its reference, with the engine's own ID (reference -> sha256:...).
+@dataclass(frozen=True)
+class Node:
+    """A node of the cluster, which is a container of the engine. runtime: containerd, docker, or another."""
 
-    An image that the node has already does not travel. Raises IMAGE-LOAD-FAILED when the IDs differ afterwards.
+    name: str
+    runtime: str
+
+    def command(self, engine: Engine, *command: str) -> list[str]:
+        """A command to run in it, standard input connected."""
+        return [engine.client, "exec", "-i", self.name, *command]
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a node holds. images: full reference -> image ID, of those that are whole. layers: diff ID -> size in bytes (0 where it is of no use)."""
+
+    images: Mapping[str, str]
+    layers: Mapping[str, int]
+
+
+def nodes(profile: str) -> tuple[Node, ...]:
+    """The nodes of a minikube profile, as its own configuration lists them."""
+    config = json.loads((minikube_home() / "profiles" / profile / "config.json").read_text(encoding="utf-8"))
+    runtime = config["KubernetesConfig"]["ContainerRuntime"]
+    return tuple(Node(f"{profile}-{one['Name']}" if one.get("Name") else profile, runtime) for one in config["Nodes"])
+
+
+def load_images(run: Run, engine: Engine, minikube: Found, images: Mapping[str, str], python: str) -> Loaded:
+    """Make sure that every node has each image under its reference, with the engine's own ID (reference -> sha256:...).
+
+    An image that a node has already does not travel. python: an image with Python, to read the engine's layers where this
+    user may not. Raises IMAGE-LOAD-FAILED when the IDs differ afterwards.
     """
-    present = node_images(run.shell, engine, node)
-    missing = {name: wanted for name, wanted in images.items() if not _is_there(run, engine, node, present, name, wanted)}
-    for reference in missing:
-        run.say(f"sending {reference} to {node}")
-        if _has_containerd(run.shell, engine, node):
-            run.shell.pipe([engine.client, "save", reference], _import(engine, node), timeout=LOAD_TIMEOUT)
-        else:
-            run.shell.run(minikube.path, "-p", node, "image", "load", reference, timeout=LOAD_TIMEOUT)
-    if missing:
-        present = node_images(run.shell, engine, node)
-    for reference, wanted in missing.items():
-        if not _is_there(run, engine, node, present, reference, wanted):
-            raise failure(
-                "IMAGE-LOAD-FAILED",
-                reference,
-                f"{reference} was sent to the node {node}, but the node does not have it",
-                f"image ID here:        {wanted}\nimage ID on the node: {present.get(normalized(reference), 'none')}",
-                "run `invoke load-images` again; if it stays so, the node's disk may be full: minikube -p " + node + " ssh -- df -h /var",
-            )
-    return Loaded(dict(images), tuple(missing))
+    found = nodes(run.settings.cluster.profile)
+    with ThreadPoolExecutor(len(found)) as pool:
+        loaded = list(pool.map(lambda node: _load(run, engine, minikube, node, images, python), found))
+    return Loaded(loaded[0].images, tuple(sorted({reference for one in loaded for reference in one.sent})))
 
 
-def load_archives(run: Run, engine: Engine, node: str, archives: Mapping[str, Path]) -> None:
-    """Import image archives that the node lacks. The reference carries a version, so the name is enough to tell."""
-    present = node_images(run.shell, engine, node) if archives else {}
-    missing = {reference: archive for reference, archive in archives.items() if normalized(reference) not in present}
-    for reference, archive in missing.items():
-        run.say(f"sending {reference.removeprefix('docker.io/')} to {node}")
-        run.shell.run(*_import(engine, node), stdin=archive, timeout=LOAD_TIMEOUT)
-    present = node_images(run.shell, engine, node) if missing else present
-    absent = [reference for reference in archives if normalized(reference) not in present]
-    if absent:
-        raise failure("IMAGE-LOAD-FAILED", absent[0], f"{absent[0]} was sent to the node {node}, but the node does not have it", remedy="run the command again")
+def _load(run: Run, engine: Engine, minikube: Found, node: Node, images: Mapping[str, str], python: str) -> Loaded:
+    """Send a node what it lacks: its new layers; whole when that does not do; by minikube at last."""
+    held = holdings(run, engine, node, images)
+    lacking = travelled = _lacking(run, engine, node, held, images)
+    for reference in lacking:
+        run.say(f"sending {reference} to {node.name}")
+    if lacking and engine.driver == OWN_STORE and node.runtime in RUNTIMES:
+        plan = {normalized(reference): (image_id, held.layers) for reference, image_id in lacking.items()}
+        run.shell.pipe(_layers(engine, plan, python), _import(engine, node), timeout=LOAD_TIMEOUT, check=False)
+        held = holdings(run, engine, node, images)
+        lacking = _lacking(run, engine, node, held, lacking)
+    if lacking and node.runtime in RUNTIMES:
+        run.say("sending whole images")
+        run.shell.pipe([engine.client, "save", *lacking], _import(engine, node), timeout=LOAD_TIMEOUT, check=False)
+        held = holdings(run, engine, node, images)
+        lacking = _lacking(run, engine, node, held, lacking)
+    for reference in lacking:
+        run.say(f"sending {reference} by minikube")
+        run.shell.run(minikube.path, "-p", run.settings.cluster.profile, "image", "load", reference, timeout=LOAD_TIMEOUT)
+    if lacking:
+        held = holdings(run, engine, node, images)
+    for reference, wanted in _lacking(run, engine, node, held, lacking).items():
+        raise failure(
+            "IMAGE-LOAD-FAILED",
+            reference,
+            f"{reference} was sent to the node {node.name}, but the node does not have it",
+            f"image ID here:        {wanted}\nimage ID on the node: {held.images.get(normalized(reference), 'none that is whole')}",
+            f"run `invoke load-images` again; if it stays so, the node's disk may be full: minikube -p {run.settings.cluster.profile} ssh -- df -h /var",
+        )
+    return Loaded({reference: held.images[normalized(reference)] for reference in images}, tuple(travelled))
 
 
-def node_images(shell: Shell, engine: Engine, node: str) -> dict[str, str]:
-    """The node's images: full reference -> image ID."""
-    return parse_node_images(shell.run(engine.client, "exec", node, "crictl", "images", "-o", "json").stdout)
+def _lacking(run: Run, engine: Engine, node: Node, held: Holdings, images: Mapping[str, str]) -> dict[str, str]:
+    """Of these images, those that the node has not, or has with another ID."""
+    return {reference: wanted for reference, wanted in images.items() if not _is_there(run, engine, node, held.images, reference, wanted)}
+
+
+def holdings(run: Run, engine: Engine, node: Node, references: Iterable[str]) -> Holdings:
+    """What a node holds: its images, those of `references` only if all their contents are there, and its layers."""
+    names = [normalized(reference) for reference in references]
+    check, stored = "true", "true"
+    if node.runtime == "docker":  # it takes an image whole or not at all
+        stored = "docker image ls --quiet | xargs -r docker image inspect --format '{{join .RootFS.Layers \" 0\\n\"}} 0'"
+    elif node.runtime == "containerd":
+        check = 'ctr --namespace=k8s.io images check "$@"'
+        # Its content store, by digest. Layers came in archives, not compressed, so that is their diff ID too.
+        stored = f"cd {CONTENT_STORE} && stat -c 'sha256:%n %s' * || true"
+    script = f"set -e; crictl images -o json; echo; echo {BREAK}; {check}; echo {BREAK}; {stored}"
+    listed, checked, layers_there = run.shell.run(*node.command(engine, "sh", "-c", script, "sh", *(f"name=={name}" for name in names))).stdout.split(
+        f"{BREAK}\n"
+    )
+    broken = set(names) - whole(checked) if node.runtime == "containerd" else set()
+    images = {name: image_id for name, image_id in parse_node_images(listed).items() if name not in broken}
+    return Holdings(images, {name: int(size) for name, size in (line.split() for line in layers_there.splitlines())})
+
+
+def whole(text: str) -> set[str]:
+    """Read `ctr images check`: the references all of whose contents are there."""
+    return {line.split()[0] for line in text.splitlines() if re.search(r"\scomplete \(", line)}
+
+
+def _layers(engine: Engine, images: Mapping[str, tuple[str, Mapping[str, int]]], python: str) -> list[str]:
+    """The command that writes the archive: here, or in a container that sees the engine's folder where this user may not."""
+    plan = json.dumps(images)
+    if _may_read(Path(engine.root) / "image" / "overlay2" / "imagedb" / "content"):
+        return [sys.executable, "-I", layers.__file__, engine.root, plan]
+    source = Path(layers.__file__).read_text(encoding="utf-8")
+    isolated = ["--rm", "--network=none", "--read-only", f"--volume={engine.root}:/engine:ro", "--user=0", "--entrypoint=python3"]
+    return [engine.client, "run", *isolated, python, "-I", "-c", source, "/engine", plan]
+
+
+def _may_read(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
+def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> None:
+    """Import image archives that a node lacks. The reference carries a version, so the name is enough to tell."""
+    for node in nodes(run.settings.cluster.profile) if archives else ():
+        present = holdings(run, engine, node, archives).images
+        missing = {reference: archive for reference, archive in archives.items() if normalized(reference) not in present}
+        for reference, archive in missing.items():
+            run.say(f"sending {reference.removeprefix('docker.io/')} to {node.name}")
+            run.shell.run(*_import(engine, node), stdin=archive, timeout=LOAD_TIMEOUT)
+        present = holdings(run, engine, node, archives).images if missing else present
+        absent = [reference for reference in archives if normalized(reference) not in present]
+        if absent:
+            summary = f"{absent[0]} was sent to the node {node.name}, but the node does not have it"
+            raise failure("IMAGE-LOAD-FAILED", absent[0], summary, remedy="run the command again")
 
 
 def parse_node_images(text: str) -> dict[str, str]:
     """Read `crictl images -o json`."""
-    return {tag: image["id"] for image in json.loads(text)["images"] for tag in image.get("repoTags") or []}
+    return {normalized(tag): image["id"] for image in json.loads(text)["images"] for tag in image.get("repoTags") or []}
 
 
-def _is_there(run: Run, engine: Engine, node: str, present: Mapping[str, str], reference: str, wanted: str) -> bool:
+def _is_there(run: Run, engine: Engine, node: Node, present: Mapping[str, str], reference: str, wanted: str) -> bool:
     """The node has this image under this name: by its ID, or by its contents where the engine counts IDs otherwise."""
     found = present.get(normalized(reference), "")
-    if not found or found == wanted:
-        return bool(found)
+    if not found or found == wanted or engine.driver == OWN_STORE:
+        return found == wanted
     # An engine with containerd's image store (the default from 29 on) gives the manifest's digest as ID, the node the configuration's.
     here = run.shell.run(engine.client, "image", "inspect", reference)
-    there = run.shell.run(engine.client, "exec", node, "crictl", "inspecti", "-o", "json", found)
+    there = run.shell.run(*node.command(engine, "crictl", "inspecti", "-o", "json", found))
     return contents_here(here.stdout) == contents_there(there.stdout)
 
 
@@ -111,9 +208,5 @@ def normalized(reference: str) -> str:
     return reference if "." in first or ":" in first or first == "localhost" else f"docker.io/{reference}"
 
 
-def _has_containerd(shell: Shell, engine: Engine, node: str) -> bool:
-    return shell.run(engine.client, "exec", node, "test", "-S", "/run/containerd/containerd.sock", check=False).ok
-
-
-def _import(engine: Engine, node: str) -> list[str | Path]:
-    return [engine.client, "exec", "-i", node, "ctr", "--namespace=k8s.io", "images", "import", "-"]
+def _import(engine: Engine, node: Node) -> list[str]:
+    return node.command(engine, *(["docker", "load"] if node.runtime == "docker" else ["ctr", "--namespace=k8s.io", "images", "import", "-"]))

@@ -8,6 +8,7 @@ import platform
 import re
 import stat
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,15 @@ BUILDKIT_IN_CLIENT_UNTIL = 22  # clients from 23.0 on need the buildx plug-in fo
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that answers. client: path of a docker command that can use BuildKit. version: the server's."""
+    """An engine that answers. client: path of a docker command that can use BuildKit. version: the server's.
+
+    root: its folder on the machine where it runs. driver: how it stores layers there (overlay2, overlayfs, ...). memory: bytes.
+    """
 
     client: str
     version: str
     root: str
+    driver: str
     cpus: int
     memory: int
 
@@ -51,7 +56,8 @@ def ensure(run: Run) -> Engine:
         info, words = _info(run, clients[0])
         if info is None:
             raise failure("ENGINE-UNREACHABLE", "docker", "the docker engine was started but does not answer", words, f"its log: {_log(run)}")
-    return Engine(_with_buildkit(run, clients), info["ServerVersion"], info["DockerRootDir"], info["NCPU"], info["MemTotal"])
+        clients = _clients(run)  # the engine's package may have brought a command that can build, where the one before could not
+    return Engine(_with_buildkit(run, clients), info["ServerVersion"], info["DockerRootDir"], info["Driver"], info["NCPU"], info["MemTotal"])
 
 
 def _clients(run: Run) -> list[str]:
@@ -118,24 +124,29 @@ def _install(run: Run) -> None:
         )
     if not run.confirm("install the docker engine (Debian package docker.io) by apt-get"):
         raise failure("ENGINE-MISSING", "docker", "no docker engine is installed, and installing it was declined", remedy=_how_to_install())
-    apt_install(run, "docker.io")
+    # Newer Debians and Ubuntus have the command and its BuildKit in packages of their own; older ones have no such packages.
+    apt_install(run, "docker.io", if_known=("docker-cli", "docker-buildx"))
 
 
-def apt_install(run: Run, *packages: str) -> None:
-    """Install Debian packages, the lists updated first. Raises REGISTRY-UNREACHABLE with apt's words."""
+def apt_install(run: Run, *packages: str, if_known: Sequence[str] = ()) -> None:
+    """Install Debian packages, the lists updated first, and those of `if_known` that the lists have. Raises REGISTRY-UNREACHABLE with apt's words."""
     run.say(f"apt-get install {' '.join(packages)}")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    _apt(run, "update")
+    known = [name for name in if_known if run.shell.run("apt-cache", "show", name, check=False).stdout]
+    _apt(run, "install", "-y", "--no-install-recommends", *packages, *known)
+
+
+def _apt(run: Run, *arguments: str) -> None:
     waiting = ("-o", "DPkg::Lock::Timeout=300")
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        result = run.shell.run("apt-get", *waiting, "-qq", *arguments, env=quiet, timeout=900, check=False)
-        if not result.ok:
-            raise failure(
-                "REGISTRY-UNREACHABLE",
-                "apt",
-                f"apt-get {arguments[0]} failed",
-                result.tail(8),
-                "mend apt on this machine (sources, proxy, locks), then run the command again",
-            )
+    result = run.shell.run("apt-get", *waiting, "-qq", *arguments, env={"DEBIAN_FRONTEND": "noninteractive"}, timeout=900, check=False)
+    if not result.ok:
+        raise failure(
+            "REGISTRY-UNREACHABLE",
+            "apt",
+            f"apt-get {arguments[0]} failed",
+            result.tail(8),
+            "mend apt on this machine (sources, proxy, locks), then run the command again",
+        )
 
 
 def _runtime_options(run: Run) -> list[str]:

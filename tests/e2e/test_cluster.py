@@ -41,7 +41,8 @@ def test_every_pod_runs_and_every_service_has_endpoints(state):
 
 
 def test_the_node_has_our_images_and_pods_run_content_tags(run, docker: Engine, state):
-    on_node = transport.node_images(run.shell, docker, run.settings.cluster.profile)
+    (node,) = transport.nodes(run.settings.cluster.profile)
+    on_node = transport.node_images(run, docker, node)
     for pod in (item for item in state() if item["kind"] == "Pod" and not item["metadata"].get("deletionTimestamp")):
         for status, container in zip(pod["status"]["containerStatuses"], pod["spec"]["containers"], strict=True):
             assert not container["image"].endswith(":latest")
@@ -49,8 +50,7 @@ def test_the_node_has_our_images_and_pods_run_content_tags(run, docker: Engine, 
             assert on_node[transport.normalized(container["image"])] == here
             assert status["imageID"].endswith(here)
             # The comparison for engines that count IDs otherwise comes to the same.
-            node = run.settings.cluster.profile
-            there = run.shell.run(docker.client, "exec", node, "crictl", "inspecti", "-o", "json", here).stdout
+            there = run.shell.run(docker.client, "exec", node.name, "crictl", "inspecti", "-o", "json", here).stdout
             assert transport.contents_here(run.shell.run(docker.client, "image", "inspect", container["image"]).stdout) == transport.contents_there(there)
 
 

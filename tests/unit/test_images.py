@@ -1,0 +1,62 @@
+"""What a build sees, and the name that it gets."""
+
+import os
+
+import pytest
+
+from scripts.images import File, content_tag, context_files, stage
+
+
+@pytest.fixture
+def dockerfile(tmp_path):
+    path = tmp_path / "some.Dockerfile"
+    path.write_text("FROM scratch\nCOPY . .\n")
+    (tmp_path / "some.Dockerfile.dockerignore").write_text("node_modules\n**/*.log\n.env*\n")
+    return path
+
+
+@pytest.fixture
+def context(tmp_path):
+    folder = tmp_path / "app"
+    for name, content in {"main.py": "print(1)\n", "lib/api.py": "x = 1\n", "node_modules/a/index.js": "1", "lib/a.log": "1", ".env.local": "SECRET=1"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+def _tag(run, dockerfile, context, **arguments):
+    return content_tag(run, None, dockerfile, context_files(dockerfile, context), arguments)
+
+
+def test_a_build_sees_what_dockerignore_leaves(dockerfile, context):
+    assert context_files(dockerfile, context) == (File("lib/api.py", False, b"x = 1\n"), File("main.py", False, b"print(1)\n"))
+
+
+def test_the_tag_follows_everything_that_goes_in_and_nothing_else(make_run, dockerfile, context):
+    run = make_run()
+    tags = [_tag(run, dockerfile, context)]
+    before = os.stat(context / "main.py")
+    (context / "main.py").write_text("print(2)\n")  # as long as before, and with the old date
+    os.utime(context / "main.py", ns=(before.st_atime_ns, before.st_mtime_ns))
+    tags.append(_tag(run, dockerfile, context))
+    (context / "main.py").chmod(0o755)
+    tags.append(_tag(run, dockerfile, context))
+    (context / "lib/api.py").rename(context / "lib/api2.py")
+    tags.append(_tag(run, dockerfile, context))
+    tags.append(_tag(run, dockerfile, context, APP_MODULE="other:app"))
+    dockerfile.write_text(dockerfile.read_text() + "USER 1\n")
+    tags.append(_tag(run, dockerfile, context))
+    assert len(set(tags)) == len(tags)
+    os.utime(context / "main.py")
+    (context / "node_modules/a/index.js").write_text("2")
+    assert _tag(run, dockerfile, context) == tags[-1]
+
+
+def test_the_build_gets_those_bytes_with_new_dates_and_nothing_left_from_before(dockerfile, context, tmp_path):
+    old = 1_000_000_000
+    os.utime(context / "main.py", (old, old))
+    (tmp_path / "staged/leftover").mkdir(parents=True)
+    staged = stage(context_files(dockerfile, context), tmp_path / "staged")
+    assert sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()) == ["lib/api.py", "main.py"]
+    assert (staged / "main.py").read_text() == "print(1)\n"
+    assert (staged / "main.py").stat().st_mtime > old
