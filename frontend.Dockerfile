@@ -18,7 +18,7 @@ COPY . .
 # The export reads this at build time; pages that ask for it at run time get the ConfigMap's value instead.
 ARG NEXT_PUBLIC_API_URL=/api
 ENV NEXT_PUBLIC_API_URL=${NEXT_PUBLIC_API_URL}
-RUN --mount=type=cache,target=/app/.next/cache npx next build
+RUN --mount=type=cache,target=/app/.next/cache node_modules/.bin/next build
 
 FROM ${NGINX_IMAGE}
 # `${...}` and `$uri` below are nginx's and the shell's own: nothing is filled in while building.

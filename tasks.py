@@ -17,8 +17,8 @@ from scripts import commands, console
 from scripts.console import Session
 
 
-def _session(c: Context, json: bool = False, yes: bool = False) -> Session:
-    return console.open_session(c.config.phase4, as_json=json, yes=yes, stop=Exit)
+def _session(c: Context, json: bool = False, yes: bool = False, dry: bool = False) -> Session:
+    return console.open_session(c.config.phase4, as_json=json, yes=yes, stop=Exit, dry=dry)
 
 
 @task
@@ -112,15 +112,18 @@ def smoke(c, json=False, yes=False):
         session.run("smoke")
 
 
-@task(default=True)
-def deploy(c, json=False, yes=False):
+@task(default=True, help={"dry_run": "only tell what would be done, command by command"})
+def deploy(c, json=False, yes=False, dry_run=False):
     """All of it: cluster, images, release, access, proof."""
-    with _session(c, json, yes) as session:
-        outcome = session.run(
-            "check", "aiops", "cluster-up", "cluster-facts", "survey", "build-images", "load-images",
-            "validate", "install", "monitor", "dns", "smoke",
-        )  # fmt: skip
-        commands.show_deployed(session, outcome)
+    steps = (
+        "check", "aiops", "cluster-up", "cluster-facts", "survey", "build-images", "load-images",
+        "validate", "install", "monitor", "dns", "smoke",
+    )  # fmt: skip
+    with _session(c, json, yes, dry_run) as session:
+        if dry_run:
+            session.rehearse(*steps)
+        else:
+            commands.show_deployed(session, session.run(*steps))
 
 
 @task

@@ -58,6 +58,7 @@ def configure(run: Run, cluster: Cluster) -> Access:
         return Access(run.settings.local_url, "", (*advice, f"for {url}/ run: {command}"))
     if run.settings.hosts_file == "ask" and not run.confirm(f"write `{line}` to {HOSTS}"):
         return Access(run.settings.local_url, "", (*advice, f"for {url}/ add to {HOSTS}: {line}"))
+    run.shell.plan(f"write `{line}` to {HOSTS}")
     write_entry(HOSTS, address, host)
     if resolve(host) != address:
         raise failure(

@@ -13,7 +13,7 @@ import yaml
 
 from scripts.cluster import Facts, kubectl
 from scripts.findings import failure
-from scripts.images import Images
+from scripts.images import Plans
 from scripts.run import Run
 from scripts.settings import ROOT
 from scripts.supply.cache import digest, tree_digest
@@ -43,7 +43,7 @@ def secret_name(run: Run) -> str:
     return f"{run.settings.release.name}-credentials"
 
 
-def values(run: Run, app: Survey, images: Images, facts: Facts, postgres: str) -> dict[str, Any]:
+def values(run: Run, app: Survey, images: Plans, facts: Facts, postgres: str) -> dict[str, Any]:
     """The values that this app on this cluster needs. postgres: reference of PostgreSQL's image."""
     controller = next((name for name in CONTROLLERS if name in facts.ingress_controller), CONTROLLERS[0])
     named = {name: os.environ[name] for name in PUBLIC_SETTINGS if os.environ.get(name)}

@@ -232,6 +232,8 @@ def _marker(run: Run) -> _Marker:
 
 def _write_marker(run: Run, complete: bool) -> None:
     wanted = run.settings.cluster
+    if run.shell.dry:
+        return
     path = _marker_path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(_Marker(wanted.ingress_port, wanted.kubernetes_version, complete))), encoding="utf-8")
@@ -251,7 +253,8 @@ def delete(run: Run, minikube: Found) -> None:
         _check_ownership(run, exists)
     if exists:
         run.shell.run(minikube.path, "delete", "-p", profile, timeout=300, env=_minikube_env())
-    _marker_path(run).unlink(missing_ok=True)
+    if not run.shell.dry:
+        _marker_path(run).unlink(missing_ok=True)
 
 
 def kubectl(run: Run, tools: Mapping[str, Found], *arguments: str, **options: Any) -> Result:

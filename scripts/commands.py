@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import webbrowser
@@ -69,11 +68,6 @@ def show_deployed(session: Session, outcome: Outcome) -> None:
     longest = sorted(path, key=lambda timing: timing.start - timing.end)[:3]
     session.progress.note(f"\nDeployed in {took:.0f} s; longest on the way: " + ", ".join(f"{one.name} {one.end - one.start:.0f} s" for one in longest))
     show_access(session, outcome)
-    timings = session.context.settings.cache / "logs" / "timings.json"
-    timings.parent.mkdir(parents=True, exist_ok=True)
-    timings.write_text(
-        json.dumps([{"stage": one.name, "start": round(one.start, 3), "end": round(one.end, 3)} for one in outcome.timings], indent=1), encoding="utf-8"
-    )
 
 
 def _present(session: Session, names: Iterable[str]) -> dict[str, Found]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scripts import pipeline
+from scripts import pipeline, records
 from scripts.deployment import STAGES
 from scripts.findings import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, Failure, Finding
 from scripts.pipeline import Outcome
@@ -32,21 +32,26 @@ class Session:
 
     def run(self, *targets: str) -> Outcome:
         """Run these stages and what they need, alone: two runs that change one cluster would cross."""
+        logs = self.context.settings.cache / "logs"
         lock = self.context.settings.cache / "locks" / f"run-{self.context.settings.cluster.profile}"
         try:
             with locked(lock, blocking=False), self.progress:
-                return pipeline.execute(self.context, STAGES, targets, self.progress)
+                return pipeline.execute(self.context, STAGES, targets, self.progress, lambda timings: records.write_timings(logs, timings))
         except BlockingIOError as error:
             raise Failure(
                 Finding("DEPLOY-RUNNING", str(lock), "another run works on this cluster just now", remedy="wait for it to end, then run this again")
             ) from error
 
+    def rehearse(self, *targets: str) -> None:
+        """Tell what `run` would do with these targets, and do nothing."""
+        pipeline.rehearse(self.context, STAGES, targets, self.progress)
+
 
 @contextlib.contextmanager
-def open_session(values: Mapping[str, Any], as_json: bool, yes: bool, stop: Callable[..., BaseException]) -> Iterator[Session]:
+def open_session(values: Mapping[str, Any], as_json: bool, yes: bool, stop: Callable[..., BaseException], dry: bool = False) -> Iterator[Session]:
     """Give a task its session; `stop(message, code)` makes the exception that ends the program with a code."""
     progress = Progress("json" if as_json else None)
-    shell = Shell()
+    shell = Shell(dry=dry)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         settings = Settings.load(values)
@@ -76,6 +81,8 @@ def _as_interrupt(_number: int, _frame: object) -> None:
 
 def _confirm(progress: Progress, shell: Shell, yes: bool) -> Callable[[str], bool]:
     def confirm(what: str) -> bool:
+        if shell.dry:
+            return True  # what follows is told as part of the plan
         if yes or not sys.stdin.isatty() or progress.mode == "json":
             progress.note(f"I {what}.")
             return True

@@ -24,7 +24,7 @@ def _found(results: Results) -> dict[str, tools.Found]:
 
 def _load(run: Run, results: Results) -> transport.Loaded:
     postgres = results["base-images"]["postgres"]
-    wanted = dict(results["build-images"].references())
+    wanted = dict(results["build-images"].references)
     if results["survey"].database == "postgres":
         wanted[postgres] = buildkit.image_id(run, results["engine"], postgres)
     return transport.load_images(run, results["engine"], results["minikube"], wanted, results["base-images"]["python"])
@@ -32,7 +32,7 @@ def _load(run: Run, results: Results) -> transport.Loaded:
 
 def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
-    values = chart.values(run, results["survey"], results["build-images"], results["cluster-facts"], postgres)
+    values = chart.values(run, results["survey"], results["plan-images"], results["cluster-facts"], postgres)
     key = chart.key(run, values)
     deployed = release.deployed_as(run, _found(results), key)
     if deployed:
@@ -79,10 +79,16 @@ STAGES = {
             lambda found: ", ".join(found.values()),
         ),
         Stage(
-            "build-images",
+            "plan-images",
             ("survey", "base-images"),
-            lambda run, done: images.build(run, done["engine"], done["survey"], done["base-images"]),
-            lambda found: ", ".join(found.references()),
+            lambda run, done: images.plan(run, done["engine"], done["survey"], done["base-images"]),
+            lambda found: f"{found.frontend.reference}, {found.backend.reference}",
+        ),
+        Stage(
+            "build-images",
+            ("plan-images",),
+            lambda run, done: images.build(run, done["engine"], done["plan-images"]),
+            lambda found: f"{len(found.built)} built" if found.built else "nothing to build",
         ),
         Stage("node-image", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.NodeParts(node.node_image(run, done["engine"]))),
         Stage("cluster-parts", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.cluster_parts(run, done["engine"])),
@@ -104,7 +110,7 @@ STAGES = {
         ),
         Stage("load-images", ("build-images", "cluster-up"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
         Stage(
-            "validate", ("cluster-facts", "load-images"), _validate, lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged"
+            "validate", ("cluster-facts", "plan-images"), _validate, lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged"
         ),
         Stage(
             "install",

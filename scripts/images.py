@@ -39,28 +39,40 @@ class File:
 
 
 @dataclass(frozen=True)
-class Image:
-    """reference: name and content tag. id: the engine's (sha256:...). built: this run built it."""
+class Plan:
+    """An image as it has to be. reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
 
+    port, path: where it must answer when it is tried alone.
+    """
+
+    name: str
     reference: str
     id: str
-    built: bool
+    dockerfile: Path
+    files: tuple[File, ...] = field(repr=False)
+    arguments: Mapping[str, str]
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Plans:
+    """Both images, named before they are built."""
+
+    frontend: Plan
+    backend: Plan
 
 
 @dataclass(frozen=True)
 class Images:
-    """The app's images."""
+    """The app's images, built. built: the references that this run made."""
 
-    frontend: Image
-    backend: Image
-
-    def references(self) -> dict[str, str]:
-        """reference -> image ID."""
-        return {image.reference: image.id for image in (self.frontend, self.backend)}
+    references: Mapping[str, str]
+    built: tuple[str, ...]
 
 
-def build(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str]) -> Images:
-    """Build both images side by side, and start each by itself once. Raises IMAGE-BUILD-FAILED or IMAGE-RUN-FAILED."""
+def plan(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str]) -> Plans:
+    """Name both images by what goes into them, and see whether the engine has them. Raises APP-INCOMPLETE."""
     if app.output != "export":
         raise failure(
             "APP-INCOMPLETE",
@@ -69,31 +81,44 @@ def build(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str]) -> Im
             "next.config has no output: 'export'",
             "set output: 'export' in next.config",
         )
-    with ThreadPoolExecutor(2) as pool:
-        frontend = pool.submit(_image, run, engine, FRONTEND, app.frontend, {"NODE_IMAGE": bases["node"], "NGINX_IMAGE": bases["nginx"]}, 80, "/")
-        backend = pool.submit(
-            _image, run, engine, BACKEND, app.backend, {"PYTHON_IMAGE": bases["python"], "APP_MODULE": app.module}, PORT, app.health_path or "/docs"
-        )  # fmt: skip
-        return Images(frontend.result(), backend.result())
+    frontend = {"NODE_IMAGE": bases["node"], "NGINX_IMAGE": bases["nginx"]}
+    backend = {"PYTHON_IMAGE": bases["python"], "APP_MODULE": app.module}
+    return Plans(
+        _plan(run, engine, FRONTEND, app.frontend, frontend, 80, "/"),
+        _plan(run, engine, BACKEND, app.backend, backend, PORT, app.health_path or "/docs"),
+    )
 
 
-def _image(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str) -> Image:
+def _plan(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str) -> Plan:
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
     files = context_files(dockerfile, context)
     reference = f"{name}:{content_tag(run, engine, dockerfile, files, arguments)}"
-    found = buildkit.image_id(run, engine, reference)
-    built = not found
-    if built:
-        run.say(f"building {name}")
-        candidate = f"{name}:candidate"
-        staged = stage(files, run.settings.cache / "contexts" / run.settings.cluster.profile / name)
-        found = buildkit.build(run, engine, dockerfile, staged, candidate, arguments)
-        run.say(f"trying {name} alone")
-        try_alone(run, engine, candidate, port, path)
-        run.shell.run(engine.client, "tag", candidate, reference)  # only what runs gets the name that is deployed
-        run.shell.run(engine.client, "tag", candidate, f"{name}:latest")  # for people; never sent to a pod
-        run.shell.run(engine.client, "rmi", candidate, check=False)
-    return Image(reference, found, built)
+    return Plan(name, reference, buildkit.image_id(run, engine, reference), dockerfile, files, arguments, port, path)
+
+
+def build(run: Run, engine: Engine, plans: Plans) -> Images:
+    """Build what is not there, side by side, and start each by itself once. Raises IMAGE-BUILD-FAILED or IMAGE-RUN-FAILED."""
+    both = (plans.frontend, plans.backend)
+    with ThreadPoolExecutor(len(both)) as pool:
+        found = list(pool.map(lambda plan: plan.id or _build(run, engine, plan), both))
+    references = {plan.reference: image_id for plan, image_id in zip(both, found, strict=True)}
+    return Images(references, tuple(plan.reference for plan in both if not plan.id))
+
+
+def _build(run: Run, engine: Engine, plan: Plan) -> str:
+    """Build one image. Only what runs gets the name that is deployed."""
+    run.say(f"building {plan.name}")
+    candidate = f"{plan.name}:candidate"
+    staged = run.settings.cache / "contexts" / run.settings.cluster.profile / plan.name
+    if not run.shell.dry:
+        stage(plan.files, staged)
+    found = buildkit.build(run, engine, plan.dockerfile, staged, candidate, plan.arguments)
+    run.say(f"trying {plan.name} alone")
+    try_alone(run, engine, candidate, plan.port, plan.path)
+    run.shell.run(engine.client, "tag", candidate, plan.reference)
+    run.shell.run(engine.client, "tag", candidate, f"{plan.name}:latest")  # for people; never sent to a pod
+    run.shell.run(engine.client, "rmi", candidate, check=False)
+    return found
 
 
 def content_tag(run: Run, engine: Engine, dockerfile: Path, files: Iterable[File], arguments: Mapping[str, str]) -> str:
@@ -131,6 +156,8 @@ def stage(files: Iterable[File], folder: Path) -> Path:
 def try_alone(run: Run, engine: Engine, reference: str, port: int, path: str) -> None:
     """Start a container on a free port of loopback and ask it for `path`. Raises IMAGE-RUN-FAILED with its log."""
     started = run.shell.run(engine.client, "run", "--detach", "--publish", f"127.0.0.1::{port}", reference, check=False)
+    if run.shell.dry:
+        return
     container = started.stdout.strip()
     try:
         answer = ""

@@ -1,9 +1,9 @@
-"""Runs stages in the order of their needs, those that do not need each other side by side, and keeps the timings."""
+"""Runs stages in the order of their needs, those that do not need each other side by side, and keeps the timings; or only tells what they would do."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.progress import Progress
 from scripts.run import Run
-from scripts.shell import Interrupted
+from scripts.shell import Interrupted, Planned
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Timing:
-    """When a stage ran: seconds since the pipeline began."""
+    """When a stage ran: seconds since the pipeline began. status: passed, failed, or stopped because another failed."""
 
     name: str
     start: float
     end: float
+    status: str = "passed"
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,13 @@ def needed(stages: Mapping[str, Stage], targets: Iterable[str]) -> dict[str, tup
     return graph
 
 
-def execute(run: Run, stages: Mapping[str, Stage], targets: Iterable[str], progress: Progress) -> Outcome:
+def execute(
+    run: Run, stages: Mapping[str, Stage], targets: Iterable[str], progress: Progress, record: Callable[[Sequence[Timing]], None] = lambda timings: None
+) -> Outcome:
     """Run the targets and what they need.
 
-    The first failure cancels what runs beside it and is raised when that has ended. Ctrl-C does the same.
+    The first failure cancels what runs beside it and is raised when that has ended. Ctrl-C does the same. record: gets the
+    timings in either case.
     """
     sorter = TopologicalSorter(needed(stages, targets))
     sorter.prepare()
@@ -65,32 +69,62 @@ def execute(run: Run, stages: Mapping[str, Stage], targets: Iterable[str], progr
     timings: list[Timing] = []
     running: dict[Future[Any], tuple[str, float]] = {}
     failed: BaseException | None = None
-    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="stage") as pool:
-        try:
-            while sorter.is_active():
-                for name in sorter.get_ready() if not failed else ():
-                    running[pool.submit(_run, run, stages[name], results, progress)] = (name, time.monotonic() - began)
-                if not running:
-                    break
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    name, start = running.pop(future)
-                    error = future.exception()
-                    if error is None:
-                        results[name] = future.result()
-                        timings.append(Timing(name, start, time.monotonic() - began))
-                        sorter.done(name)
-                    else:
-                        progress.failed(name, stopped=isinstance(error, Interrupted))
-                        # What was cancelled because of the first failure is no cause of its own.
-                        failed = error if failed is None or isinstance(failed, Interrupted) else failed
-                        run.shell.cancel()
-        except BaseException:
-            run.shell.cancel()
-            raise
+    try:
+        with ThreadPoolExecutor(max_workers=16, thread_name_prefix="stage") as pool:
+            try:
+                while sorter.is_active():
+                    for name in sorter.get_ready() if not failed else ():
+                        running[pool.submit(_run, run, stages[name], results, progress)] = (name, time.monotonic() - began)
+                    if not running:
+                        break
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        name, start = running.pop(future)
+                        error = future.exception()
+                        stopped = isinstance(error, Interrupted)
+                        status = "passed" if error is None else "stopped" if stopped else "failed"
+                        timings.append(Timing(name, start, time.monotonic() - began, status))
+                        if error is None:
+                            results[name] = future.result()
+                            sorter.done(name)
+                        else:
+                            progress.failed(name, stopped)
+                            # What was cancelled because of the first failure is no cause of its own.
+                            failed = error if failed is None or isinstance(failed, Interrupted) else failed
+                            run.shell.cancel()
+            except BaseException:
+                run.shell.cancel()
+                raise
+    finally:
+        timings += [Timing(name, start, time.monotonic() - began, "stopped") for name, start in running.values()]
+        record(timings)
     if failed:
         raise failed
     return Outcome(results, tuple(timings))
+
+
+def rehearse(run: Run, stages: Mapping[str, Stage], targets: Iterable[str], progress: Progress) -> None:
+    """Tell, stage by stage, which commands a run would give now. `run` has a dry shell: what only looks does run.
+
+    A stage that cannot go on without its own effects is open, and what needs it is known only then.
+    """
+    results: dict[str, Any] = {}
+    opened: set[str] = set()
+    for name in TopologicalSorter(needed(stages, targets)).static_order():
+        waits = tuple(need for need in stages[name].needs if need in opened)
+        before, summary, said = len(run.shell.planned), "", list[str]()
+        if not waits:
+            try:
+                results[name] = stages[name].work(run.saying(said.append), results)
+                summary = stages[name].summary(results[name])
+            except Exception as error:
+                # Without the effects of what it would have done, anything may go wrong; with nothing done, something is wrong.
+                if len(run.shell.planned) == before and not isinstance(error, Planned):
+                    raise
+                opened.add(name)
+        else:
+            opened.add(name)
+        progress.planned(name, tuple(run.shell.planned[before:]), tuple(said), waits, summary)
 
 
 def _run(run: Run, stage: Stage, results: Mapping[str, Any], progress: Progress) -> Any:

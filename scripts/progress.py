@@ -77,6 +77,16 @@ class Progress:
         if self.mode != "json":
             self._line(f"{mark} {stage:<15} {word}" if self.mode == "live" else f"{self._clock()}  {stage:<15} {word}")
 
+    def planned(self, stage: str, commands: tuple[str, ...], said: tuple[str, ...], waits: tuple[str, ...], summary: str) -> None:
+        """A dry run: what a stage would do, and what it says meanwhile. waits: the stages that must have run before that can be told."""
+        self._event("planned", stage, commands=commands, said=said, after=waits, summary=summary)
+        if self.mode == "json":
+            return
+        told = f"known after {', '.join(waits)}" if waits else "" if commands else f"nothing to do{': ' + summary if summary else ''}"
+        self._line(escape(f"{stage:<15} {told}".rstrip()))
+        for line in (*said, *commands) if commands else ():
+            self._line(escape(f"    {line}"))
+
     def asks(self, question: str, wait: Callable[[float], None]) -> bool:
         """Ask the person; only on a terminal with somebody at it. `wait` pauses, and ends the question when the run is cancelled."""
         if self._live:

@@ -20,7 +20,7 @@ from scripts.chart import Rendered
 from scripts.cluster import kubectl
 from scripts.findings import Failure, Finding, failure
 from scripts.run import Run
-from scripts.shell import Result
+from scripts.shell import Planned, Result
 from scripts.supply.tools import Found
 
 INSTALL_TIMEOUT = 180.0
@@ -102,6 +102,8 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
     force = ["--force-conflicts"] if tools["helm"].version.startswith("v4") else []
     values = yaml.safe_dump({**rendered.values, "existingSecretVersion": version})
     result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, *force, *files, "-f", "-", stdin=values)
+    if run.shell.dry:
+        raise Planned
     if not result.ok:
         # Helm says that it waited in vain; the pods say why.
         causes = rollout.explain(run, tools, rollout.look(run, tools), rollout.PATIENCE)

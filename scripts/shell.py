@@ -24,6 +24,21 @@ from scripts.findings import failure
 DEFAULT_TIMEOUT = 120.0
 TAIL_LINES = 25
 
+#: Commands that only look, by program and first words; a dry run runs these and no others. "" stands for all of a program's.
+READS = {
+    "apt-cache": ("",),
+    "docker": ("--version", "ai version", "buildx version", "container inspect", "image inspect", "image ls", "info", "logs", "port", "ps"),
+    "dockerd": ("--version",),
+    "go": ("version",),
+    "helm": ("get", "history", "lint", "list", "template", "version"),
+    "kagent": ("version",),
+    "kubectl": ("get", "logs", "top", "version"),
+    "kubectl-ai": ("version",),
+    "lsof": ("",),
+    "minikube": ("status", "version"),
+    "ss": ("",),
+}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -50,16 +65,23 @@ class Interrupted(Exception):
     """The run was cancelled (Ctrl-C, SIGTERM, or another stage failed); the process was ended with it."""
 
 
+class Planned(Exception):
+    """A dry run comes to something that it cannot foresee: what follows is known only when that has been done."""
+
+
 @dataclass
 class Shell:
     """Starts processes with one environment, keeps a transcript, and masks secrets.
 
-    path: directories put before PATH. transcript: a file that gets a line a command.
+    path: directories put before PATH. transcript: a file that gets a line a command. dry: start only what changes nothing,
+    and keep what would have been done in `planned`.
     """
 
     path: tuple[Path, ...] = ()
     transcript: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    dry: bool = False
+    planned: list[str] = field(default_factory=list)
     _secrets: set[str] = field(default_factory=set)
     _running: dict[int, Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -94,16 +116,22 @@ class Shell:
         cwd: Path | None = None,
         on_line: Callable[[str], None] | None = None,
         check: bool = True,
+        reads: bool = False,
     ) -> Result:
         """Run a command to its end.
 
         timeout: seconds. on_line: called with each line of stdout and stderr as it comes. check: raise Failure
-        COMMAND-FAILED on a status other than 0. Raises COMMAND-TIMEOUT, Interrupted, or COMMAND-FAILED for a missing program.
+        COMMAND-FAILED on a status other than 0. reads: it changes nothing, though READS does not say so. Raises
+        COMMAND-TIMEOUT, Interrupted, or COMMAND-FAILED for a missing program.
         """
+        if self.dry and not reads and not only_reads([str(part) for part in argv]):
+            return self._skip([str(part) for part in argv])
         return self._finish([str(part) for part in argv], None, stdin, timeout, env, cwd, on_line, check)
 
     def pipe(self, source: Sequence[str | Path], target: Sequence[str | Path], timeout: float = 600, check: bool = True) -> Result:
         """Run `source | target` through a pipe of the kernel: nothing is buffered here or written to disk."""
+        if self.dry:
+            return self._skip([*map(str, source), "|", *map(str, target)])
         return self._finish([str(part) for part in target], [str(part) for part in source], None, timeout, None, None, None, check)
 
     def detach(self, *argv: str | Path, log: Path) -> None:
@@ -112,6 +140,16 @@ class Shell:
         self._note([str(part) for part in argv], "detached")
         with log.open("ab") as out:
             self._command(str(argv[0]))(*map(str, argv[1:]), _out=out, _err=out, _bg=True, _bg_exc=False, _new_session=True, _env=self.env())
+
+    def plan(self, what: str) -> None:
+        """In a dry run, note what would be done here without a command, and raise Planned; otherwise do nothing."""
+        if self.dry:
+            self.planned.append(what)
+            raise Planned
+
+    def _skip(self, argv: list[str]) -> Result:
+        self.planned.append("$ " + self.mask(_words(argv)))
+        return Result(tuple(argv), 0, "", "", 0.0)
 
     def cancel(self) -> None:
         """End every running process, and start no other."""
@@ -126,7 +164,9 @@ class Shell:
         return self._cancelled.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Pause between two looks at a condition. Raises Interrupted at once when the run is cancelled."""
+        """Pause between two looks at a condition. Raises Interrupted at once when the run is cancelled; a dry run does not wait."""
+        if self.dry:
+            raise Planned
         if self._cancelled.wait(seconds):
             raise Interrupted
 
@@ -245,6 +285,17 @@ class Shell:
             self.transcript.parent.mkdir(parents=True, exist_ok=True)
             with self.transcript.open("a", encoding="utf-8") as log:
                 log.write(self.mask(f"{time.strftime('%H:%M:%S')} {_words(argv)} -> {outcome}\n"))
+
+
+def only_reads(argv: Sequence[str]) -> bool:
+    """Whether READS knows this command as one that changes nothing."""
+    words = list(argv[1:])
+    while words and words[0] in ("--context", "-n", "--namespace"):  # where kubectl is to look, before what it is to do
+        del words[:2]
+    if "--dry-run=server" in words:
+        return True
+    said = " ".join(words[:2])
+    return any(said == known or said.startswith(f"{known} ") or not known for known in READS.get(Path(argv[0]).name, ()))
 
 
 def _signal(processes: Sequence[Any], number: int) -> None:

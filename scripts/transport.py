@@ -87,6 +87,8 @@ def _load(run: Run, engine: Engine, minikube: Found, node: Node, images: Mapping
     if lacking and engine.driver == OWN_STORE and node.runtime in RUNTIMES:
         plan = {normalized(reference): (image_id, held.layers) for reference, image_id in lacking.items()}
         run.shell.pipe(_layers(engine, plan, python), _import(engine, node), timeout=LOAD_TIMEOUT, check=False)
+        if run.shell.dry:
+            return Loaded(dict(images), tuple(travelled))
         held = holdings(run, engine, node, images)
         lacking = _lacking(run, engine, node, held, lacking)
     if lacking and node.runtime in RUNTIMES:
@@ -126,9 +128,9 @@ def holdings(run: Run, engine: Engine, node: Node, references: Iterable[str]) ->
         # Its content store, by digest. Layers came in archives, not compressed, so that is their diff ID too.
         stored = f"cd {CONTENT_STORE} && stat -c 'sha256:%n %s' * || true"
     script = f"set -e; crictl images -o json; echo; echo {BREAK}; {check}; echo {BREAK}; {stored}"
-    listed, checked, layers_there = run.shell.run(*node.command(engine, "sh", "-c", script, "sh", *(f"name=={name}" for name in names))).stdout.split(
-        f"{BREAK}\n"
-    )
+    listed, checked, layers_there = run.shell.run(
+        *node.command(engine, "sh", "-c", script, "sh", *(f"name=={name}" for name in names)), reads=True
+    ).stdout.split(f"{BREAK}\n")
     broken = set(names) - whole(checked) if node.runtime == "containerd" else set()
     images = {name: image_id for name, image_id in parse_node_images(listed).items() if name not in broken}
     return Holdings(images, {name: int(size) for name, size in (line.split() for line in layers_there.splitlines())})
@@ -177,10 +179,10 @@ def _is_there(run: Run, engine: Engine, node: Node, present: Mapping[str, str], 
     """The node has this image under this name: by its ID, or by its contents where the engine counts IDs otherwise."""
     found = present.get(normalized(reference), "")
     if not found or found == wanted or engine.driver == OWN_STORE:
-        return found == wanted
+        return bool(found) and found == wanted
     # An engine with containerd's image store (the default from 29 on) gives the manifest's digest as ID, the node the configuration's.
     here = run.shell.run(engine.client, "image", "inspect", reference)
-    there = run.shell.run(*node.command(engine, "crictl", "inspecti", "-o", "json", found))
+    there = run.shell.run(*node.command(engine, "crictl", "inspecti", "-o", "json", found), reads=True)
     return contents_here(here.stdout) == contents_there(there.stdout)
 
 

@@ -147,6 +147,7 @@ def _debian(run: Run, engine: Engine, known: frozenset[str]) -> str:
                 "BASE-IMAGE-UNAVAILABLE", "debian", "debootstrap is not installed, and installing it was declined", remedy="apt-get install debootstrap"
             )
         apt_install(run, "debootstrap")
+    run.shell.plan(f"make a minimal Debian {SUITE} with debootstrap")
     run.say(f"making a minimal Debian {SUITE} with debootstrap")
     folder = run.settings.cache / "debootstrap"
     _discard(run, folder)

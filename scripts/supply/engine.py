@@ -101,6 +101,7 @@ def _start(run: Run, client: str, words: str) -> None:
         raise failure(
             "ENGINE-UNREACHABLE", "docker", "the docker engine does not answer, and starting it was declined", words, "start it yourself, then run this again"
         )
+    run.shell.plan("start the docker engine")
     if Path("/run/systemd/system").is_dir():
         run.shell.run("systemctl", "start", "docker", timeout=START_TIMEOUT, check=False)
     else:

@@ -203,6 +203,7 @@ def _workspace(run: Run, go: str, environment: dict[str, str]) -> Path:
     """A copy of the module with its patched dependencies, ready to build in."""
 
     def make(path: Path) -> None:
+        run.shell.plan("fetch Go modules")
         path.mkdir()
         for name in ("go.mod", "go.sum"):
             shutil.copy(MODULE / name, path / name)

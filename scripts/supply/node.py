@@ -87,11 +87,11 @@ def cluster_parts(run: Run, engine: Engine) -> None:
     cache = minikube_home() / "cache"
     for program in ("kubelet", "kubeadm", "kubectl"):
         binary = golang.build(run, program)
-        _replace(cache / "linux" / architecture() / KUBERNETES / program, binary)
+        _replace(run, cache / "linux" / architecture() / KUBERNETES / program, binary)
     for program, reference in CONTROL_PLANE.items():
         folder = "" if program in ("pause", "coredns") else "/usr/local/bin"  # where kubeadm's manifests expect it
-        _replace(_image_path(cache, reference), _packed(run, program, reference, folder))
-    _replace(_image_path(cache, KUBE_PROXY), _kube_proxy(run, engine))
+        _replace(run, _image_path(cache, reference), _packed(run, program, reference, folder))
+    _replace(run, _image_path(cache, KUBE_PROXY), _kube_proxy(run, engine))
 
 
 def addon_images(run: Run, engine: Engine) -> AddonImages:
@@ -108,6 +108,7 @@ def _packed(run: Run, program: str, reference: str, folder: str) -> Path:
     path = f"{folder}/{program}"
 
     def make(target: Path) -> None:
+        run.shell.plan(f"pack {reference}")
         pack(target, reference, {path: binary}, [path])
 
     return make_once(run.settings.cache / "images" / f"{binary.parent.name}.tar", make)
@@ -140,10 +141,11 @@ def _image_path(cache: Path, reference: str) -> Path:
     return cache / "images" / architecture() / reference.replace(":", "_")
 
 
-def _replace(target: Path, source: Path) -> None:
+def _replace(run: Run, target: Path, source: Path) -> None:
     """Make `target` the same file as `source`, without a second copy where the file system allows it."""
     if target.exists() and target.stat().st_ino == source.stat().st_ino:
         return
+    run.shell.plan(f"put {target.name} into minikube's cache")
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.new")
     scratch.unlink(missing_ok=True)

@@ -153,6 +153,7 @@ def _download(run: Run, name: str, tool: Tool, target: Path) -> None:
     places = {"version": tool.version, "system": platform.system().lower(), "architecture": architecture()}
     base = run.settings.supply.download_base.rstrip("/") or "https:/"
     url = f"{base}/{tool.url.format(**places)}"
+    run.shell.plan(f"download {url}")
     run.say(f"downloading {name} {tool.version}")
     content = _get(url)
     published = _get(url + tool.checksum_suffix).decode("utf-8", "replace").split()

@@ -1,12 +1,14 @@
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from scripts.findings import Failure, failure
-from scripts.pipeline import Stage, Timing, critical_path, execute, needed
+from scripts.pipeline import Stage, Timing, critical_path, execute, needed, rehearse
 from scripts.progress import Progress
-from scripts.shell import Interrupted
+from scripts.records import junit
+from scripts.shell import Interrupted, Shell
 
 
 def _stages(*stages):
@@ -61,3 +63,50 @@ def test_the_critical_path_goes_back_through_what_ended_last():
     stages = _stages(Stage("quick", (), None), Stage("slow", (), None), Stage("end", ("quick", "slow"), None))
     timings = [Timing("quick", 0, 1), Timing("slow", 0, 5), Timing("end", 5, 6)]
     assert [timing.name for timing in critical_path(stages, timings)] == ["slow", "end"]
+
+
+def test_the_times_of_a_run_that_failed_are_kept_too(make_run, progress):
+    kept = []
+    stages = _stages(
+        Stage("good", (), lambda run, done: 1),
+        Stage("slow", ("good",), lambda run, done: run.shell.run("sleep", "30")),
+        Stage("bad", ("good",), lambda run, done: run.shell.run("sh", "-c", "sleep 0.3; exit 1")),
+        Stage("after", ("bad",), lambda run, done: 1),
+    )
+    with pytest.raises(Failure):
+        execute(make_run(), stages, ["slow", "after"], progress, kept.extend)
+    assert {one.name: one.status for one in kept} == {"good": "passed", "slow": "stopped", "bad": "failed"}
+    suite = junit(kept)
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["bad"]
+    assert float(suite.get("time")) >= 0.3
+
+
+def test_a_rehearsal_tells_what_would_be_done_and_what_waits_for_it(make_run, capsys, tmp_path):
+    made = tmp_path / "made"
+
+    def build(run, done):
+        run.say("building")
+        run.shell.run("touch", made)
+        assert made.exists()
+
+    stages = _stages(
+        Stage("look", (), lambda run, done: run.shell.run("echo", "fine", reads=True).stdout.strip(), str),
+        Stage("build", ("look",), build),
+        Stage("use", ("build",), lambda run, done: 1 / 0),
+        Stage("beside", ("look",), lambda run, done: None),
+    )
+    run = replace(make_run(), shell=Shell(dry=True))
+    rehearse(run, stages, ["use", "beside"], Progress("plain"))
+    assert not made.exists()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "look            nothing to do: fine"
+    assert sorted(lines[1:]) == sorted(["build", "    building", f"    $ touch {made}", "use             known after build", "beside          nothing to do"])
+
+
+def test_a_rehearsal_raises_what_is_wrong_already(make_run, progress):
+    def fail(run, done):
+        raise failure("DISK-TOO-SMALL", "x", "the cause")
+
+    with pytest.raises(Failure, match="the cause"):
+        rehearse(replace(make_run(), shell=Shell(dry=True)), _stages(Stage("bad", (), fail)), ["bad"], progress)

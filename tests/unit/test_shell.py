@@ -4,7 +4,7 @@ import time
 import pytest
 
 from scripts.findings import Failure
-from scripts.shell import Interrupted, Shell
+from scripts.shell import Interrupted, Planned, Shell, only_reads
 
 
 @pytest.fixture
@@ -79,3 +79,30 @@ def test_standard_input_from_text_and_file(shell, tmp_path):
 def test_a_detached_process_outlives_the_call(shell, tmp_path):
     shell.detach("sh", "-c", "echo began; sleep 0.3; echo ended", log=tmp_path / "daemon.log")
     assert shell.until(lambda: "ended" in (tmp_path / "daemon.log").read_text(), 5, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("command", "reads"),
+    [
+        ("docker image inspect x", True), ("docker build .", False), ("docker exec node ctr images import -", False), ("docker info --format x", True),
+        ("/opt/kubectl --context c -n get get pods", True), ("kubectl -n get delete pods", False), ("kubectl apply -f - --dry-run=server", True),
+        ("kubectl --context get apply -f -", False), ("helm template x", True), ("helm upgrade x", False), ("minikube start", False),
+        ("nice -n 10 go version", False), ("rm -rf /", False), ("ss -Hltnp", True), ("kubectl getaway", False),
+    ],
+)  # fmt: skip
+def test_a_dry_run_knows_what_only_looks(command, reads):
+    assert only_reads(command.split()) == reads
+
+
+def test_a_dry_shell_starts_nothing_that_changes_anything(tmp_path):
+    shell = Shell(dry=True)
+    shell.hide("hunter22")
+    assert shell.run("touch", tmp_path / "made").ok
+    assert shell.pipe(["echo", "hunter22"], ["tee", tmp_path / "made"]).ok
+    assert shell.run("echo", "looks", reads=True).stdout == "looks\n"
+    with pytest.raises(Planned):
+        shell.plan("write a file")
+    with pytest.raises(Planned):
+        shell.until(lambda: False, 5)
+    assert list(tmp_path.iterdir()) == []
+    assert shell.planned == [f"$ touch {tmp_path}/made", f"$ echo ******** | tee {tmp_path}/made", "write a file"]
