@@ -4,7 +4,7 @@
 ARG NODE_IMAGE=node:22.20.0-trixie-slim
 ARG NGINX_IMAGE=nginx:1.28.0
 
-FROM ${NODE_IMAGE} AS build
+FROM ${NODE_IMAGE} AS source
 WORKDIR /app
 ENV NEXT_TELEMETRY_DISABLED=1
 COPY package.json package-lock.json* ./
@@ -15,6 +15,8 @@ RUN --mount=type=cache,target=/root/.npm \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
     if [ -f package-lock.json ]; then npm ci --no-fund --no-audit; else npm install --no-fund --no-audit; fi
 COPY . .
+
+FROM source AS build
 # The export reads this at build time; pages that ask for it at run time get the ConfigMap's value instead.
 ARG NEXT_PUBLIC_API_URL=/api
 ENV NEXT_PUBLIC_API_URL=${NEXT_PUBLIC_API_URL}

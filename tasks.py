@@ -126,6 +126,13 @@ def deploy(c, json=False, yes=False, dry_run=False):
             commands.show_deployed(session, session.run(*steps))
 
 
+@task(help={"component": "backend or frontend; both when left out"})
+def dev(c, component="", yes=False):
+    """Deploy, then bring every edit into running containers, with their logs; Ctrl-C goes back to what was deployed."""
+    with _session(c, yes=yes) as session:
+        commands.develop(session, component)
+
+
 @task
 def status(c, json=False):
     """What runs: pods, services, ingress, release. Changes nothing."""

@@ -20,12 +20,10 @@ CA_VARIABLES = ("PIP_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
-def build(
-    run: Run, engine: Engine, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str], labels: Mapping[str, str] | None = None
-) -> str:
+def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str], target: str = "") -> str:
     """Build `dockerfile` over `context` as `reference` and return the image ID (sha256:...).
 
-    arguments: build arguments, public by nature. A private CA, pip's and npm's configuration reach the build as secrets
+    arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by default. A private CA, pip's and npm's configuration reach the build as secrets
     named ca, pip and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
     """
     with _secrets(run) as secrets:
@@ -35,7 +33,7 @@ def build(
             "--progress=plain",
             *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
             *(f"--build-arg={name}={value}" for name, value in arguments.items()),
-            *(f"--label={name}={value}" for name, value in (labels or {}).items()),
+            *([f"--target={target}"] if target else []),
             f"--tag={reference}",
             f"--file={dockerfile}",
             context,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import time
 import webbrowser
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from scripts import access, cluster, database, pipeline, release, rollout, survey
+from scripts import access, cluster, database, dev, pipeline, release, rollout, survey
 from scripts.console import Session
 from scripts.deployment import STAGES
 from scripts.findings import failure
 from scripts.pipeline import Outcome
+from scripts.shell import Interrupted
 from scripts.supply import tools
 from scripts.supply.tools import Found
 
@@ -108,16 +112,57 @@ def show_status(session: Session) -> None:
 
 
 def show_logs(session: Session, component: str, follow: bool) -> None:
-    """Logs of the app's pods, each line with its pod."""
+    """Logs of the app's pods, each line with its container; with `follow` also of pods that come later, until Ctrl-C."""
     found = _kubectl(session)
-    wanted = session.context.settings.release
-    selector = f"app.kubernetes.io/instance={wanted.name}" + (f",app.kubernetes.io/component={component}" if component else "")
-    arguments = ["-n", wanted.namespace, "logs", "-l", selector, "--prefix", "--tail=200", "--max-log-requests=20", *(["--follow"] if follow else [])]
-    show = session.progress.note
+    selector = _selector(session) + (f",app.kubernetes.io/component={component}" if component else "")
     if follow:
-        cluster.kubectl(session.context, found, *arguments, timeout=24 * 3600, on_line=show)
-    else:
-        show(cluster.kubectl(session.context, found, *arguments).stdout.rstrip())
+        dev.follow(session.context, found, selector, session.progress.log, tail=20)
+        return
+    wanted = session.context.settings.release
+    arguments = ["-n", wanted.namespace, "logs", "-l", selector, "--prefix", "--tail=200", "--max-log-requests=20"]
+    session.progress.note(cluster.kubectl(session.context, found, *arguments).stdout.rstrip())
+
+
+def _selector(session: Session) -> str:
+    return f"app.kubernetes.io/instance={session.context.settings.release.name}"
+
+
+def develop(session: Session, component: str) -> None:
+    """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then back to what was deployed."""
+    with session.alone():
+        while _develop_once(session, [component] if component else list(dev.WORKSPACES)):
+            session.progress.note("The images must be built anew.")
+    session.progress.note("The Services lead to the deployed pods again. `invoke deploy` brings what is in the tree.")
+
+
+def _develop_once(session: Session, components: list[str]) -> bool:
+    """One round; True when the images must be built anew, False after Ctrl-C."""
+    done = session.execute("smoke", *(["load-source"] if "frontend" in components else [])).results
+    tools_found, plans = {**done["tools"], "minikube": done["minikube"]}, done["plan-images"]
+    chosen = {name: getattr(plans, name) for name in components}
+    sources = {"frontend": next(iter(done.get("build-source", {})), ""), "backend": plans.backend.reference}
+    background = replace(session.context, shell=session.context.shell.another())
+    try:
+        dev.start(session.context, tools_found, {name: sources[name] for name in components})
+        session.progress.note(
+            f"Edit {' or '.join(str(plan.context) for plan in chosen.values())}; it is served at {session.context.settings.local_url}/. Ctrl-C ends."
+        )
+        logs = (background, tools_found, f"{_selector(session)},{dev.MARK}", session.progress.log, 0)
+        threading.Thread(target=_quietly, args=(dev.follow, *logs), daemon=True).start()
+        dev.watch(session.context, tools_found, chosen)
+    except dev.Stale:
+        return True
+    except (KeyboardInterrupt, Interrupted):
+        pass
+    finally:
+        background.shell.cancel()
+        dev.stop(replace(session.context, shell=session.context.shell.another()), tools_found)
+    return False
+
+
+def _quietly(work: Callable[..., None], *arguments: object) -> None:
+    with contextlib.suppress(Interrupted):
+        work(*arguments)
 
 
 def show_history(session: Session) -> None:

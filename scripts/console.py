@@ -14,7 +14,7 @@ from typing import Any
 
 from scripts import pipeline, records
 from scripts.deployment import STAGES
-from scripts.findings import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, Failure, Finding
+from scripts.findings import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, Failure, Finding, failure
 from scripts.pipeline import Outcome
 from scripts.progress import Progress
 from scripts.run import Run
@@ -31,16 +31,28 @@ class Session:
     progress: Progress
 
     def run(self, *targets: str) -> Outcome:
-        """Run these stages and what they need, alone: two runs that change one cluster would cross."""
+        """Run these stages and what they need, alone."""
+        with self.alone():
+            return self.execute(*targets)
+
+    def execute(self, *targets: str) -> Outcome:
+        """Run these stages and what they need; for those who are alone already."""
         logs = self.context.settings.cache / "logs"
+        with self.progress:
+            return pipeline.execute(self.context, STAGES, targets, self.progress, lambda timings: records.write_timings(logs, timings))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other run work on this cluster meanwhile: two that change it would cross. Raises DEPLOY-RUNNING."""
         lock = self.context.settings.cache / "locks" / f"run-{self.context.settings.cluster.profile}"
-        try:
-            with locked(lock, blocking=False), self.progress:
-                return pipeline.execute(self.context, STAGES, targets, self.progress, lambda timings: records.write_timings(logs, timings))
-        except BlockingIOError as error:
-            raise Failure(
-                Finding("DEPLOY-RUNNING", str(lock), "another run works on this cluster just now", remedy="wait for it to end, then run this again")
-            ) from error
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(lock, blocking=False))
+            except BlockingIOError as error:
+                raise failure(
+                    "DEPLOY-RUNNING", str(lock), "another run works on this cluster just now", remedy="wait for it to end, then run this again"
+                ) from error
+            yield
 
     def rehearse(self, *targets: str) -> None:
         """Tell what `run` would do with these targets, and do nothing."""

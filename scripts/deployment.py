@@ -30,6 +30,10 @@ def _load(run: Run, results: Results) -> transport.Loaded:
     return transport.load_images(run, results["engine"], results["minikube"], wanted, results["base-images"]["python"])
 
 
+def _load_source(run: Run, results: Results) -> transport.Loaded:
+    return transport.load_images(run, results["engine"], results["minikube"], results["build-source"], results["base-images"]["python"])
+
+
 def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
     values = chart.values(run, results["survey"], results["plan-images"], results["cluster-facts"], postgres)
@@ -109,6 +113,8 @@ STAGES = {
             lambda found: f"Kubernetes {found.kubernetes}, storage class {found.default_storage_class}, ingress class {found.ingress_class}",
         ),
         Stage("load-images", ("build-images", "cluster-up"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
+        Stage("build-source", ("plan-images",), lambda run, done: images.build_source(run, done["engine"], done["plan-images"].frontend)),
+        Stage("load-source", ("build-source", "cluster-up", "load-images"), lambda run, done: _load_source(run, done)),
         Stage(
             "validate", ("cluster-facts", "plan-images"), _validate, lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged"
         ),

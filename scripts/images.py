@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,7 @@ class Plan:
     reference: str
     id: str
     dockerfile: Path
+    context: Path
     files: tuple[File, ...] = field(repr=False)
     arguments: Mapping[str, str]
     port: int
@@ -93,7 +94,7 @@ def _plan(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
     files = context_files(dockerfile, context)
     reference = f"{name}:{content_tag(run, engine, dockerfile, files, arguments)}"
-    return Plan(name, reference, buildkit.image_id(run, engine, reference), dockerfile, files, arguments, port, path)
+    return Plan(name, reference, buildkit.image_id(run, engine, reference), dockerfile, context, files, arguments, port, path)
 
 
 def build(run: Run, engine: Engine, plans: Plans) -> Images:
@@ -105,13 +106,26 @@ def build(run: Run, engine: Engine, plans: Plans) -> Images:
     return Images(references, tuple(plan.reference for plan in both if not plan.id))
 
 
+def build_source(run: Run, engine: Engine, plan: Plan) -> dict[str, str]:
+    """The image with an app's source and packages, before it is built; for the dev loop. reference -> image ID."""
+    reference = plan.reference.replace(":", "-source:")
+    found = buildkit.image_id(run, engine, reference)
+    if not found:
+        run.say(f"building {reference.split(':')[0]}")
+        staged = stage(plan.files, _folder(run, plan))
+        found = buildkit.build(run, engine, plan.dockerfile, staged, reference, plan.arguments, target="source")
+    return {reference: found}
+
+
+def _folder(run: Run, plan: Plan) -> Path:
+    return run.settings.cache / "contexts" / run.settings.cluster.profile / plan.name
+
+
 def _build(run: Run, engine: Engine, plan: Plan) -> str:
     """Build one image. Only what runs gets the name that is deployed."""
     run.say(f"building {plan.name}")
     candidate = f"{plan.name}:candidate"
-    staged = run.settings.cache / "contexts" / run.settings.cluster.profile / plan.name
-    if not run.shell.dry:
-        stage(plan.files, staged)
+    staged = _folder(run, plan) if run.shell.dry else stage(plan.files, _folder(run, plan))
     found = buildkit.build(run, engine, plan.dockerfile, staged, candidate, plan.arguments)
     run.say(f"trying {plan.name} alone")
     try_alone(run, engine, candidate, plan.port, plan.path)
@@ -130,16 +144,21 @@ def content_tag(run: Run, engine: Engine, dockerfile: Path, files: Iterable[File
 
 def context_files(dockerfile: Path, context: Path) -> tuple[File, ...]:
     """The files of a build context, less those that <dockerfile>.dockerignore leaves out."""
-    patterns = dockerfile.with_name(dockerfile.name + ".dockerignore").read_text(encoding="utf-8").splitlines()
-    # A pattern of .dockerignore is anchored at the root of the context, one of .gitignore is not.
-    ignored = pathspec.GitIgnoreSpec.from_lines(line if line.startswith(("**", "!", "#")) or not line else f"/{line}" for line in patterns)
+    ignored = is_ignored(dockerfile)
     names = []
     for folder, folders, files in os.walk(context):
         below = Path(folder).relative_to(context)
-        folders[:] = [name for name in folders if not ignored.match_file(f"{(below / name).as_posix()}/")]  # node_modules is not even read
-        names += [path for name in files if not ignored.match_file(path := (below / name).as_posix())]
+        folders[:] = [name for name in folders if not ignored(f"{(below / name).as_posix()}/")]  # node_modules is not even read
+        names += [path for name in files if not ignored(path := (below / name).as_posix())]
     names.sort()
     return tuple(File(name, os.access(context / name, os.X_OK), (context / name).read_bytes()) for name in names)
+
+
+def is_ignored(dockerfile: Path) -> Callable[[str], bool]:
+    """Whether <dockerfile>.dockerignore leaves out a path of the context; of a folder it ends with a slash."""
+    patterns = dockerfile.with_name(dockerfile.name + ".dockerignore").read_text(encoding="utf-8").splitlines()
+    # A pattern of .dockerignore is anchored at the root of the context, one of .gitignore is not.
+    return pathspec.GitIgnoreSpec.from_lines(line if line.startswith(("**", "!", "#")) or not line else f"/{line}" for line in patterns).match_file
 
 
 def stage(files: Iterable[File], folder: Path) -> Path:

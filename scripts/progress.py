@@ -18,6 +18,7 @@ from rich.table import Table
 
 from scripts.findings import Finding
 
+COLOURS = {"backend": "cyan", "frontend": "magenta", "postgres": "yellow"}
 Mode = Literal["live", "plain", "json"]
 
 
@@ -118,6 +119,12 @@ class Progress:
         self._event("note", "", text=text)
         if self.mode != "json":
             self._line(escape(text))
+
+    def log(self, source: str, text: str) -> None:
+        """A line of somebody's log, in the colour of its source."""
+        self._event("log", source, text=text)
+        if self.mode != "json":
+            self.console.print(f"[{COLOURS.get(source, 'green')}]{escape(source):<9}[/] {escape(text)}")
 
     def table(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A small table."""

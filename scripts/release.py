@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import yaml
 
-from scripts import changes, chart, rollout
+from scripts import changes, chart, dev, rollout
 from scripts.chart import Rendered
 from scripts.cluster import kubectl
 from scripts.findings import Failure, Finding, failure
@@ -82,16 +82,20 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
         deployed = _recover(run, tools, deployed)
     if not deployed:
         chart.ensure_namespace(run, tools)
+    state = rollout.look(run, tools) if deployed else []
+    if dev.is_left(state):
+        run.say("a dev loop did not end well: going back to the deployed pods")
+        dev.stop(run, tools)
+        state = []
     version = put_secrets(run, tools, with_database=rendered.values["database"]["kind"] == "postgres")
     description = f"{rendered.digest}-{version}"
     same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
-    state = rollout.look(run, tools) if deployed and same else []
-    stale = rollout.stale(state, images)
+    stale = rollout.stale(state, images) if same else []
     if deployed and stale:
         run.say(f"{', '.join(stale)} runs other contents under its image's name: starting it anew")
         kubectl(run, tools, "-n", release.namespace, "rollout", "restart", *stale)
         return Release(release.name, release.namespace, int(deployed["revision"]), False)
-    if deployed and state and not rollout.unready(state):
+    if deployed and same and state and not rollout.unready(state):
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False, state=tuple(state))
     run.say("upgrading the release" if deployed else "installing the release")

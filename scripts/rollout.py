@@ -83,12 +83,19 @@ def explain(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], w
     for pod in _of(state, "Pod"):
         name = pod["metadata"]["name"]
         if any(finding.subject == f"pod/{name}" for finding in found):
-            container = ["-c", MIGRATION] if any(finding.code == "MIGRATION-FAILED" for finding in found) else []
             for previous in ([], ["--previous"]):
-                result = kubectl(run, tools, "-n", run.settings.release.namespace, "logs", name, "--tail=12", *container, *previous, check=False)
-                if result.ok and result.stdout.strip():
+                arguments = ("logs", name, "--tail=12", "-c", _troubled(pod), *previous)
+                result = kubectl(run, tools, "-n", run.settings.release.namespace, *arguments, check=False)
+                if result.ok and result.stdout.strip() and not result.stdout.startswith("unable to retrieve"):
                     logs[name] = run.shell.mask(result.stdout)
     return findings(state, waited, logs) if found else []
+
+
+def _troubled(pod: dict[str, Any]) -> str:
+    """The container that keeps a pod from coming up: the first that has ended badly, else the first."""
+    statuses = [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
+    ended = [one["name"] for one in statuses if any((one.get(state, {}).get("terminated") or {}).get("exitCode") for state in ("state", "lastState"))]
+    return ended[0] if ended else pod["spec"]["containers"][0]["name"]
 
 
 def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]) -> list[Finding]:

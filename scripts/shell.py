@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,10 @@ class Shell:
     _running: dict[int, Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def another(self) -> Shell:
+        """A shell like this one, with the same secrets, that is not cancelled with it."""
+        return replace(self, _running={}, _lock=threading.Lock(), _cancelled=threading.Event())
 
     def hide(self, *secrets: str) -> None:
         """Mask these values from now on."""

@@ -45,6 +45,8 @@ def configure(level: str) -> None:
         logging.getLogger(name).propagate = name != "uvicorn.access"  # LogRequests says more
     for noisy in ("httpx", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Alembic introduces itself each time that somebody asks for the tables' version, as every readiness probe does.
+    logging.getLogger("alembic.runtime.migration").addFilter(lambda record: not record.getMessage().startswith(("Context impl", "Will assume")))
 
 
 class LogRequests:

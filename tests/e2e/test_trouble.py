@@ -1,5 +1,8 @@
 """Things go wrong on the live cluster: the first finding names the cause, and once the cause is gone the next deploy succeeds."""
 
+import json
+import os
+import shutil
 import signal
 import subprocess
 
@@ -9,6 +12,7 @@ import yaml
 from scripts import release, rollout
 from scripts.chart import CHART
 from scripts.findings import Failure
+from scripts.settings import ROOT
 
 
 def _deploy():
@@ -122,3 +126,35 @@ def test_a_release_that_helm_left_pending_is_taken_back(run, found, kube, as_jso
     assert kube(*pending).strip()
     _deploy()
     assert not kube(*pending).strip()
+
+
+def test_a_dry_run_tells_everything_and_changes_nothing(run, docker, kube, tmp_path):
+    app = tmp_path / "app"
+    shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"))
+    (app / "app/main.py").write_text((app / "app/main.py").read_text() + "\n# another\n")
+
+    def world():
+        objects = json.loads(kube("get", "deployments,statefulsets,services,configmaps,secrets,ingresses", "-o", "json"))["items"]
+        images = run.shell.run(docker.client, "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout
+        files = {path.as_posix() for path in run.settings.cache.rglob("*") if not path.is_relative_to(run.settings.cache / "logs")}
+        for item in objects:  # what controllers write goes on
+            item.pop("status", None)
+            item["metadata"] = {name: item["metadata"].get(name) for name in ("uid", "generation", "labels")}
+        return objects, images, files
+
+    before = world()
+    environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+    result = subprocess.run(["invoke", "deploy", "--dry-run"], env=environment, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for words in (
+        " build --progress=plain",
+        "images import -",
+        "helm upgrade todo-app",
+        "spec.template.spec.containers.backend.image: ",
+        "monitor         known after install",
+    ):
+        assert words in result.stdout, result.stdout
+    assert world() == before
+    unchanged = subprocess.run(["invoke", "deploy", "--dry-run"], capture_output=True, text=True, timeout=100).stdout
+    assert "    $ " not in unchanged
+    assert "nothing to do: nothing to build" in unchanged
