@@ -140,6 +140,48 @@ def status(c, json=False):
         commands.show_status(session)
 
 
+@task
+def diagnose(c, json=False):
+    """What is wrong, from this machine up to the page, the cause first. Changes nothing."""
+    with _session(c, json) as session:
+        commands.diagnose_release(session)
+
+
+@task(help={"restart": "also delete the pod that keeps the data, and see whether it comes back", "report": "folder for verify.html, .xml, .json"})
+def verify(c, json=False, restart=False, report="artifacts"):
+    """Every acceptance line of the plan, each with its evidence; a table, an HTML page, JUnit."""
+    with _session(c, json) as session:
+        commands.verify_release(session, restart, report)
+
+
+@task
+def health(c, json=False):
+    """How it runs: use against limits, restarts, log lines by level, warnings."""
+    with _session(c, json) as session:
+        commands.show_health(session)
+
+
+@task(help={"path": "the file to write; default: todo-support-DATE.tar.gz"})
+def support_bundle(c, path=""):
+    """Logs, events, objects, versions and timings in one archive, every secret masked."""
+    with _session(c) as session:
+        commands.make_bundle(session, path)
+
+
+@task(help={"title": "what was decided"})
+def adr(c, title):
+    """A new decision record in history/adr."""
+    with _session(c) as session:
+        commands.make_record(session, "adr", title)
+
+
+@task(help={"title": "what was met"})
+def phr(c, title):
+    """A new problem record in history/phr."""
+    with _session(c) as session:
+        commands.make_record(session, "phr", title)
+
+
 @task(help={"component": "frontend, backend or postgres; all of them when left out", "follow": "go on until Ctrl-C"})
 def logs(c, component="", follow=False):
     """The logs of the app's pods."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Objects = Iterable[Mapping[str, Any]]
 ABSENT = object()
+#: Kubernetes' suffixes of quantities.
+UNITS = {"": 1, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 #: Changes with every version of the chart and of the app, and tells nothing.
 NOISE = ("helm.sh/chart", "app.kubernetes.io/version")
 
@@ -21,6 +24,49 @@ def between(old: Objects, new: Objects) -> list[str]:
         else:
             lines += [f"~ {name} {path}: {_shown(name, was)} -> {_shown(name, now)}" for path, was, now in _differences(before[name], item)]
     return lines
+
+
+def drift(wanted: Objects, live: Objects) -> list[str]:
+    """What differs on the cluster from what a release rendered: one line an object that is gone or a field that was changed.
+
+    Only fields that were rendered count: the cluster and its controllers add their own.
+    """
+    there = _by_name(live)
+    lines = []
+    for name, item in _by_name(wanted).items():
+        if name not in there:
+            lines.append(f"{name} is gone")
+        else:
+            lines += [f"{name} {path} is {_shown(name, now)}, not {_shown(name, was)}" for path, was, now in _changed(item, there[name])]
+    return lines
+
+
+def _changed(wanted: Any, live: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The fields of `wanted` that `live` has otherwise."""
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        for key, value in wanted.items():
+            yield from _changed(value, live.get(key, ABSENT), f"{path}.{key}" if path else str(key))
+    elif _named(wanted) and _named(live):
+        yield from _changed({one["name"]: one for one in wanted}, {one["name"]: one for one in live}, path)
+    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        for number, (one, other) in enumerate(zip(wanted, live, strict=True)):
+            yield from _changed(one, other, f"{path}.{number}")
+    elif not _same(wanted, live):
+        yield path, wanted, live
+
+
+def _same(wanted: Any, live: Any) -> bool:
+    """Equal as the API server keeps it: what is empty is left out, and quantities are written its own way (0.5 as 500m)."""
+    if live is ABSENT:
+        return not wanted
+    if isinstance(wanted, Mapping | list) or isinstance(live, Mapping | list):
+        return bool(wanted == live)
+    return str(wanted) == str(live) or (_quantity(wanted) is not None and _quantity(wanted) == _quantity(live))
+
+
+def _quantity(value: Any) -> float | None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", str(value))
+    return float(match.group(1)) * UNITS[match.group(2)] if match and match.group(2) in UNITS else None
 
 
 def _by_name(objects: Objects) -> dict[str, Mapping[str, Any]]:

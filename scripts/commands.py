@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from scripts import access, cluster, database, dev, pipeline, release, rollout, survey
+from scripts import acceptance, access, cluster, database, dev, diagnose, health, pipeline, records, release, report, rollout, support, survey
 from scripts.console import Session
 from scripts.deployment import STAGES
-from scripts.findings import failure
+from scripts.findings import Failure, failure
 from scripts.pipeline import Outcome
 from scripts.shell import Interrupted
-from scripts.supply import tools
+from scripts.supply import engine, tools
 from scripts.supply.tools import Found
 
 
@@ -109,6 +109,64 @@ def show_status(session: Session) -> None:
     session.progress.note(f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: {session.context.settings.local_url}/")
     waiting = rollout.unready(state)
     session.progress.note("Not ready: " + ", ".join(waiting) if waiting else "All ready.")
+
+
+def diagnose_release(session: Session) -> None:
+    """Raise what is wrong; say so when nothing is."""
+    found = diagnose.diagnose(session.context, _present(session, ("kubectl", "helm")))
+    if found:
+        raise Failure(*found)
+    session.progress.note("Nothing is wrong: node, volumes, pods, services, ingress and both addresses are well.")
+
+
+def verify_release(session: Session, restart: bool, report_folder: str) -> None:
+    """One row an acceptance line of the plan, and the same as files. Raises VERIFY-FAILED."""
+    look = _look(session, restart)
+    rows = acceptance.verify(look)
+    session.progress.table(
+        "The plan's acceptance lines", ("task", "line", "result", "evidence"), [(row.task, row.line, row.status, row.evidence) for row in rows]
+    )
+    logs = session.context.settings.cache / "logs"
+    written = report.write(Path(report_folder).expanduser(), rows, acceptance.use(look), logs, time.strftime("%Y-%m-%d %H:%M %Z"))
+    failed = [row for row in rows if row.status == "failed"]
+    session.progress.note(f"{len(rows) - len(failed)} of {len(rows)} lines hold or do not apply; {written}, verify.xml and verify.json beside it")
+    if failed:
+        lines = "\n".join(f"{row.task} {row.line}: {row.evidence}" for row in failed)
+        raise failure("VERIFY-FAILED", failed[0].task, f"{len(failed)} of {len(rows)} acceptance lines do not hold", lines, "`invoke diagnose` names the cause")
+
+
+def _look(session: Session, restart: bool = False) -> acceptance.Look:
+    kubectl_found = _kubectl(session)
+    found = {**kubectl_found, **_present(session, ("helm", "minikube"))}
+    return acceptance.Look(session.context, engine.present(session.context), found, restart)
+
+
+def show_health(session: Session) -> None:
+    """Use against limits, restarts, log lines by level, warnings."""
+    found = health.look_at(_look(session))
+    share = [
+        (name, f"{cpu * 1000:.0f}m of {most * 1000:.0f}m", f"{memory:.0f}Mi of {all_memory:.0f}Mi")
+        for name, (cpu, most, memory, all_memory) in found.usage.items()
+    ]
+    session.progress.table("Use", ("container", "CPU", "memory"), share)
+    lines = [
+        (pod, str(found.restarts.get(pod, 0)), ", ".join(f"{number} {level}" for level, number in counted.items())) for pod, counted in found.levels.items()
+    ]
+    session.progress.table("Pods", ("name", "restarts", "log lines"), lines)
+    session.progress.note("Warnings: " + ("\n  ".join(("", *found.warnings[-10:])) if found.warnings else "none"))
+
+
+def make_bundle(session: Session, path: str) -> None:
+    """Write the archive for somebody who helps."""
+    target = Path(path or time.strftime("todo-support-%Y%m%d-%H%M%S.tar.gz")).expanduser()
+    look = _look(session)
+    number = support.bundle(session.context, look.engine, look.tools, target)
+    session.progress.note(f"Wrote {target}: {number} files, every known secret masked and the archive searched for them. Read it before you send it.")
+
+
+def make_record(session: Session, kind: str, title: str) -> None:
+    """A numbered file of history/."""
+    session.progress.note(f"Wrote {records.new_record(kind, title, time.strftime('%Y-%m-%d'))}")
 
 
 def show_logs(session: Session, component: str, follow: bool) -> None:

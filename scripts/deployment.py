@@ -41,7 +41,7 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
     deployed = release.deployed_as(run, _found(results), key)
     if deployed:
         run.say("the deployed revision has this chart and these values already")
-        return chart.Rendered(values, (), key, deployed)
+        return chart.Rendered(values, (), key, deployed, release.manifest(run, _found(results)))
     return chart.validate(run, _found(results), values)
 
 

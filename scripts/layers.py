@@ -1,6 +1,6 @@
 """Write an image of the docker engine as an archive that holds only some of its layers, to standard output.
 
-    python3 layers.py ENGINE_ROOT '{"FULL_REFERENCE": ["sha256:IMAGE_ID", {"sha256:DIFF_ID_LEFT_OUT": SIZE, ...}]}'
+    python3 layers.py ENGINE_ROOT '{"FULL_REFERENCE": "sha256:IMAGE_ID", ...}' '{"sha256:DIFF_ID_LEFT_OUT": SIZE, ...}'
 
 `docker save` writes whole images: 200 MB take seconds when 1 MB is new. The engine keeps each layer as files, and beside
 them a tar-split, the archive's headers, from which it puts the very same archive together when it saves an image; so does
@@ -94,10 +94,10 @@ def layers_of(root: Path, diff_ids: list[str], left_out: Mapping[str, int]) -> d
     return found
 
 
-def write(root: Path, images: Mapping[str, tuple[str, Mapping[str, int]]], target: BinaryIO) -> None:
-    """Write the images, each without the layers that are left out of it (diff ID -> size in bytes). Raises OSError, KeyError or ValueError when the store is not as known."""
+def write(root: Path, images: Mapping[str, str], left_out: Mapping[str, int], target: BinaryIO) -> None:
+    """Write the images (reference -> ID) without the layers that are left out (diff ID -> size in bytes). Raises OSError, KeyError or ValueError when the store is not as known."""
     index, docker, written = [], [], set()
-    for reference, (image_id, left_out) in images.items():
+    for reference, image_id in images.items():
         config = (root / "image" / "overlay2" / "imagedb" / "content" / "sha256" / image_id.removeprefix("sha256:")).read_bytes()
         diff_ids = json.loads(config)["rootfs"]["diff_ids"]
         layers = layers_of(root, diff_ids, left_out)
@@ -152,7 +152,7 @@ def _blob(digest: str) -> str:
 
 if __name__ == "__main__":
     try:
-        write(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.stdout.buffer)
+        write(Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3]), sys.stdout.buffer)
     except (OSError, KeyError, ValueError) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(NOT_THIS_WAY)

@@ -1,13 +1,18 @@
-"""What a run leaves behind for other programs: the times of its stages, as JSON and as JUnit."""
+"""What is kept: the times of a run's stages for other programs, as JSON and as JUnit; and numbered records for people."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from scripts.findings import failure
 from scripts.pipeline import Timing
+from scripts.settings import ROOT
+
+HISTORY = ROOT / "history"
 
 
 def write_timings(folder: Path, timings: Sequence[Timing]) -> None:
@@ -30,3 +35,19 @@ def junit(timings: Sequence[Timing]) -> ElementTree.Element:
         elif one.status == "stopped":
             ElementTree.SubElement(case, "skipped", message="ended because another stage failed")
     return suite
+
+
+def new_record(kind: str, title: str, today: str) -> Path:
+    """Make the next numbered file of history/<kind> from its template, and list it. Raises RECORD-INVALID for a title without words."""
+    folder = HISTORY / kind
+    slug = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60].rstrip("-")
+    if not slug:
+        raise failure("RECORD-INVALID", title, "a record needs a title of words", f"the title is {title!r}", f'invoke {kind} "what it is about"')
+    numbers = [int(path.name[:4]) for path in folder.glob("[0-9][0-9][0-9][0-9]-*.md")]
+    number = f"{max(numbers, default=0) + 1:04d}"
+    path = folder / f"{number}-{slug}.md"
+    text = (folder / "template.md").read_text(encoding="utf-8")
+    path.write_text(text.replace("NUMBER", number).replace("TITLE", title).replace("DATE", today), encoding="utf-8")
+    index = folder / "README.md"
+    index.write_text(f"{index.read_text(encoding='utf-8').rstrip()}\n- [{number}]({path.name}) {title}\n", encoding="utf-8")
+    return path

@@ -25,6 +25,7 @@ from scripts.supply.tools import Found
 
 INSTALL_TIMEOUT = 180.0
 CHART_NAME = "todo-chatbot"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, where the wheel has it: ten times as fast
 MOST_CHANGES = 20  # lines; more than a screen is not read
 GIVEN = ("OPENAI_API_KEY", "BETTER_AUTH_SECRET")
 
@@ -57,7 +58,7 @@ class Revision:
 
 def deployed_as(run: Run, tools: Mapping[str, Found], key: str) -> Mapping[str, Any] | None:
     """Helm's entry of the deployed revision, when it is of this chart and these values."""
-    deployed = _latest(run, tools)
+    deployed = latest(run, tools)
     return deployed if deployed and deployed["status"] == "deployed" and deployed["description"].startswith(f"{key}-") else None
 
 
@@ -69,7 +70,7 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
     argument, no value of the release and no log. Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
     """
     release = run.settings.release
-    deployed = rendered.deployed or _latest(run, tools)
+    deployed = rendered.deployed or latest(run, tools)
     if deployed and not deployed["chart"].startswith(f"{CHART_NAME}-"):
         raise failure(
             "RELEASE-NOT-OURS",
@@ -82,7 +83,8 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
         deployed = _recover(run, tools, deployed)
     if not deployed:
         chart.ensure_namespace(run, tools)
-    state = rollout.look(run, tools) if deployed else []
+    state = rollout.look(run, tools, {item["kind"] for item in rendered.manifest}) if deployed else []
+    drifted = changes.drift(rendered.manifest, state)
     if dev.is_left(state):
         run.say("a dev loop did not end well: going back to the deployed pods")
         dev.stop(run, tools)
@@ -90,12 +92,14 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
     version = put_secrets(run, tools, with_database=rendered.values["database"]["kind"] == "postgres")
     description = f"{rendered.digest}-{version}"
     same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
-    stale = rollout.stale(state, images) if same else []
+    stale = rollout.stale(state, images) if same and not drifted else []
+    for line in drifted[:MOST_CHANGES]:
+        run.say(f"changed by hand, and put back now: {line}")
     if deployed and stale:
         run.say(f"{', '.join(stale)} runs other contents under its image's name: starting it anew")
         kubectl(run, tools, "-n", release.namespace, "rollout", "restart", *stale)
         return Release(release.name, release.namespace, int(deployed["revision"]), False)
-    if deployed and same and state and not rollout.unready(state):
+    if deployed and same and state and not drifted and not rollout.unready(state):
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False, state=tuple(state))
     run.say("upgrading the release" if deployed else "installing the release")
@@ -119,9 +123,9 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
             "mend what helm names and run `invoke install` again",
         )
         raise _going_back(run, tools, _good(deployed), Failure(*causes, failed))
-    latest = _latest(run, tools)
-    assert latest, "helm installed a release that it does not list"
-    return Release(release.name, release.namespace, int(latest["revision"]), True, _good(deployed))
+    newest = latest(run, tools)
+    assert newest, "helm installed a release that it does not list"
+    return Release(release.name, release.namespace, int(newest["revision"]), True, _good(deployed))
 
 
 def _good(deployed: Mapping[str, Any] | None) -> int:
@@ -198,10 +202,7 @@ def _image_names(values: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _say_changes(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> None:
     """Tell what the upgrade will change, against what the deployed revision rendered."""
-    result = _helm(run, tools, "get", "manifest", run.settings.release.name)
-    if not result.ok:
-        return
-    lines = changes.between(yaml.safe_load_all(result.stdout), rendered.objects)
+    lines = changes.between(manifest(run, tools), (item for item in rendered.objects if item["kind"] != "Pod"))
     # The version of the Secret is known only now, so what was rendered before holds none.
     lines = [line for line in lines if "checksum/secret" not in line]
     for line in lines[:MOST_CHANGES]:
@@ -212,12 +213,18 @@ def _say_changes(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> No
         run.say("no object changes but by its secrets or its health")
 
 
+def manifest(run: Run, tools: Mapping[str, Found]) -> tuple[Mapping[str, Any], ...]:
+    """What the deployed revision rendered, but for the pods of `helm test`, which come and go."""
+    text = _helm(run, tools, "get", "manifest", run.settings.release.name).stdout
+    return tuple(item for item in yaml.load_all(text, Loader=LOADER) if item and item["kind"] != "Pod")
+
+
 def _helm(run: Run, tools: Mapping[str, Found], *arguments: str, stdin: str | None = None) -> Result:
     scope = ("--namespace", run.settings.release.namespace, "--kube-context", run.settings.context)
     return run.shell.run(tools["helm"].path, *arguments, *scope, stdin=stdin, timeout=INSTALL_TIMEOUT, check=False)
 
 
-def _latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
+def latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
     """The newest revision, whatever its state."""
     result = _helm(run, tools, "history", run.settings.release.name, "--max", "1", "-o", "json")
     return json.loads(result.stdout)[-1] if result.ok else None
@@ -237,7 +244,7 @@ def _recover(run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]) -> 
             removed.tail(3),
             f"kubectl --context {run.settings.context} -n {namespace} delete secret {record}",
         )
-    return _latest(run, tools)
+    return latest(run, tools)
 
 
 def put_secrets(run: Run, tools: Mapping[str, Found], with_database: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,11 @@ def seen(state: list[Any], seconds: float) -> Rollout:
     return Rollout(_phases(state), endpoints(state), seconds)
 
 
-def look(run: Run, tools: Mapping[str, Found]) -> list[dict[str, Any]]:
-    """All objects of the release's namespace that a rollout depends on."""
-    return get_items(run, tools, KINDS, "-n", run.settings.release.namespace)
+def look(run: Run, tools: Mapping[str, Found], more: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """All objects of the release's namespace that a rollout depends on, and those of `more` kinds."""
+    known = {"Pod", "Deployment", "StatefulSet", "Service", "Ingress"}
+    kinds = ",".join([KINDS, *sorted(kind.lower() for kind in more if kind not in known)])
+    return get_items(run, tools, kinds, "-n", run.settings.release.namespace)
 
 
 def _stop_on_trouble(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waited: float) -> None:
@@ -79,23 +81,27 @@ def _stop_on_trouble(run: Run, tools: Mapping[str, Found], state: list[dict[str,
 def explain(run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waited: float) -> list[Finding]:
     """The findings of a state, with the logs of the pods they are about."""
     found = findings(state, waited, {})
-    logs = {}
-    for pod in _of(state, "Pod"):
-        name = pod["metadata"]["name"]
-        if any(finding.subject == f"pod/{name}" for finding in found):
-            for previous in ([], ["--previous"]):
-                arguments = ("logs", name, "--tail=12", "-c", _troubled(pod), *previous)
-                result = kubectl(run, tools, "-n", run.settings.release.namespace, *arguments, check=False)
-                if result.ok and result.stdout.strip() and not result.stdout.startswith("unable to retrieve"):
-                    logs[name] = run.shell.mask(result.stdout)
+    subjects = {finding.subject for finding in found}
+    logs = {pod["metadata"]["name"]: last_lines(run, tools, pod) for pod in _of(state, "Pod") if f"pod/{pod['metadata']['name']}" in subjects}
     return findings(state, waited, logs) if found else []
 
 
-def _troubled(pod: dict[str, Any]) -> str:
+def last_lines(run: Run, tools: Mapping[str, Found], pod: Mapping[str, Any], lines: int = 12) -> str:
+    """The last lines of the container that keeps a pod from coming up, of its run before when it ended; secrets masked."""
+    kept = ""
+    for previous in ([], ["--previous"]):
+        arguments = ("logs", pod["metadata"]["name"], f"--tail={lines}", "-c", _troubled(pod), *previous)
+        result = kubectl(run, tools, "-n", run.settings.release.namespace, *arguments, check=False)
+        if result.ok and result.stdout.strip() and not result.stdout.startswith("unable to retrieve"):
+            kept = run.shell.mask(result.stdout)
+    return kept
+
+
+def _troubled(pod: Mapping[str, Any]) -> str:
     """The container that keeps a pod from coming up: the first that has ended badly, else the first."""
     statuses = [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
     ended = [one["name"] for one in statuses if any((one.get(state, {}).get("terminated") or {}).get("exitCode") for state in ("state", "lastState"))]
-    return ended[0] if ended else pod["spec"]["containers"][0]["name"]
+    return str(ended[0] if ended else pod["spec"]["containers"][0]["name"])
 
 
 def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]) -> list[Finding]:
@@ -104,7 +110,7 @@ def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]
     for pod in _of(state, "Pod"):
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        found += _container_findings(pod, logs) or _pod_findings(pod, state, waited)
+        found += _container_findings(pod, logs) or _pod_findings(pod, state, waited, logs)
     return found
 
 
@@ -146,8 +152,11 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                     "raise resources.limits.memory of this component in a values file (phase4.release.values)",
                 )
             ]
+        log = logs.get(name, "")
+        known = _known_cause(name, log) if ended.get("exitCode") or not status["ready"] else None
+        if known and (ended.get("exitCode") or status["name"] == MIGRATION):
+            return [known]
         if status["name"] == MIGRATION and ended.get("exitCode"):
-            log = logs.get(name, "")
             return [
                 Finding(
                     "MIGRATION-FAILED",
@@ -158,7 +167,6 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                 )
             ]
         if reason == "CrashLoopBackOff" or (status["restartCount"] >= RESTARTS and not status["ready"]):
-            log = logs.get(name, "")
             code = f"exit status {ended.get('exitCode', '?')}"
             return [
                 Finding(
@@ -172,7 +180,32 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
     return []
 
 
-def _pod_findings(pod: dict[str, Any], state: list[dict[str, Any]], waited: float) -> list[Finding]:
+#: What a log line says of a cause that has a code of its own: pattern, code, sentence, remedy.
+CAUSES = (
+    (
+        r"password authentication failed", "DATABASE-PASSWORD-WRONG", "{name} cannot log in to the database: its password is not the database's",
+        "a volume keeps the password that it was made with: put that one back into the Secret, or change it with ALTER ROLE, then restart the pod",
+    ),
+    (
+        r"could not translate host name|Name or service not known|could not connect to server|connection to server .* failed|Connection refused",
+        "DATABASE-UNREACHABLE", "{name} does not reach its database", "does DATABASE_URL name the right host and port, and does the database run? invoke status",
+    ),
+    (
+        r"exec format error", "IMAGE-ARCHITECTURE", "{name} runs an image made for another processor",
+        "build it on this machine: `invoke build-images` and `invoke load-images`",
+    ),
+)  # fmt: skip
+
+
+def _known_cause(name: str, log: str) -> Finding | None:
+    for pattern, code, sentence, remedy in CAUSES:
+        lines = [line for line in log.splitlines() if re.search(pattern, line)]
+        if lines:
+            return Finding(code, f"pod/{name}", sentence.format(name=name), lines[-1].strip()[:300], remedy)
+    return None
+
+
+def _pod_findings(pod: dict[str, Any], state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]) -> list[Finding]:
     name = pod["metadata"]["name"]
     subject = f"pod/{name}"
     conditions = {one["type"]: one for one in pod["status"].get("conditions", [])}
@@ -189,9 +222,16 @@ def _pod_findings(pod: dict[str, Any], state: list[dict[str, Any]], waited: floa
         ]
     if waited < PATIENCE or conditions.get("Ready", {}).get("status") == "True":
         return []
+    known = _known_cause(name, logs.get(name, ""))
+    if known:
+        return [known]
     failing = [event for event in _of(state, "Event") if event.get("involvedObject", {}).get("name") == name and event.get("reason") == "Unhealthy"]
     if failing:
         words = failing[-1].get("message", "")
+        asked, listens = re.search(r"https?://[^/]*:(\d+)/", words), re.findall(r"running on https?://[^:]+:(\d+)", logs.get(name, ""))
+        if asked and listens and asked.group(1) != listens[-1]:
+            summary = f"{name} listens on port {listens[-1]}, and its probe asks port {asked.group(1)}"
+            return [Finding("PORT-MISMATCH", subject, summary, words, "the backend must listen on 8001, and its containerPort and probes must say so")]
         return [
             Finding(
                 "PROBE-FAILING",

@@ -85,8 +85,7 @@ def _load(run: Run, engine: Engine, minikube: Found, node: Node, images: Mapping
     for reference in lacking:
         run.say(f"sending {reference} to {node.name}")
     if lacking and engine.driver == OWN_STORE and node.runtime in RUNTIMES:
-        plan = {normalized(reference): (image_id, held.layers) for reference, image_id in lacking.items()}
-        run.shell.pipe(_layers(engine, plan, python), _import(engine, node), timeout=LOAD_TIMEOUT, check=False)
+        run.shell.pipe(_layers(run, engine, lacking, held.layers, python), _import(engine, node), timeout=LOAD_TIMEOUT, check=False)
         if run.shell.dry:
             return Loaded(dict(images), tuple(travelled))
         held = holdings(run, engine, node, images)
@@ -141,14 +140,16 @@ def whole(text: str) -> set[str]:
     return {line.split()[0] for line in text.splitlines() if re.search(r"\scomplete \(", line)}
 
 
-def _layers(engine: Engine, images: Mapping[str, tuple[str, Mapping[str, int]]], python: str) -> list[str]:
+def _layers(run: Run, engine: Engine, images: Mapping[str, str], there: Mapping[str, int], python: str) -> list[str]:
     """The command that writes the archive: here, or in a container that sees the engine's folder where this user may not."""
-    plan = json.dumps(images)
+    listed = run.shell.run(engine.client, "image", "inspect", "--format", "{{range .RootFS.Layers}}{{println .}}{{end}}", *images, check=False)
+    left_out = {name: there[name] for name in listed.stdout.split() if name in there}
+    plan = [json.dumps({normalized(reference): image_id for reference, image_id in images.items()}), json.dumps(left_out)]
     if _may_read(Path(engine.root) / "image" / "overlay2" / "imagedb" / "content"):
-        return [sys.executable, "-I", layers.__file__, engine.root, plan]
+        return [sys.executable, "-I", layers.__file__, engine.root, *plan]
     source = Path(layers.__file__).read_text(encoding="utf-8")
     isolated = ["--rm", "--network=none", "--read-only", f"--volume={engine.root}:/engine:ro", "--user=0", "--entrypoint=python3"]
-    return [engine.client, "run", *isolated, python, "-I", "-c", source, "/engine", plan]
+    return [engine.client, "run", *isolated, python, "-I", "-c", source, "/engine", *plan]
 
 
 def _may_read(folder: Path) -> bool:

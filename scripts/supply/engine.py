@@ -60,6 +60,24 @@ def ensure(run: Run) -> Engine:
     return Engine(_with_buildkit(run, clients), info["ServerVersion"], info["DockerRootDir"], info["Driver"], info["NCPU"], info["MemTotal"])
 
 
+def present(run: Run) -> Engine:
+    """The engine that answers, nothing started or installed for it. Raises ENGINE-MISSING or ENGINE-UNREACHABLE."""
+    clients = _clients(run)
+    if not clients:
+        raise failure("ENGINE-MISSING", "docker", "no docker command was found", remedy=_how_to_install())
+    info, words = _info(run, clients[0])
+    if info is None:
+        permitted = "permission denied" not in words.lower()
+        raise failure(
+            "ENGINE-UNREACHABLE" if permitted else "ENGINE-NOT-PERMITTED",
+            "docker",
+            "the docker engine does not answer" if permitted else "the docker engine runs, but this user may not use it",
+            words,
+            "`invoke deploy` starts it where it may" if permitted else "sudo usermod -aG docker $USER   and log in again",
+        )
+    return Engine(clients[0], info["ServerVersion"], info["DockerRootDir"], info["Driver"], info["NCPU"], info["MemTotal"])
+
+
 def _clients(run: Run) -> list[str]:
     """Every docker command on PATH, in its order."""
     folders = [*map(str, run.shell.path), *os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin"]

@@ -1,4 +1,4 @@
-from scripts.changes import between
+from scripts.changes import between, drift
 
 
 def _object(kind="Deployment", name="app", **spec):
@@ -38,3 +38,28 @@ def test_a_secrets_value_is_never_shown():
 def test_hooks_are_left_out():
     hook = {"kind": "Job", "metadata": {"name": "m", "annotations": {"helm.sh/hook": "post-install"}}}
     assert between([], [hook]) == []
+
+
+def test_what_was_changed_on_the_cluster_is_found_and_what_the_cluster_adds_is_not():
+    wanted = [
+        _object("Service", "a", ports=[{"name": "http", "port": 80}], selector={"app": "a"}),
+        _object("ConfigMap", "b", data={"LOG_LEVEL": "INFO", "EMPTY": ""}),
+        _object("Deployment", "c", resources={"limits": {"cpu": "0.5", "memory": "1024Mi"}}, volumes=[{"name": "tmp", "emptyDir": {}}], rules=[{"host": "x"}]),
+        _object("Ingress", "gone"),
+    ]
+    live = [
+        _object("Service", "a", ports=[{"name": "http", "port": 80, "protocol": "TCP"}], selector={"app": "other"}, clusterIP="10.0.0.1"),
+        _object("ConfigMap", "b", data={"LOG_LEVEL": "DEBUG"}),
+        _object(
+            "Deployment",
+            "c",
+            resources={"limits": {"cpu": "500m", "memory": "1Gi"}},
+            volumes=[{"name": "tmp", "emptyDir": {}}],
+            rules=[{"host": "x", "more": 1}],
+        ),
+    ]
+    assert drift(wanted, live) == [
+        "service/a spec.selector.app is other, not a",
+        "configmap/b spec.data.LOG_LEVEL is DEBUG, not INFO",
+        "ingress/gone is gone",
+    ]

@@ -64,7 +64,7 @@ def store(tmp_path):
 
 
 def _run(store, left_out):
-    return subprocess.run([sys.executable, "-I", layers.__file__, store[0], json.dumps({"todo:1": [store[1], left_out]})], capture_output=True)
+    return subprocess.run([sys.executable, "-I", layers.__file__, store[0], json.dumps({"todo:1": store[1]}), json.dumps(left_out)], capture_output=True)
 
 
 def _members(data):

@@ -1,0 +1,35 @@
+"""The fixtures of the live cluster, and faults that undo themselves."""
+
+import pytest
+
+from scripts.diagnose import diagnose
+from tests.e2e.conftest import as_json, base, docker, found, kube, run, state  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def diagnosed(run, found):  # noqa: F811
+    """Diagnose until the fault shows; the findings. It may take the cluster a while to notice what was done to it."""
+
+    def diagnosed(code, timeout=100):
+        kept = []
+
+        def shows():
+            kept[:] = diagnose(run, found)
+            return bool(kept) and kept[0].code == code
+
+        assert run.shell.until(shows, timeout, 1), "\n".join(f"{one.code} {one.subject}: {one.summary}\n  {one.evidence}" for one in kept) or "nothing found"
+        return kept
+
+    return diagnosed
+
+
+@pytest.fixture
+def healthy(run, found):  # noqa: F811
+    """Wait until nothing is wrong."""
+    return lambda: run.shell.until(lambda: diagnose(run, found) == (), 150, 1)
+
+
+@pytest.fixture(autouse=True)
+def _afterwards(healthy):
+    yield
+    assert healthy(), "the fault was not undone"
