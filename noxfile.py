@@ -59,6 +59,14 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Cause each fault of the catalogue on the live cluster, one after another; the first line of the diagnosis must name it."""
+    session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
+    session.run("invoke", "deploy", "--yes")
+    session.run("pytest", "tests/faults", "--timeout=600", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Figures, side by side in one run: docs/performance.md says which. Not a test: it passes when it could measure."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)

@@ -68,7 +68,7 @@ class Look:
     @cached_property
     def state(self) -> list[dict[str, Any]]:
         """The release's objects."""
-        kinds = rollout.KINDS + ",persistentvolumeclaims,configmaps"
+        kinds = rollout.KINDS + ",events,persistentvolumeclaims,configmaps"
         return cluster.get_items(self.run, self.tools, kinds, "-n", self.run.settings.release.namespace)
 
     @cached_property

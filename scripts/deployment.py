@@ -38,10 +38,10 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
     values = chart.values(run, results["survey"], results["plan-images"], results["cluster-facts"], postgres)
     key = chart.key(run, values)
-    deployed = release.deployed_as(run, _found(results), key)
-    if deployed:
+    deployed = results["deployed"].entry
+    if results["deployed"].manifest and deployed["description"].startswith(f"{key}-"):
         run.say("the deployed revision has this chart and these values already")
-        return chart.Rendered(values, (), key, deployed, release.manifest(run, _found(results)))
+        return chart.Rendered(values, (), key, deployed, results["deployed"].manifest)
     return chart.validate(run, _found(results), values)
 
 
@@ -112,11 +112,20 @@ STAGES = {
             lambda run, done: cluster.facts(run, _found(done)),
             lambda found: f"Kubernetes {found.kubernetes}, storage class {found.default_storage_class}, ingress class {found.ingress_class}",
         ),
+        Stage(
+            "deployed",
+            ("cluster-up",),
+            lambda run, done: release.deployed(run, _found(done)),
+            lambda found: f"revision {found.entry['revision']}, {found.entry['status']}" if found.entry else "nothing",
+        ),
         Stage("load-images", ("build-images", "cluster-up"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
         Stage("build-source", ("plan-images",), lambda run, done: images.build_source(run, done["engine"], done["plan-images"].frontend)),
         Stage("load-source", ("build-source", "cluster-up", "load-images"), lambda run, done: _load_source(run, done)),
         Stage(
-            "validate", ("cluster-facts", "plan-images"), _validate, lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged"
+            "validate",
+            ("cluster-facts", "plan-images", "deployed"),
+            _validate,
+            lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged",
         ),
         Stage(
             "install",

@@ -56,10 +56,18 @@ class Revision:
     images: tuple[str, ...]
 
 
-def deployed_as(run: Run, tools: Mapping[str, Found], key: str) -> Mapping[str, Any] | None:
-    """Helm's entry of the deployed revision, when it is of this chart and these values."""
-    deployed = latest(run, tools)
-    return deployed if deployed and deployed["status"] == "deployed" and deployed["description"].startswith(f"{key}-") else None
+@dataclass(frozen=True)
+class Deployed:
+    """What is deployed. entry: helm's, of the newest revision, None without one. manifest: what that rendered, when it is deployed."""
+
+    entry: Mapping[str, Any] | None
+    manifest: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+
+def deployed(run: Run, tools: Mapping[str, Found]) -> Deployed:
+    """Read the newest revision."""
+    entry = latest(run, tools)
+    return Deployed(entry, manifest(run, tools) if entry and entry["status"] == "deployed" else ())
 
 
 def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Mapping[str, str]) -> Release:
@@ -114,7 +122,7 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
         raise Planned
     if not result.ok:
         # Helm says that it waited in vain; the pods say why.
-        causes = rollout.explain(run, tools, rollout.look(run, tools), rollout.PATIENCE)
+        causes = rollout.explain(run, tools, rollout.look(run, tools, rollout.EVENTS), rollout.PATIENCE)
         failed = Finding(
             "RELEASE-FAILED",
             f"release {release.namespace}/{release.name}",

@@ -13,7 +13,8 @@ from scripts.findings import Failure, Finding
 from scripts.run import Run
 from scripts.supply.tools import Found
 
-KINDS = "pods,deployments,statefulsets,services,endpointslices,ingresses,events"
+KINDS = "pods,deployments,statefulsets,services,endpointslices,ingresses"
+EVENTS = ("Event",)  # of use only when something is wrong, and often more than all the rest
 PATIENCE = 45.0  # seconds for a state that may pass by itself: pending, not ready
 MIGRATION = "migrate"  # the chart's container that brings the tables up to date
 RESTARTS = 2  # a first restart may be bad luck
@@ -33,7 +34,7 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
     started = time.monotonic()
     shown: list[str] = []
     while True:
-        state = look(run, tools)
+        state = look(run, tools, EVENTS)
         waiting = unready(state)
         if not waiting:
             return seen(state, time.monotonic() - started)

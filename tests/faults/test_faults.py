@@ -75,10 +75,11 @@ def test_an_object_that_somebody_changed_and_a_deploy_puts_it_back(name, kube, d
     assert "changed by hand, and put back now" in result.stdout
 
 
-def test_an_ingress_that_somebody_deleted_comes_back(kube, diagnosed):
+def test_an_ingress_that_somebody_deleted_comes_back(run, kube, diagnosed):
     kube("delete", "ingress", "todo-app", "todo-app-api")
     try:
-        assert diagnosed("INGRESS-MISSING")[0].evidence.count("answers 404") == 2
+        # The controller takes a moment to notice; then both pages are told as consequences.
+        assert run.shell.until(lambda: diagnosed("INGRESS-MISSING")[0].evidence.count("answers 404") == 2, 30, 0.5)
     finally:
         result = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300)
     assert "ingress/todo-app is gone" in result.stdout, result.stdout + result.stderr

@@ -1,0 +1,97 @@
+"""Reports, numbered records, and what a support bundle masks."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from scripts import records
+from scripts.acceptance import LINES, Row
+from scripts.findings import Failure
+from scripts.health import levels
+from scripts.report import junit, page, write
+from scripts.settings import ROOT
+from scripts.support import redact
+
+ROWS = (
+    Row("1.1", "All tools return valid versions", "passed", "kubectl v1.36.3", 0.1),
+    Row("4.2", "All pods are Running", "failed", "todo-app-backend <Pending>", 0.2),
+    Row("5.3", "Data persists across a restart", "not applicable", "not asked for", 0.0),
+)
+TIMINGS = [{"stage": "check", "start": 0.0, "end": 0.5, "status": "passed"}, {"stage": "install", "start": 0.5, "end": 2.0, "status": "failed"}]
+
+
+def test_the_acceptance_table_as_junit():
+    suite = junit(ROWS)
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+    assert [(case.get("classname"), case[0].tag) for case in suite] == [("plan.1.1", "system-out"), ("plan.4.2", "failure"), ("plan.5.3", "skipped")]
+
+
+def test_the_report_is_one_page_that_loads_nothing(tmp_path):
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG")
+    text = page(ROWS, TIMINGS, {"backend": (0.1, 0.5, 70.0, 512.0)}, picture, "today")
+    assert "todo-app-backend &lt;Pending&gt;" in text
+    assert "1 of 3 lines failed" in text
+    assert "100m of 500m" in text
+    assert "1.5 s</text>" in text
+    assert not re.search(r"(src|href)='?\"?https?:", text)
+    assert "data:image/png;base64," in text
+
+
+def test_the_report_is_written_with_what_the_run_left(tmp_path):
+    (tmp_path / "timings.json").write_text(json.dumps(TIMINGS))
+    path = write(tmp_path / "out", ROWS, {}, tmp_path, "today")
+    assert {one.name for one in path.parent.iterdir()} == {"verify.html", "verify.json", "verify.xml"}
+    assert json.loads((path.parent / "verify.json").read_text())[1]["status"] == "failed"
+
+
+def test_every_task_of_the_plan_has_a_line():
+    tasks = {task for task, _, _ in LINES}
+    plan = "1.1 1.2 1.3 1.4 2.1 2.1.a 2.2 2.3 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 4.0 4.1 4.2 4.3 5.1 5.2 5.3 5.4 5.5 6.1 6.2 6.3 6.4 6.5"
+    assert tasks == set(plan.split())
+
+
+@pytest.fixture
+def history(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "history", tmp_path / "history")
+    monkeypatch.setattr(records, "HISTORY", tmp_path / "history")
+    return tmp_path / "history"
+
+
+@pytest.mark.parametrize("kind", ["adr", "phr"])
+def test_a_record_gets_the_next_number_its_title_and_a_line_in_the_list(history, kind):
+    newest = max(int(path.name[:4]) for path in (history / kind).glob("[0-9]*.md"))
+    path = records.new_record(kind, "Why we use: Traefik (again)", "2026-01-31")
+    assert path.name == f"{newest + 1:04d}-why-we-use-traefik-again.md"
+    text = path.read_text()
+    assert "Why we use: Traefik (again)" in text
+    assert "2026-01-31" in text
+    assert "TITLE" not in text
+    assert (history / kind / "README.md").read_text().endswith(f"- [{newest + 1:04d}]({path.name}) Why we use: Traefik (again)\n")
+    assert records.new_record(kind, "next", "2026-01-31").name.startswith(f"{newest + 2:04d}")
+
+
+def test_a_title_without_words_is_refused(history):
+    with pytest.raises(Failure, match="RECORD-INVALID"):
+        records.new_record("adr", "???", "2026-01-31")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("key sk-proj-abcdefgh1234567890 used", "sk-proj-ab"),
+        ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "Bearer ********"),
+        ("postgresql://todo:hunter22hunter22@db:5432/todo", "postgresql://todo:********@db:5432/todo"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(text, kept):
+    masked = redact(text)
+    assert "********" in masked
+    assert masked.startswith(kept) or kept in masked
+    assert not re.search("34567890|c2lnbmF0|hunter22", masked)
+
+
+def test_log_lines_by_level():
+    assert levels(['{"level": "info"}', '{"level": "error"}', '{"level": "info"}', "plain words", "", "[1]"]) == {"info": 2, "plain": 2, "error": 1}
