@@ -147,18 +147,24 @@ def diagnose(c, json=False):
         commands.diagnose_release(session)
 
 
-@task(help={"restart": "also delete the pod that keeps the data, and see whether it comes back", "report": "folder for verify.html, .xml, .json"})
-def verify(c, json=False, restart=False, report="artifacts"):
+@task(
+    help={
+        "restart": "also delete the pod that keeps the data, and see whether it comes back",
+        "report": "folder for verify.html, .xml, .json",
+        "phr": "also keep the run as a record in history/phr",
+    }
+)
+def verify(c, json=False, restart=False, report="artifacts", phr=False):
     """Every acceptance line of the plan, each with its evidence; a table, an HTML page, JUnit."""
     with _session(c, json) as session:
-        commands.verify_release(session, restart, report)
+        commands.verify_release(session, restart, report, phr)
 
 
-@task
-def health(c, json=False):
+@task(help={"ai": "also ask the first of kubectl-ai, kagent and Gordon that is usable here; says what it sends, and asks"})
+def health(c, json=False, ai=False):
     """How it runs: use against limits, restarts, log lines by level, warnings."""
     with _session(c, json) as session:
-        commands.show_health(session)
+        commands.show_health(session, ai)
 
 
 @task(help={"path": "the file to write; default: todo-support-DATE.tar.gz"})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from scripts import acceptance, access, cluster, database, dev, diagnose, health, pipeline, records, release, report, rollout, support, survey
+from scripts import acceptance, access, aiops, cluster, database, dev, diagnose, health, pipeline, records, release, report, rollout, support, survey
 from scripts.console import Session
 from scripts.deployment import STAGES
 from scripts.findings import Failure, failure
@@ -119,7 +119,7 @@ def diagnose_release(session: Session) -> None:
     session.progress.note("Nothing is wrong: node, volumes, pods, services, ingress and both addresses are well.")
 
 
-def verify_release(session: Session, restart: bool, report_folder: str) -> None:
+def verify_release(session: Session, restart: bool, report_folder: str, keep: bool) -> None:
     """One row an acceptance line of the plan, and the same as files. Raises VERIFY-FAILED."""
     look = _look(session, restart)
     rows = acceptance.verify(look)
@@ -130,6 +130,8 @@ def verify_release(session: Session, restart: bool, report_folder: str) -> None:
     written = report.write(Path(report_folder).expanduser(), rows, acceptance.use(look), logs, time.strftime("%Y-%m-%d %H:%M %Z"))
     failed = [row for row in rows if row.status == "failed"]
     session.progress.note(f"{len(rows) - len(failed)} of {len(rows)} lines hold or do not apply; {written}, verify.xml and verify.json beside it")
+    if keep:
+        session.progress.note(f"Wrote {records.run_record(rows, time.strftime('%Y-%m-%d'))}")
     if failed:
         lines = "\n".join(f"{row.task} {row.line}: {row.evidence}" for row in failed)
         raise failure("VERIFY-FAILED", failed[0].task, f"{len(failed)} of {len(rows)} acceptance lines do not hold", lines, "`invoke diagnose` names the cause")
@@ -141,9 +143,10 @@ def _look(session: Session, restart: bool = False) -> acceptance.Look:
     return acceptance.Look(session.context, engine.present(session.context), found, restart)
 
 
-def show_health(session: Session) -> None:
-    """Use against limits, restarts, log lines by level, warnings."""
-    found = health.look_at(_look(session))
+def show_health(session: Session, with_ai: bool) -> None:
+    """Use against limits, restarts, log lines by level, warnings; `with_ai` also an assistant's opinion of them."""
+    look = _look(session)
+    found = health.look_at(look)
     share = [
         (name, f"{cpu * 1000:.0f}m of {most * 1000:.0f}m", f"{memory:.0f}Mi of {all_memory:.0f}Mi")
         for name, (cpu, most, memory, all_memory) in found.usage.items()
@@ -154,6 +157,13 @@ def show_health(session: Session) -> None:
     ]
     session.progress.table("Pods", ("name", "restarts", "log lines"), lines)
     session.progress.note("Warnings: " + ("\n  ".join(("", *found.warnings[-10:])) if found.warnings else "none"))
+    causes = look.findings
+    session.progress.note("Diagnosis: " + ("; ".join(f"{one.code} {one.summary}" for one in causes) or "nothing is wrong"))
+    if with_ai:
+        opinion = aiops.ask(session.context, health.question(found, causes))
+        for reason in opinion.skipped:
+            session.progress.note(f"Not asked: {reason}")
+        session.progress.note(f"{opinion.name} says:\n{opinion.words}" if opinion.name else "No assistant answered: the diagnosis above is the built-in one.")
 
 
 def make_bundle(session: Session, path: str) -> None:
@@ -188,34 +198,34 @@ def _selector(session: Session) -> str:
 def develop(session: Session, component: str) -> None:
     """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then back to what was deployed."""
     with session.alone():
-        while _develop_once(session, [component] if component else list(dev.WORKSPACES)):
-            session.progress.note("The images must be built anew.")
+        while why := _develop_once(session, [component] if component else list(dev.WORKSPACES)):
+            session.progress.note(f"{why}: building the images anew.")
     session.progress.note("The Services lead to the deployed pods again. `invoke deploy` brings what is in the tree.")
 
 
-def _develop_once(session: Session, components: list[str]) -> bool:
-    """One round; True when the images must be built anew, False after Ctrl-C."""
+def _develop_once(session: Session, components: list[str]) -> str:
+    """One round; why the images must be built anew, empty after Ctrl-C."""
     done = session.execute("smoke", *(["load-source"] if "frontend" in components else [])).results
     tools_found, plans = {**done["tools"], "minikube": done["minikube"]}, done["plan-images"]
     chosen = {name: getattr(plans, name) for name in components}
     sources = {"frontend": next(iter(done.get("build-source", {})), ""), "backend": plans.backend.reference}
     background = replace(session.context, shell=session.context.shell.another())
     try:
-        dev.start(session.context, tools_found, {name: sources[name] for name in components})
+        pods = dev.start(session.context, tools_found, {name: sources[name] for name in components})
         session.progress.note(
             f"Edit {' or '.join(str(plan.context) for plan in chosen.values())}; it is served at {session.context.settings.local_url}/. Ctrl-C ends."
         )
         logs = (background, tools_found, f"{_selector(session)},{dev.MARK}", session.progress.log, 0)
         threading.Thread(target=_quietly, args=(dev.follow, *logs), daemon=True).start()
-        dev.watch(session.context, tools_found, chosen)
-    except dev.Stale:
-        return True
+        dev.watch(session.context, tools_found, chosen, pods)
+    except dev.Stale as error:
+        return str(error)
     except (KeyboardInterrupt, Interrupted):
         pass
     finally:
         background.shell.cancel()
         dev.stop(replace(session.context, shell=session.context.shell.another()), tools_found)
-    return False
+    return ""
 
 
 def _quietly(work: Callable[..., None], *arguments: object) -> None:

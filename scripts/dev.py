@@ -18,8 +18,7 @@ from typing import Any
 import watchfiles
 
 from scripts import rollout
-from scripts.cluster import kubectl
-from scripts.findings import Failure
+from scripts.cluster import get_items, kubectl
 from scripts.images import Plan, context_files, is_ignored
 from scripts.run import Run
 from scripts.shell import Interrupted
@@ -59,11 +58,11 @@ WORKSPACES = {
 
 
 class Stale(Exception):
-    """A file changed that images install packages from: they must be built anew."""
+    """The pods can no longer be brought up to what is in the tree: images must be built anew, and the loop begun again."""
 
 
-def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> None:
-    """Run these components (name -> image) from a volume, and turn their Services there. Raises what keeps them from coming up."""
+def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> dict[str, str]:
+    """Run these components (name -> image) from a volume, and turn their Services there. component -> pod. Raises what keeps them from coming up."""
     release = run.settings.release
     run.say("starting " + " and ".join(images) + " with sources that can be changed")
     for component, image in images.items():
@@ -73,6 +72,9 @@ def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> No
     rollout.monitor(run, tools)
     for component in images:
         _turn(run, tools, f"{release.name}-{component}", "true")
+    pods = get_items(run, tools, "pods", "-n", release.namespace, "-l", MARK)
+    alive = [pod["metadata"] for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    return {metadata["labels"]["app.kubernetes.io/component"]: metadata["name"] for metadata in alive}
 
 
 def stop(run: Run, tools: Mapping[str, Found]) -> None:
@@ -136,18 +138,18 @@ def workspace(deployed: Mapping[str, Any], component: str, image: str) -> dict[s
     }
 
 
-def watch(run: Run, tools: Mapping[str, Found], plans: Mapping[str, Plan]) -> None:
-    """Bring every change of these components' files into their containers, until Ctrl-C. Raises Stale, and KeyboardInterrupt."""
+def watch(run: Run, tools: Mapping[str, Found], plans: Mapping[str, Plan], pods: Mapping[str, str]) -> None:
+    """Bring every change of these components' files into their pods, until Ctrl-C. Raises Stale, and KeyboardInterrupt."""
     for component, plan in plans.items():  # what was edited since the images were planned
         now = {file.name: file for file in context_files(plan.dockerfile, plan.context)}
         then = {file.name: file for file in plan.files}
-        _sync(run, tools, component, plan, sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)))
+        _sync(run, tools, component, plan, pods[component], sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)))
     ignored = {component: is_ignored(plan.dockerfile) for component, plan in plans.items()}
     folders = [plan.context for plan in plans.values()]
     for changes in watchfiles.watch(*folders, watch_filter=None, step=STEP, debounce=500, raise_interrupt=True):
         for component, plan in plans.items():
             paths = [_relative(plan, path) for _, path in changes]
-            _sync(run, tools, component, plan, sorted({path for path in paths if path and not ignored[component](path)}))
+            _sync(run, tools, component, plan, pods[component], sorted({path for path in paths if path and not ignored[component](path)}))
 
 
 def _relative(plan: Plan, path: str) -> str:
@@ -155,23 +157,21 @@ def _relative(plan: Plan, path: str) -> str:
     return path.removeprefix(root) if path.startswith(root) else ""
 
 
-def _sync(run: Run, tools: Mapping[str, Found], component: str, plan: Plan, names: list[str]) -> None:
+def _sync(run: Run, tools: Mapping[str, Found], component: str, plan: Plan, pod: str, names: list[str]) -> None:
     """Write these files into the container, and delete those that are gone."""
     if not names:
         return
     if any(name in PACKAGES for name in names):
-        raise Stale(", ".join(names))
+        raise Stale(f"{', '.join(names)} changed what the image installs")
     started = time.monotonic()
     archive, gone = pack(plan, names)
     # Dates are the container's own: a file that was put back with its old date is a change too.
     script = 'cd "$0" && { [ $# -eq 0 ] || rm -rf -- "$@"; } && tar -xmf -'
-    target = f"deployment/{run.settings.release.name}-{component}-dev"
-    scope = ("-n", run.settings.release.namespace, "exec", "-i", target, "-c", component, "--")
-    try:
-        kubectl(run, tools, *scope, "sh", "-c", script, WORKSPACES[component].place, *gone, stdin=archive)
-    except Failure as error:
-        run.say(f"{', '.join(names)} could not be sent: {error.findings[0].evidence.splitlines()[-1:]}")
-        return
+    # By the pod's own name: one that took its place would hold the image's files, without the edits before this one.
+    scope = ("-n", run.settings.release.namespace, "exec", "-i", pod, "-c", component, "--")
+    sent = kubectl(run, tools, *scope, "sh", "-c", script, WORKSPACES[component].place, *gone, stdin=archive, check=False)
+    if not sent.ok:
+        raise Stale(f"{pod} could not be reached: {sent.tail(1)}")
     run.say(f"{component}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} in {time.monotonic() - started:.1f} s")
 
 

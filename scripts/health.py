@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scripts.acceptance import Look, use
+from scripts.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ def look_at(look: Look) -> Health:
         if event.get("type") == "Warning"
     ]
     return Health(use(look), restarts, {pod: levels(lines) for pod, lines in look.logs.items()}, tuple(dict.fromkeys(warnings)))
+
+
+def question(found: Health, causes: Sequence[Finding]) -> str:
+    """What an assistant is asked: all that was seen, and to change nothing."""
+    lines = [
+        "A Next.js frontend, a FastAPI backend and PostgreSQL run on minikube. What is wrong, what is its cause, what mends it? Only tell; change nothing."
+    ]
+    lines += [f"finding {one.code}: {one.summary}. {one.evidence}" for one in causes] or ["The built-in diagnosis finds nothing wrong."]
+    lines += [f"{name}: CPU {cpu:.3f} of {most} cores, memory {memory:.0f} of {limit:.0f} MiB" for name, (cpu, most, memory, limit) in found.usage.items()]
+    lines += [f"{pod}: {found.restarts.get(pod, 0)} restarts, log lines {dict(counted)}" for pod, counted in found.levels.items()]
+    return "\n".join([*lines, *(f"warning {words}" for words in found.warnings[-10:])])
 
 
 def levels(lines: Sequence[str]) -> dict[str, int]:

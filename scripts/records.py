@@ -8,11 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from scripts.acceptance import Row
 from scripts.findings import failure
 from scripts.pipeline import Timing
 from scripts.settings import ROOT
 
 HISTORY = ROOT / "history"
+#: What the plan wants in a record, and the tasks whose lines tell it.
+KEPT = {
+    "Tools": ("1.1",),
+    "Assistants": ("1.3",),
+    "Cluster": ("1.2", "1.4"),
+    "The database": ("2.1.a", "3.5"),
+    "Deployment": ("4.1", "4.2", "4.3"),
+    "Persistence": ("5.3",),
+    "Integration": ("5.1", "5.2", "5.4", "5.5"),
+}
 
 
 def write_timings(folder: Path, timings: Sequence[Timing]) -> None:
@@ -35,6 +46,23 @@ def junit(timings: Sequence[Timing]) -> ElementTree.Element:
         elif one.status == "stopped":
             ElementTree.SubElement(case, "skipped", message="ended because another stage failed")
     return suite
+
+
+def run_record(rows: Sequence[Row], today: str) -> Path:
+    """Keep a run of `verify` as a PHR: what the plan asks a person to write down."""
+    failed = sum(row.status == "failed" for row in rows)
+    path = new_record("phr", f"The deployment of {today}: {'every line holds' if not failed else f'{failed} lines do not hold'}", today)
+    tables = [f"# {path.stem[5:].replace('-', ' ').capitalize()}", ""]
+    for title, tasks in KEPT.items():
+        tables += [f"## {title}", "", "| line | result | evidence |", "| --- | --- | --- |"]
+        tables += [f"| {row.task} {row.line} | {row.status} | {_cell(row.evidence)} |" for row in rows if row.task in tasks]
+        tables.append("")
+    path.write_text("\n".join(tables), encoding="utf-8")
+    return path
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def new_record(kind: str, title: str, today: str) -> Path:

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -37,3 +38,26 @@ def test_a_hanging_assistant_is_given_up(make_run, stub, monkeypatch):
 @pytest.mark.parametrize("argv", [probe[1] for probe in aiops.PROBES])
 def test_no_probe_sends_anything_to_a_model(argv):
     assert argv[-1] == "version"
+
+
+def test_the_first_usable_assistant_is_asked_without_secrets(make_run, stub, tmp_path):
+    stub("kubectl-ai", f'[ "$1" = version ] && echo 1 && exit; for last; do :; done; echo "$last" > {tmp_path}/asked; echo it is the database')
+    run = make_run()
+    run.shell.hide("hunter22hunter22")
+    opinion = aiops.ask(run, "the password is hunter22hunter22, the key sk-proj-abcdefgh1234567890; why?")
+    assert (opinion.name, opinion.words) == ("kubectl-ai", "it is the database")
+    asked = (tmp_path / "asked").read_text()
+    assert asked.endswith("why?\n")
+    assert "hunter22" not in asked
+    assert "34567890" not in asked
+
+
+def test_one_that_hangs_and_one_that_is_declined_leave_the_built_in_diagnosis(make_run, stub, monkeypatch):
+    monkeypatch.setattr(aiops, "ASK_TIMEOUT", 0.5)
+    stub("kubectl-ai", '[ "$1" = version ] && exit; sleep 60')
+    stub("kagent", '[ "$1" = version ] && exit; echo never')
+    run = replace(make_run(), confirm=lambda what: "kagent" not in what)
+    opinion = aiops.ask(run, "why?")
+    assert (opinion.name, opinion.words) == ("", "")
+    assert [reason.split(":")[0] for reason in opinion.skipped] == ["kubectl-ai", "kagent", "Gordon"]
+    assert "declined" in opinion.skipped[1]

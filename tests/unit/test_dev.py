@@ -79,25 +79,25 @@ def test_what_is_sent_and_what_is_deleted(plan):
 
 def test_what_was_edited_since_the_images_were_planned_is_sent_first(plan, make_run, monkeypatch):
     sent = []
-    monkeypatch.setattr(dev, "_sync", lambda run, tools, component, plan, names: sent.append(names))
+    monkeypatch.setattr(dev, "_sync", lambda run, tools, component, plan, pod, names: sent.append(names))
     monkeypatch.setattr(dev.watchfiles, "watch", lambda *folders, **options: iter(()))
     (plan.context / "app/main.py").write_text("print(2)\n")
     (plan.context / "run.sh").unlink()
     (plan.context / "app/new.py").write_text("")
     (plan.context / "app/ignored.log").write_text("")
-    dev.watch(make_run(), {}, {"backend": plan})
+    dev.watch(make_run(), {}, {"backend": plan}, {"backend": "pod-1"})
     assert sent == [["app/main.py", "app/new.py", "run.sh"]]
 
 
 def test_changes_of_ignored_files_and_of_other_components_are_not_sent(plan, make_run, monkeypatch, tmp_path):
     sent = []
-    monkeypatch.setattr(dev, "_sync", lambda run, tools, component, plan, names: sent.append(names))
+    monkeypatch.setattr(dev, "_sync", lambda run, tools, component, plan, pod, names: sent.append(names))
     batch = {(2, f"{tmp_path}/{name}") for name in ("app/main.py", "frontend/app/page.tsx", "app/x.log", "data/todo.db")} | {(2, "/elsewhere/app/main.py")}
     monkeypatch.setattr(dev.watchfiles, "watch", lambda *folders, **options: iter([batch]))
-    dev.watch(make_run(), {}, {"backend": plan})
+    dev.watch(make_run(), {}, {"backend": plan}, {"backend": "pod-1"})
     assert sent == [[], ["app/main.py"]]
 
 
 def test_other_packages_need_other_images(plan, make_run):
     with pytest.raises(dev.Stale, match=r"requirements\.txt"):
-        dev._sync(make_run(), {}, "backend", plan, ["app/main.py", "requirements.txt"])
+        dev._sync(make_run(), {}, "backend", plan, "pod-1", ["app/main.py", "requirements.txt"])

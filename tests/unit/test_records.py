@@ -95,3 +95,13 @@ def test_what_looks_like_a_secret_is_masked(text, kept):
 
 def test_log_lines_by_level():
     assert levels(['{"level": "info"}', '{"level": "error"}', '{"level": "info"}', "plain words", "", "[1]"]) == {"info": 2, "plain": 2, "error": 1}
+
+
+def test_a_run_is_kept_as_a_record_with_what_the_plan_wants(history):
+    path = records.run_record(ROWS, "2026-01-31")
+    text = path.read_text()
+    assert "1-lines-do-not-hold" in path.name
+    for heading in ("Tools", "Assistants", "Cluster", "The database", "Persistence", "Integration"):
+        assert f"## {heading}\n" in text
+    assert "| 1.1 All tools return valid versions | passed | kubectl v1.36.3 |" in text
+    assert path.name in (history / "phr/README.md").read_text()
