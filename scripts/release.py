@@ -117,7 +117,7 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
     # Helm 4 applies on the server, where a field that somebody patched by hand would otherwise be a conflict for good.
     force = ["--force-conflicts"] if tools["helm"].version.startswith("v4") else []
     values = yaml.safe_dump({**rendered.values, "existingSecretVersion": version})
-    result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, *force, *files, "-f", "-", stdin=values)
+    result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, "-o", "json", *force, *files, "-f", "-", stdin=values)
     if run.shell.dry:
         raise Planned
     if not result.ok:
@@ -131,9 +131,7 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
             "mend what helm names and run `invoke install` again",
         )
         raise _going_back(run, tools, _good(deployed), Failure(*causes, failed))
-    newest = latest(run, tools)
-    assert newest, "helm installed a release that it does not list"
-    return Release(release.name, release.namespace, int(newest["revision"]), True, _good(deployed))
+    return Release(release.name, release.namespace, int(json.loads(result.stdout)["version"]), True, _good(deployed))
 
 
 def _good(deployed: Mapping[str, Any] | None) -> int:
