@@ -27,16 +27,11 @@ PUBLIC_SETTINGS = ("OPENAI_BASE_URL", "OPENAI_MODEL")
 
 @dataclass(frozen=True)
 class Rendered:
-    """values: what helm gets, free of secrets. objects: all that is rendered, none when the deployed revision has it already. digest: of chart and values.
-
-    deployed: helm's entry of the revision that is of this digest already, if there is one. manifest: what that revision rendered.
-    """
+    """values: what helm gets, free of secrets. objects: all that is rendered, none when the deployed revision has it already. digest: of chart and values."""
 
     values: Mapping[str, Any]
     objects: tuple[Mapping[str, Any], ...]
     digest: str
-    deployed: Mapping[str, Any] | None = None
-    manifest: tuple[Mapping[str, Any], ...] = ()
 
 
 def secret_name(run: Run) -> str:

@@ -38,10 +38,10 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
     values = chart.values(run, results["survey"], results["plan-images"], results["cluster-facts"], postgres)
     key = chart.key(run, values)
-    deployed = results["deployed"].entry
-    if results["deployed"].manifest and deployed["description"].startswith(f"{key}-"):
+    deployed = results["deployed"]
+    if deployed.manifest and deployed.entry["description"].startswith(f"{key}-"):
         run.say("the deployed revision has this chart and these values already")
-        return chart.Rendered(values, (), key, deployed, results["deployed"].manifest)
+        return chart.Rendered(values, (), key)
     return chart.validate(run, _found(results), values)
 
 
@@ -129,8 +129,8 @@ STAGES = {
         ),
         Stage(
             "install",
-            ("validate", "load-images"),
-            lambda run, done: release.install(run, _found(done), done["validate"], done["load-images"].images),
+            ("deployed", "validate", "load-images"),
+            lambda run, done: release.install(run, _found(done), done["deployed"], done["validate"], done["load-images"].images),
             lambda found: f"revision {found.revision}{'' if found.changed else ', unchanged'}",
         ),
         Stage(

@@ -84,10 +84,10 @@ def plan(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str]) -> Pla
         )
     frontend = {"NODE_IMAGE": bases["node"], "NGINX_IMAGE": bases["nginx"]}
     backend = {"PYTHON_IMAGE": bases["python"], "APP_MODULE": app.module}
-    return Plans(
-        _plan(run, engine, FRONTEND, app.frontend, frontend, 80, "/"),
-        _plan(run, engine, BACKEND, app.backend, backend, PORT, app.health_path or "/docs"),
-    )
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_plan, run, engine, FRONTEND, app.frontend, frontend, 80, "/")
+        second = pool.submit(_plan, run, engine, BACKEND, app.backend, backend, PORT, app.health_path or "/docs")
+        return Plans(first.result(), second.result())
 
 
 def _plan(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str) -> Plan:
@@ -184,7 +184,7 @@ def try_alone(run: Run, engine: Engine, reference: str, port: int, path: str) ->
             mapped = run.shell.run(engine.client, "port", container, f"{port}/tcp", check=False).stdout.split()
             if mapped:
                 url = f"http://{mapped[0]}{path}"
-                if run.shell.until(lambda: _answers(url) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.2) and _answers(url):
+                if run.shell.until(lambda: _answers(url) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.1) and _answers(url):
                     return
                 answer = f"{url} did not answer 200"
         log = run.shell.run(engine.client, "logs", "--tail", "15", container, check=False).tail(15) if started.ok else started.tail(5)

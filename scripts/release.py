@@ -70,15 +70,15 @@ def deployed(run: Run, tools: Mapping[str, Found]) -> Deployed:
     return Deployed(entry, manifest(run, tools) if entry and entry["status"] == "deployed" else ())
 
 
-def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Mapping[str, str]) -> Release:
+def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Rendered, images: Mapping[str, str]) -> Release:
     """Install or upgrade the release; do nothing when chart, values and secrets are those of the deployed one, and it is well.
 
-    images: what the nodes have, reference -> ID; a pod that runs something else under such a name is started anew.
+    before: what is deployed. images: what the nodes have, reference -> ID; a pod that runs something else under such a name is started anew.
     Secrets reach the cluster through kubectl's standard input, and the chart by the name of their Secret: they are in no
     argument, no value of the release and no log. Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
     """
     release = run.settings.release
-    deployed = rendered.deployed or latest(run, tools)
+    deployed = before.entry
     if deployed and not deployed["chart"].startswith(f"{CHART_NAME}-"):
         raise failure(
             "RELEASE-NOT-OURS",
@@ -91,8 +91,9 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
         deployed = _recover(run, tools, deployed)
     if not deployed:
         chart.ensure_namespace(run, tools)
-    state = rollout.look(run, tools, {item["kind"] for item in rendered.manifest}) if deployed else []
-    drifted = changes.drift(rendered.manifest, state)
+    unchanged = () if rendered.objects else before.manifest
+    state = rollout.look(run, tools, {item["kind"] for item in unchanged}) if deployed else []
+    drifted = changes.drift(unchanged, state)
     if dev.is_left(state):
         run.say("a dev loop did not end well: going back to the deployed pods")
         dev.stop(run, tools)
@@ -112,12 +113,14 @@ def install(run: Run, tools: Mapping[str, Found], rendered: Rendered, images: Ma
         return Release(release.name, release.namespace, int(deployed["revision"]), False, state=tuple(state))
     run.say("upgrading the release" if deployed else "installing the release")
     if deployed and rendered.objects:
-        _say_changes(run, tools, rendered)
+        _say_changes(run, before, rendered)
     files = [part for name in release.values for part in ("-f", str(Path(name).expanduser()))]
     # Helm 4 applies on the server, where a field that somebody patched by hand would otherwise be a conflict for good.
     force = ["--force-conflicts"] if tools["helm"].version.startswith("v4") else []
     values = yaml.safe_dump({**rendered.values, "existingSecretVersion": version})
-    result = _helm(run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, "-o", "json", *force, *files, "-f", "-", stdin=values)
+    result = _helm(
+        run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, "-o", "json", *force, *files, "-f", "-", stdin=values
+    )
     if run.shell.dry:
         raise Planned
     if not result.ok:
@@ -206,9 +209,9 @@ def _image_names(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{image['repository']}:{image['tag']}" for image in images if image.get("tag"))
 
 
-def _say_changes(run: Run, tools: Mapping[str, Found], rendered: Rendered) -> None:
+def _say_changes(run: Run, before: Deployed, rendered: Rendered) -> None:
     """Tell what the upgrade will change, against what the deployed revision rendered."""
-    lines = changes.between(manifest(run, tools), (item for item in rendered.objects if item["kind"] != "Pod"))
+    lines = changes.between(before.manifest, (item for item in rendered.objects if item["kind"] != "Pod"))
     # The version of the Secret is known only now, so what was rendered before holds none.
     lines = [line for line in lines if "checksum/secret" not in line]
     for line in lines[:MOST_CHANGES]:
