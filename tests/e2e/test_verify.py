@@ -35,6 +35,7 @@ def test_a_line_that_does_not_hold_fails_verify_and_diagnose_names_the_cause(kub
         assert "SERVICE-SELECTOR in TROUBLESHOOTING.md" in diagnosed
         result = _invoke("verify", "--report", str(tmp_path))
         assert result.returncode == 21
+        assert "VERIFY-FAILED in TROUBLESHOOTING.md" in result.stdout
         failed = {row["line"] for row in json.loads((tmp_path / "verify.json").read_text()) if row["status"] == "failed"}
         assert {"All services have endpoints", "Backend health endpoint responds", "No critical issues"} <= failed
     finally:

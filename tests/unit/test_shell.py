@@ -29,6 +29,7 @@ def test_arguments_are_never_read_by_a_shell(shell):
 def test_a_failing_command_shows_its_last_words(shell):
     with pytest.raises(Failure) as caught:
         shell.run("sh", "-c", "echo the cause >&2; exit 5")
+    assert caught.value.findings[0].code == "COMMAND-FAILED"
     assert "status 5" in caught.value.findings[0].summary
     assert caught.value.findings[0].evidence == "the cause"
 
