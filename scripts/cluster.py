@@ -84,6 +84,7 @@ def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | 
             delete(run, tools["minikube"])
             exists = False
         _check_port(run, engine)
+        _check_memory(run, engine)
         _write_marker(run, complete=exists)
         run.say("starting the cluster" if not exists else "bringing the cluster back")
         _start(run, engine, tools["minikube"], parts)
@@ -137,6 +138,19 @@ def _check_port(run: Run, engine: Engine) -> None:
     if state.stdout.strip() == "true":
         return
     check_port_free(run, port)
+
+
+def _check_memory(run: Run, engine: Engine) -> None:
+    """The engine may have less than the machine: Docker Desktop and WSL2 give it a share."""
+    wanted, given = run.settings.cluster.memory, engine.memory >> 20
+    if given < wanted:
+        raise failure(
+            "MEMORY-TOO-SMALL",
+            "docker",
+            f"the docker engine has {given} MiB of memory, and the cluster alone takes {wanted}",
+            "Docker Desktop: Settings, Resources; WSL2: memory= in .wslconfig",
+            f"give the engine more, or the cluster less: INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, given - 512)} (2048 at least)",
+        )
 
 
 def check_port_free(run: Run, port: int) -> None:

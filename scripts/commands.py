@@ -143,15 +143,18 @@ def _look(session: Session, restart: bool = False) -> acceptance.Look:
     return acceptance.Look(session.context, engine.present(session.context), found, restart)
 
 
-def show_health(session: Session, with_ai: bool) -> None:
-    """Use against limits, restarts, log lines by level, warnings; `with_ai` also an assistant's opinion of them."""
+def show_health(session: Session, with_ai: bool, seconds: int) -> None:
+    """Use against limits, now and over `seconds`, restarts, log lines by level, warnings; `with_ai` also an assistant's opinion of them."""
     look = _look(session)
+    samples = [acceptance.use(look)]
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        session.context.shell.wait(min(health.EVERY, max(deadline - time.monotonic(), 0.1)))
+        look = acceptance.Look(session.context, look.engine, look.tools, False)
+        samples.append(acceptance.use(look))
     found = health.look_at(look)
-    share = [
-        (name, f"{cpu * 1000:.0f}m of {most * 1000:.0f}m", f"{memory:.0f}Mi of {all_memory:.0f}Mi")
-        for name, (cpu, most, memory, all_memory) in found.usage.items()
-    ]
-    session.progress.table("Use", ("container", "CPU", "memory"), share)
+    share = [(name, *health.share(name, samples)) for name in samples[-1]]
+    session.progress.table("Use", ("container", "CPU", "memory", "CPU over time", "memory over time"), share)
     lines = [
         (pod, str(found.restarts.get(pod, 0)), ", ".join(f"{number} {level}" for level, number in counted.items())) for pod, counted in found.levels.items()
     ]

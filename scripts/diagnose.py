@@ -26,7 +26,11 @@ from scripts.supply import engine as docker
 from scripts.supply.engine import Engine
 from scripts.supply.tools import Found
 
-NAMESPACED = "pods,deployments,statefulsets,replicasets,services,endpointslices,ingresses,events,persistentvolumeclaims"
+NAMESPACED = "pods,deployments,statefulsets,replicasets,services,endpointslices,ingresses,events,persistentvolumeclaims,configmaps"
+#: The keys of Secrets: their values are never asked for.
+KEYS = '{{range .items}}{{.metadata.name}}{{range $key, $_ := .data}} {{$key}}{{end}}{{"\\n"}}{{end}}'
+#: What every pod leans on, by the label of its pods.
+SYSTEM = {"kube-dns": "names inside the cluster", "kube-proxy": "the way from Services to pods"}
 CLUSTER_WIDE = "nodes,storageclasses,ingressclasses"
 COMPONENTS = ("postgres", "backend", "frontend")  # in the order in which they need each other
 SKEW = 30.0  # seconds; tokens and certificates mind more than that
@@ -45,7 +49,7 @@ class Observed:
     """What was seen. state: objects of the release's namespace. cluster: those of the whole cluster. controllers: pods of ingress controllers.
 
     release: helm's newest revision. answers: path -> status through the ingress (0: no connection). name: what the host name resolves to.
-    skew: seconds between this machine's clock and the engine's. stale: workloads that run other contents than their image's name says.
+    system: pods of the cluster's own namespace. secrets: name -> keys. skew: seconds between this machine's clock and the engine's. stale: workloads that run other contents than their image's name says.
     """
 
     app: str
@@ -54,6 +58,8 @@ class Observed:
     state: Objects
     cluster: Objects = field(default_factory=list)
     controllers: Objects = field(default_factory=list)
+    system: Objects | None = None
+    secrets: Mapping[str, set[str]] | None = None
     release: Mapping[str, Any] | None = None
     logs: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, int] = field(default_factory=dict)
@@ -84,6 +90,9 @@ def _cluster_down(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Findi
     if "certificate has expired" in words or "not yet valid" in words:
         remedy = f"if the clock of this machine is right: minikube -p {profile} start renews them"
         return Finding("CERTIFICATE-EXPIRED", run.settings.context, "the cluster's certificates are not valid now", words, remedy)
+    if "context was not found" in words or ("does not exist" in words and "context" in words):
+        told = f"the kubeconfig has no context {run.settings.context}, so nothing can ask the cluster"
+        return Finding("CONTEXT-MISSING", run.settings.context, told, words, "`invoke deploy` writes it again; or: minikube update-context -p " + profile)
     state = run.shell.run(engine.client, "container", "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}", profile, check=False)
     if not state.ok:
         return Finding("CLUSTER-NOT-RUNNING", profile, f"there is no cluster {profile} on this engine", words, "invoke deploy")
@@ -117,6 +126,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         cluster = pool.submit(get_items, run, tools, CLUSTER_WIDE)
         pods = pool.submit(get_items, run, tools, "pods", "-A")
         latest = pool.submit(release.latest, run, tools)
+        keys = pool.submit(kubectl, run, tools, "-n", settings.release.namespace, "get", "secrets", "-o", f"go-template={KEYS}", check=False)
         clock = pool.submit(run.shell.run, engine.client, "info", "--format", "{{.SystemTime}}", check=False)
         paths = {path: pool.submit(_status, run, path) for path in ("/", "/api/health")}
         answers = {path: one.result() for path, one in paths.items()}
@@ -134,7 +144,9 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         objects,
         cluster.result(),
         controllers,
-        latest.result(),
+        release=latest.result(),
+        system=[pod for pod in pods.result() if pod["metadata"]["namespace"] == "kube-system"],
+        secrets={words[0]: set(words[1:]) for words in map(str.split, keys.result().stdout.splitlines()) if words} if keys.result().ok else None,
         answers=answers,
         name=access.resolve(settings.release.host),
         expected=("127.0.0.1", *address.stdout.split()),
@@ -174,7 +186,18 @@ def _logs(run: Run, tools: Mapping[str, Found], state: Objects) -> dict[str, str
 
 def judge(seen: Observed) -> tuple[Finding, ...]:
     """What is wrong, from what was seen: causes, each with its consequences, in the order of the layers."""
-    causes = [*_nodes(seen), *_clock(seen), *_release(seen), *_refused(seen), *_claims(seen), *_pods(seen), *_scaled(seen), *_stale(seen)]
+    causes = [
+        *_nodes(seen),
+        *_system(seen),
+        *_clock(seen),
+        *_release(seen),
+        *_refused(seen),
+        *_claims(seen),
+        *_pods(seen),
+        *_scaled(seen),
+        *_references(seen),
+        *_stale(seen),
+    ]
     causes += _services(seen, causes)
     causes += _routes(seen, causes)
     consequences = _consequences(seen)
@@ -205,6 +228,57 @@ def _nodes(seen: Observed) -> list[Finding]:
         elif node["spec"].get("unschedulable"):
             found.append(Finding("NODE-NOT-READY", f"node/{name}", f"the node {name} takes no new pods: it is cordoned", remedy=f"kubectl uncordon {name}"))
     return found
+
+
+def _system(seen: Observed) -> list[Finding]:
+    """The parts of the cluster that every pod leans on."""
+    found = []
+    for label, what in SYSTEM.items() if seen.system is not None else ():
+        pods = [pod for pod in seen.system or [] if pod["metadata"].get("labels", {}).get("k8s-app") == label]
+        if not any(_is_ready(pod) for pod in pods):
+            states = "\n".join(f"{pod['metadata']['name']} {pod['status']['phase']}" for pod in pods) or f"no pod of {label}"
+            remedy = f"kubectl -n kube-system get pods -l k8s-app={label}; `invoke cluster-down`, then `invoke deploy` starts it anew"
+            found.append(Finding("CLUSTER-SYSTEM-DOWN", f"kube-system/{label}", f"{label} does not run: {what} does not work", states, remedy))
+    return found
+
+
+def _references(seen: Observed) -> list[Finding]:
+    """Secrets and ConfigMaps that workloads name and that are not there: pods that run go on, the next one will not start."""
+    if seen.secrets is None:
+        return []
+    have: dict[str, Mapping[str, set[str]]] = {
+        "secret": seen.secrets, "configMap": {one["metadata"]["name"]: set(one.get("data", {})) for one in _of(seen.state, "ConfigMap")},
+    }  # fmt: skip
+    found = []
+    for item in [*_of(seen.state, "StatefulSet"), *_of(seen.state, "Deployment")]:
+        pod = item["spec"].get("template", {}).get("spec", {})
+        for container in [*pod.get("initContainers", []), *pod.get("containers", [])]:
+            for kind, name, key in _named_in(container):
+                missing = name not in have[kind] or (key and key not in have[kind][name])
+                if missing:
+                    what = f"{kind[0].upper()}{kind[1:]} {name}" + (f" (key {key})" if key and name in have[kind] else "")
+                    told = f"{item['metadata']['name']} needs the {what}, which is not there: its next pod will not start"
+                    found.append(
+                        Finding(
+                            "CONFIG-MISSING", f"{item['kind'].lower()}/{item['metadata']['name']}", told, f"container {container['name']}", "invoke install"
+                        )
+                    )
+    return _once(found)
+
+
+def _named_in(container: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(secret or configMap, name, key) that a container cannot start without."""
+    named = []
+    for variable in container.get("env", []):
+        for kind in ("secret", "configMap"):
+            reference = variable.get("valueFrom", {}).get(f"{kind}KeyRef")
+            if reference and not reference.get("optional"):
+                named.append((kind, reference["name"], reference["key"]))
+    for source in container.get("envFrom", []):
+        for kind in ("secret", "configMap"):
+            if f"{kind}Ref" in source and not source[f"{kind}Ref"].get("optional"):
+                named.append((kind, source[f"{kind}Ref"]["name"], ""))
+    return named
 
 
 def _clock(seen: Observed) -> list[Finding]:
@@ -323,6 +397,17 @@ def _scaled(seen: Observed) -> list[Finding]:
     found = []
     for kind in ("StatefulSet", "Deployment"):
         for item in _of(seen.state, kind):
+            if item["spec"].get("paused") and f"deployment/{item['metadata']['name']}" in rollout.unready(seen.state):
+                name = item["metadata"]["name"]
+                found.append(
+                    Finding(
+                        "ROLLOUT-PAUSED",
+                        f"deployment/{name}",
+                        f"the rollout of {name} is paused",
+                        "spec.paused: true",
+                        f"kubectl rollout resume deployment/{name}",
+                    )
+                )
             if item["spec"].get("replicas") == 0 and _component_of(item) in COMPONENTS:
                 subject = f"{kind.lower()}/{item['metadata']['name']}"
                 found.append(

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from scripts.acceptance import Look, use
 from scripts.findings import Finding
 
+EVERY = 15.0  # seconds between two samples; metrics-server has new figures every 15 to 60
+BARS = "▁▂▃▄▅▆▇█"
+
 
 @dataclass(frozen=True)
 class Health:
@@ -30,6 +33,19 @@ def look_at(look: Look) -> Health:
         if event.get("type") == "Warning"
     ]
     return Health(use(look), restarts, {pod: levels(lines) for pod, lines in look.logs.items()}, tuple(dict.fromkeys(warnings)))
+
+
+def share(name: str, samples: Sequence[Mapping[str, tuple[float, float, float, float]]]) -> tuple[str, str, str, str]:
+    """A container's CPU and memory against its limits: the newest of the samples in words, and all of them as a line of bars."""
+    taken = [one[name] for one in samples if name in one]
+    cpu, most_cpu, memory, most_memory = taken[-1]
+    bars = [_bars([one[0] / one[1] for one in taken]), _bars([one[2] / one[3] for one in taken])]
+    return f"{cpu * 1000:.0f}m of {most_cpu * 1000:.0f}m", f"{memory:.0f}Mi of {most_memory:.0f}Mi", bars[0], bars[1]
+
+
+def _bars(shares: Sequence[float]) -> str:
+    """Shares of a limit, 0 to 1, as one character each; the highest in words."""
+    return "".join(BARS[min(int(one * len(BARS)), len(BARS) - 1)] for one in shares) + f" up to {max(shares):.0%}"
 
 
 def question(found: Health, causes: Sequence[Finding]) -> str:

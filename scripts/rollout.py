@@ -111,8 +111,22 @@ def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]
     for pod in _of(state, "Pod"):
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        found += _container_findings(pod, logs) or _pod_findings(pod, state, waited, logs)
+        found += _killed_by_probe(pod, state) or _container_findings(pod, logs) or _pod_findings(pod, state, waited, logs)
     return found
+
+
+def _killed_by_probe(pod: dict[str, Any], state: list[dict[str, Any]]) -> list[Finding]:
+    """A container that works and is restarted all the same, because its liveness probe does not get its answer."""
+    name = pod["metadata"]["name"]
+    ended = [(one.get("lastState", {}).get("terminated") or {}).get("exitCode") for one in pod["status"].get("containerStatuses", [])]
+    told = [event.get("message", "") for event in _of(state, "Event") if event.get("involvedObject", {}).get("name") == name]
+    words = [one for one in told if one.startswith("Liveness probe failed")]
+    if not words or not set(ended) & {0, 137, 143}:
+        return []
+    summary = f"{name} is restarted again and again because its liveness probe fails"
+    return [
+        Finding("PROBE-FAILING", f"pod/{name}", summary, words[-1], "the probe must ask the path and port that the program answers; see backend.healthPath")
+    ]
 
 
 def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Finding]:
@@ -168,7 +182,7 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                 )
             ]
         if reason == "CrashLoopBackOff" or (status["restartCount"] >= RESTARTS and not status["ready"]):
-            code = f"exit status {ended.get('exitCode', '?')}"
+            code = ended.get("message", "").strip()[:300] or f"exit status {ended.get('exitCode', '?')}"
             return [
                 Finding(
                     "CRASH-LOOP",

@@ -218,13 +218,13 @@ class Shell:
         started = time.monotonic()
         try:
             if source:
-                feeder = self._command(source[0])(*source[1:], _piped=True, **options)
+                feeder = _start(self._command(source[0]), source, {**options, "_piped": True})
                 options["_in"] = feeder
             elif stdin is not None:
                 options["_in"] = opened or stdin
             if on_line:
                 options.update(_out=out, _err=err)
-            process = self._command(argv[0])(*argv[1:], **options)
+            process = _start(self._command(argv[0]), argv, options)
             code, timed_out = self._wait(process, feeder, timeout)
             if not on_line:
                 # A callback costs 0.1 s a command, the pause of sh's reader; what sh collects itself is there at the end.
@@ -289,6 +289,16 @@ class Shell:
             self.transcript.parent.mkdir(parents=True, exist_ok=True)
             with self.transcript.open("a", encoding="utf-8") as log:
                 log.write(self.mask(f"{time.strftime('%H:%M:%S')} {_words(argv)} -> {outcome}\n"))
+
+
+def _start(command: Any, argv: Sequence[str], options: Mapping[str, Any]) -> Any:
+    """Start a program. Raises COMMAND-FAILED when the kernel refuses: a file for another processor, a list of arguments too long."""
+    try:
+        return command(*argv[1:], **options)
+    except sh.ForkException as error:
+        words = next((line.strip() for line in reversed(str(error).splitlines()) if "Error" in line), str(error)[:200])
+        remedy = "is it made for this processor and system? `invoke check` says where each tool comes from"
+        raise failure("COMMAND-FAILED", argv[0], f"{argv[0]} cannot be started", words, remedy) from error
 
 
 def only_reads(argv: Sequence[str]) -> bool:

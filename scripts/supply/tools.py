@@ -122,7 +122,12 @@ def _on_path(run: Run, name: str, said: list[str]) -> Found | None:
     if not found:
         said.append("PATH: not there")
         return None
-    result = run.shell.run(found, *TOOLS[name].argv, timeout=30, check=False)
+    try:
+        result = run.shell.run(found, *TOOLS[name].argv, timeout=30, check=False)
+    except Failure as error:  # another processor's, say
+        said.append(f"PATH: {error.findings[0].summary}: {error.findings[0].evidence}")
+        run.say(f"{error.findings[0].summary}: using one of our own")
+        return None
     version = parse_version(result.stdout)
     if not version:
         said.append(f"PATH: the version of {found} cannot be read")

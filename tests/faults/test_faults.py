@@ -14,6 +14,7 @@ def _at(path, value):
     return f"-p={json.dumps([{'op': 'replace', 'path': path, 'value': value}])}"
 
 
+LIVENESS = {"httpGet": {"path": "/nowhere", "port": 8001}, "periodSeconds": 1, "failureThreshold": 1}
 CONTAINER = "/spec/template/spec/containers/0"
 PATCH = ("patch", BACKEND, "--type=json")
 
@@ -26,6 +27,8 @@ PODS = {
     "probe on 8000": ((*PATCH, _at(f"{CONTAINER}/startupProbe/httpGet/port", 8000)), "PORT-MISMATCH", "listens on port 8001, and its probe asks port 8000"),
     "more CPU than there is": ((*PATCH, _at(f"{CONTAINER}/resources", {"requests": {"cpu": "64"}})), "POD-PENDING", "Insufficient cpu"),
     "database elsewhere": (("set", "env", BACKEND, "DATABASE_URL=postgresql://todo:x@nowhere.invalid/todo"), "DATABASE-UNREACHABLE", "nowhere.invalid"),
+    "a program that is not there": ((*PATCH, _at(f"{CONTAINER}/command", ["no-such-program"])) , "CRASH-LOOP", "no-such-program"),
+    "liveness on another path": ((*PATCH, _at(f"{CONTAINER}/livenessProbe", LIVENESS)), "PROBE-FAILING", "liveness probe fails"),
     "more privilege than allowed": (
         (*PATCH, _at(f"{CONTAINER}/securityContext", {"privileged": True, "allowPrivilegeEscalation": True})), "POD-REFUSED", "PodSecurity",
     ),
@@ -160,6 +163,38 @@ def test_a_controller_that_does_not_run(kube, diagnosed):
         assert "/api/health does not answer" in first.evidence
     finally:
         kube("scale", "deployment/traefik", "-n", "ingress", "--replicas=1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [("secret", "todo-app-credentials", "Secret todo-app-credentials"), ("configmap", "todo-app-config", "ConfigMap todo-app-config")],
+)
+def test_what_the_next_pod_would_lack(kube, as_json, diagnosed, kind, name, words):
+    kept = as_json("get", kind, name)
+    kube("delete", kind, name)
+    try:
+        assert words in diagnosed("CONFIG-MISSING")[0].summary
+    finally:
+        kept["metadata"] = {key: kept["metadata"][key] for key in ("name", "labels", "annotations") if key in kept["metadata"]}
+        kube("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(kept))
+
+
+def test_names_inside_the_cluster_that_do_not_resolve(kube, diagnosed):
+    kube("scale", "deployment/coredns", "-n", "kube-system", "--replicas=0")
+    try:
+        assert "kube-dns does not run" in diagnosed("CLUSTER-SYSTEM-DOWN")[0].summary
+    finally:
+        kube("scale", "deployment/coredns", "-n", "kube-system", "--replicas=1")
+
+
+def test_a_rollout_that_somebody_paused(kube, diagnosed):
+    kube("rollout", "pause", FRONTEND)
+    try:
+        kube("set", "env", FRONTEND, "PAUSED=yes")
+        diagnosed("ROLLOUT-PAUSED")
+    finally:
+        kube("rollout", "resume", FRONTEND)
+        kube("set", "env", FRONTEND, "PAUSED-")
 
 
 def test_a_release_that_helm_left_pending(kube, found, run, diagnosed):

@@ -11,7 +11,7 @@ from scripts import chart, cluster, database, diagnose, images, release, rollout
 from scripts.findings import CODES, Failure
 from scripts.settings import ROOT
 from scripts.supply import engine as docker
-from scripts.supply import golang
+from scripts.supply import golang, tools
 from scripts.supply.engine import Engine
 from scripts.supply.tools import Found
 
@@ -189,6 +189,29 @@ def test_a_rollout_that_takes_too_long_without_a_clearer_cause(make_run, stub, f
 def test_certificates_that_are_out_of_their_time(make_run, play, found):
     play("kubectl", "x509: certificate has expired or is not yet valid", 1)
     assert diagnose._cluster_down(make_run(), ENGINE, found).code == "CERTIFICATE-EXPIRED"
+
+
+def test_a_kubeconfig_without_the_context(make_run, play, found):
+    play("kubectl", 'error: context "todo-chatbot" does not exist', 1)
+    assert diagnose._cluster_down(make_run(), ENGINE, found).code == "CONTEXT-MISSING"
+
+
+def test_an_engine_with_less_memory_than_the_cluster_wants(make_run):
+    with pytest.raises(Failure) as caught:
+        cluster._check_memory(make_run(), replace(ENGINE, memory=2 << 30))
+    assert _code(caught) == "MEMORY-TOO-SMALL"
+    assert "2048 MiB" in caught.value.findings[0].summary
+    cluster._check_memory(make_run(), ENGINE)
+
+
+def test_a_tool_for_another_processor_is_passed_over_and_said(make_run, stub, said):
+    path = stub("kubectl", "")
+    path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + b"\xb7\x00" + bytes(60))  # an ELF header of another machine
+    run = make_run()
+    reasons = []
+    assert tools._on_path(run, "kubectl", reasons) is None
+    assert "cannot be started" in reasons[0]
+    assert "using one of our own" in said[0]
 
 
 def test_a_bundle_that_would_hold_a_secret_is_not_written(make_run, found, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from scripts import records
 from scripts.acceptance import LINES, Row
 from scripts.findings import Failure
-from scripts.health import levels
+from scripts.health import levels, share
 from scripts.report import junit, page, write
 from scripts.settings import ROOT
 from scripts.support import redact
@@ -91,6 +91,11 @@ def test_what_looks_like_a_secret_is_masked(text, kept):
     assert "********" in masked
     assert masked.startswith(kept) or kept in masked
     assert not re.search("34567890|c2lnbmF0|hunter22", masked)
+
+
+def test_use_over_time():
+    samples = [{"backend": (cpu, 0.5, memory, 512.0)} for cpu, memory in ((0.0, 51.2), (0.5, 102.4), (0.05, 256.0))]
+    assert share("backend", samples) == ("50m of 500m", "256Mi of 512Mi", "▁█▁ up to 100%", "▁▂▅ up to 50%")
 
 
 def test_log_lines_by_level():
