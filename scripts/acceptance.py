@@ -395,16 +395,18 @@ def _console(look: Look) -> str:
     except ImportError:
         raise NotApplicable("Playwright is not installed here; `nox -s e2e` reads the console of a real browser") from None
     problems: list[str] = []
+    host, port = look.run.settings.release.host, look.run.settings.cluster.ingress_port
+    options = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {host} 127.0.0.1"]  # whether or not it has an entry
     with sync_playwright() as started:
         path = look.run.shell.which("chromium") or look.run.shell.which("google-chrome")
         try:
-            browser = started.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+            browser = started.chromium.launch(executable_path=path, args=options)
         except Error as error:
             raise NotApplicable(f"no browser could be started: {str(error).splitlines()[0]}") from None
         page = browser.new_page(viewport={"width": 1180, "height": 760})
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(f"{look.run.settings.local_url}/", wait_until="networkidle")
+        page.goto(f"http://{host}:{port}/", wait_until="networkidle")
         picture = look.run.settings.cache / "logs" / "verify.png"
         page.screenshot(path=picture)
         browser.close()

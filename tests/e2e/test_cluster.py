@@ -42,7 +42,7 @@ def test_every_pod_runs_and_every_service_has_endpoints(state):
 
 def test_the_node_has_our_images_and_pods_run_content_tags(run, docker: Engine, state):
     (node,) = transport.nodes(run.settings.cluster.profile)
-    on_node = transport.node_images(run, docker, node)
+    on_node = transport.holdings(run, docker, node, ()).images
     for pod in (item for item in state() if item["kind"] == "Pod" and not item["metadata"].get("deletionTimestamp")):
         for status, container in zip(pod["status"]["containerStatuses"], pod["spec"]["containers"], strict=True):
             assert not container["image"].endswith(":latest")
