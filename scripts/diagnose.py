@@ -33,6 +33,7 @@ KEYS = '{{range .items}}{{.metadata.name}}{{range $key, $_ := .data}} {{$key}}{{
 SYSTEM = {"kube-dns": "names inside the cluster", "kube-proxy": "the way from Services to pods"}
 CLUSTER_WIDE = "nodes,storageclasses,ingressclasses"
 COMPONENTS = ("postgres", "backend", "frontend")  # in the order in which they need each other
+VAGUE = ("PROBE-FAILING", "CRASH-LOOP")
 SKEW = 30.0  # seconds; tokens and certificates mind more than that
 TIMEOUT = 8.0
 ANSWERS = {
@@ -379,7 +380,8 @@ def _pods(seen: Observed) -> list[Finding]:
         claims = {volume["persistentVolumeClaim"]["claimName"] for volume in pod["spec"].get("volumes", []) if volume.get("persistentVolumeClaim")}
         if not (finding.code == "POD-PENDING" and claims & pending):  # the claim is the cause
             found.append(finding)
-    found.sort(key=lambda one: _rank(seen.state, one.subject))
+    # Of one component's pods the one that says why comes first: others only show that something is wrong.
+    found.sort(key=lambda one: (_rank(seen.state, one.subject), one.code in VAGUE))
     troubled = {_component(seen.state, one.subject) for one in found} | _components_down(seen.state)
     # A backend that waits for its database is a consequence of what the database lacks.
     waits = ("DATABASE-UNREACHABLE", "MIGRATION-FAILED", "PROBE-FAILING", "CRASH-LOOP", "NOT-READY")

@@ -137,3 +137,19 @@ def test_what_of_the_control_plane_is_down():
     text = '{"containers": [{"metadata": {"name": "etcd"}, "state": "CONTAINER_EXITED"}, {"metadata": {"name": "kube-apiserver"}, "state": "CONTAINER_RUNNING"}]}\n/dev 1'
     assert _control_plane(text) == "etcd exited"
     assert _control_plane("") == "the container runtime does not answer"
+
+
+def test_the_pod_that_says_why_comes_before_one_that_only_fails():
+    seen = _healthy()
+    kept = [one for one in seen["state"] if not (one["kind"] == "Pod" and one["metadata"]["name"] == "todo-app-backend-1")]
+    old, new = _pod("backend", ready=False), _pod("backend", ready=False, lastState={"terminated": {"exitCode": 1}}, restartCount=3)
+    new["metadata"]["name"] = "todo-app-backend-2"
+    event = {
+        "kind": "Event",
+        "metadata": {},
+        "involvedObject": {"kind": "Pod", "name": "todo-app-backend-1"},
+        "reason": "Unhealthy",
+        "message": "Readiness: 503",
+    }
+    logs = {"todo-app-backend-2": "FATAL: password authentication failed"}
+    assert _codes(state=[*kept, old, new, event], logs=logs) == ["DATABASE-PASSWORD-WRONG", "PROBE-FAILING"]
