@@ -45,6 +45,8 @@ def _changed(wanted: Any, live: Any, path: str = "") -> Iterator[tuple[str, Any,
     """The fields of `wanted` that `live` has otherwise."""
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         for key, value in wanted.items():
+            if key == "stringData":
+                continue  # a Secret's, which the API server takes in and never gives back
             yield from _changed(value, live.get(key, ABSENT), f"{path}.{key}" if path else str(key))
     elif _named(wanted) and _named(live):
         yield from _changed({one["name"]: one for one in wanted}, {one["name"]: one for one in live}, path)

@@ -58,6 +58,8 @@ def test_what_was_changed_on_the_cluster_is_found_and_what_the_cluster_adds_is_n
             rules=[{"host": "x", "more": 1}],
         ),
     ]
+    secret = {"kind": "Secret", "metadata": {"name": "s"}}
+    assert drift([{**secret, "stringData": {"key": "value"}}], [{**secret, "data": {"key": "dmFsdWU="}}]) == []
     assert drift(wanted, live) == [
         "service/a spec.selector.app is other, not a",
         "configmap/b spec.data.LOG_LEVEL is DEBUG, not INFO",
