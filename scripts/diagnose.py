@@ -33,7 +33,15 @@ KEYS = '{{range .items}}{{.metadata.name}}{{range $key, $_ := .data}} {{$key}}{{
 SYSTEM = {"kube-dns": "names inside the cluster", "kube-proxy": "the way from Services to pods"}
 CLUSTER_WIDE = "nodes,storageclasses,ingressclasses"
 COMPONENTS = ("postgres", "backend", "frontend")  # in the order in which they need each other
-VAGUE = ("PROBE-FAILING", "CRASH-LOOP")
+VAGUE = ("PROBE-FAILING", "CRASH-LOOP", "DATABASE-UNREACHABLE")
+#: Prints the body of an answer, whatever its status.
+ASK = """
+import sys, urllib.error, urllib.request
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=8).read().decode()[:500])
+except urllib.error.HTTPError as error:
+    print(error.read().decode()[:500])
+"""
 SKEW = 30.0  # seconds; tokens and certificates mind more than that
 TIMEOUT = 8.0
 ANSWERS = {
@@ -180,9 +188,22 @@ def _skew(text: str) -> float:
 
 
 def _logs(run: Run, tools: Mapping[str, Found], state: Objects) -> dict[str, str]:
-    """The last lines of the pods that are not ready."""
+    """The last lines of the pods that are not ready, and what a backend answers to its readiness probe."""
     unready = [pod for pod in _of(state, "Pod") if not _is_ready(pod)]
-    return {pod["metadata"]["name"]: rollout.last_lines(run, tools, pod) for pod in unready}
+    return {pod["metadata"]["name"]: f"{rollout.last_lines(run, tools, pod)}\n{_readiness(run, tools, pod)}".strip() for pod in unready}
+
+
+def _readiness(run: Run, tools: Mapping[str, Found], pod: Mapping[str, Any]) -> str:
+    """The body of a refused readiness probe, asked for inside the container: the kubelet keeps the status only."""
+    container = pod["spec"]["containers"][0]
+    probe = container.get("readinessProbe", {}).get("httpGet")
+    running = any("running" in one.get("state", {}) for one in pod["status"].get("containerStatuses", []))
+    if not probe or not running or _component_of(pod) != "backend":
+        return ""
+    ports = {one.get("name"): one["containerPort"] for one in container.get("ports", [])}
+    url = f"http://127.0.0.1:{ports.get(probe['port'], probe['port'])}{probe['path']}"
+    scope = ("-n", run.settings.release.namespace, "exec", pod["metadata"]["name"], "-c", container["name"], "--", "python3", "-c", ASK, url)
+    return kubectl(run, tools, *scope, check=False, timeout=20, reads=True).stdout.strip()
 
 
 def judge(seen: Observed) -> tuple[Finding, ...]:

@@ -82,6 +82,7 @@ CODES = {
     "IMAGE-ARCHITECTURE": "rollout",
     "IMAGE-STALE": "rollout",
     "PORT-MISMATCH": "rollout",
+    "MIGRATIONS-PENDING": "rollout",
     "SCALED-TO-ZERO": "rollout",
     "ROLLOUT-PAUSED": "rollout",
     "CLUSTER-SYSTEM-DOWN": "cluster",

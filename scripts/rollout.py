@@ -202,7 +202,11 @@ CAUSES = (
         "a volume keeps the password that it was made with: put that one back into the Secret, or change it with ALTER ROLE, then restart the pod",
     ),
     (
-        r"could not translate host name|Name or service not known|could not connect to server|connection to server .* failed|Connection refused",
+        r"migrations are pending", "MIGRATIONS-PENDING", "{name} waits for the database's tables: a migration has not run",
+        "`invoke deploy` runs it before a pod serves; with migrations.command empty, run your own: invoke shell, then alembic upgrade head",
+    ),
+    (
+        r"could not translate host name|Name or service not known|could not connect to server|connection to server .* failed|Connection refused|the database does not answer",
         "DATABASE-UNREACHABLE", "{name} does not reach its database", "does DATABASE_URL name the right host and port, and does the database run? invoke status",
     ),
     (

@@ -115,6 +115,18 @@ def test_a_password_that_is_not_the_databases(kube, as_json, diagnosed):
         kube("rollout", "undo", BACKEND)
 
 
+def test_tables_that_are_older_than_the_app(kube, diagnosed):
+    def version(number):
+        kube("exec", "-i", "todo-app-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", stdin=f"UPDATE alembic_version SET version_num = '{number}';\n")
+
+    current = kube("exec", "todo-app-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", "-Atc", "SELECT version_num FROM alembic_version").strip()
+    version("0001")
+    try:
+        assert "migrations are pending" in diagnosed("MIGRATIONS-PENDING")[0].evidence
+    finally:
+        version(current)
+
+
 @pytest.mark.parametrize(
     ("manifest", "code", "words"),
     [
