@@ -160,7 +160,9 @@ def verify(c, json=False, restart=False, report="artifacts", phr=False):
         commands.verify_release(session, restart, report, phr)
 
 
-@task(help={"ai": "also ask the first of kubectl-ai, kagent and Gordon that is usable here; says what it sends, and asks", "seconds": "how long to watch the use"})
+@task(
+    help={"ai": "also ask the first of kubectl-ai, kagent and Gordon that is usable here; says what it sends, and asks", "seconds": "how long to watch the use"}
+)
 def health(c, json=False, ai=False, seconds=0):
     """How it runs: use against limits, restarts, log lines by level, warnings."""
     with _session(c, json) as session:

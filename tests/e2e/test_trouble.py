@@ -135,12 +135,12 @@ def test_a_dry_run_tells_everything_and_changes_nothing(run, docker, kube, tmp_p
 
     def world():
         objects = json.loads(kube("get", "deployments,statefulsets,services,configmaps,secrets,ingresses", "-o", "json"))["items"]
-        images = run.shell.run(docker.client, "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout
+        images = run.shell.run(docker.client, "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout.splitlines()
         files = {path.as_posix() for path in run.settings.cache.rglob("*") if not path.is_relative_to(run.settings.cache / "logs")}
         for item in objects:  # what controllers write goes on
             item.pop("status", None)
             item["metadata"] = {name: item["metadata"].get(name) for name in ("uid", "generation", "labels")}
-        return objects, images, files
+        return objects, set(images), files  # those of one second are listed in any order
 
     before = world()
     environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
