@@ -15,7 +15,7 @@ import requests
 import yaml
 
 from scripts import access, aiops, chart, chart_readme, cluster, diagnose, release, rollout, survey, transport
-from scripts.findings import CODES, Failure
+from scripts.findings import CODES, Failure, failure
 from scripts.run import Run
 from scripts.settings import ROOT
 from scripts.supply.engine import Engine
@@ -618,7 +618,10 @@ def use(look: Look) -> dict[str, tuple[float, float, float, float]]:
 
 
 def verify(look: Look) -> tuple[Row, ...]:
-    """Look at every acceptance line of the plan."""
+    """Look at every acceptance line of the plan. Raises SETTINGS-INVALID where Python leaves assertions out: every line would pass."""
+    if not __debug__:
+        summary = "Python was told to leave out assertions, and with them every check"
+        raise failure("SETTINGS-INVALID", "PYTHONOPTIMIZE", summary, remedy="unset PYTHONOPTIMIZE, and start Python without -O")
     rows: dict[int, Row] = {}
     for number, line in sorted(enumerate(LINES), key=lambda entry: entry[1][1] in LATE):
         rows[number] = _row(look, *line)

@@ -224,7 +224,7 @@ def _develop_once(session: Session, components: list[str]) -> str:
     except dev.Stale as error:
         return str(error)
     except (KeyboardInterrupt, Interrupted):
-        pass
+        pass  # how the loop is meant to end
     finally:
         background.shell.cancel()
         dev.stop(replace(session.context, shell=session.context.shell.another()), tools_found)

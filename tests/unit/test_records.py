@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -110,3 +112,9 @@ def test_a_run_is_kept_as_a_record_with_what_the_plan_wants(history):
         assert f"## {heading}\n" in text
     assert "| 1.1 All tools return valid versions | passed | kubectl v1.36.3 |" in text
     assert path.name in (history / "phr/README.md").read_text()
+
+
+def test_verify_refuses_a_python_that_leaves_the_checks_out():
+    script = "from scripts.acceptance import verify; verify(None)"
+    result = subprocess.run([sys.executable, "-O", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert "SETTINGS-INVALID: Python was told to leave out assertions" in result.stderr
