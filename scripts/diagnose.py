@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -220,8 +220,8 @@ def judge(seen: Observed) -> tuple[Finding, ...]:
         *_references(seen),
         *_stale(seen),
     ]
-    causes += _services(seen, causes)
-    causes += _routes(seen, causes)
+    causes += _services(seen)
+    causes += _routes(seen)
     consequences = _consequences(seen)
     if causes:
         first = causes[0]
@@ -450,7 +450,7 @@ def _stale(seen: Observed) -> list[Finding]:
     return [Finding("IMAGE-STALE", name, f"{name} runs other contents than its image's name says", remedy=f"`invoke deploy` {words}") for name in seen.stale]
 
 
-def _services(seen: Observed, causes: Iterable[Finding]) -> list[Finding]:
+def _services(seen: Observed) -> list[Finding]:
     """Services without an endpoint though their component has ready pods."""
     found = []
     counts = rollout.endpoints(seen.state)
@@ -496,7 +496,7 @@ def _service_port(seen: Observed, service: Mapping[str, Any]) -> list[Finding]:
     return []
 
 
-def _routes(seen: Observed, causes: Iterable[Finding]) -> list[Finding]:
+def _routes(seen: Observed) -> list[Finding]:
     """The ingress: a class that is there, a controller that runs, rules that lead to services that are there."""
     found: list[Finding] = []
     ingresses, classes = _of(seen.state, "Ingress"), [one["metadata"]["name"] for one in _of(seen.cluster, "IngressClass")]
