@@ -200,6 +200,10 @@ def _selector(session: Session) -> str:
 
 def develop(session: Session, component: str) -> None:
     """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then back to what was deployed."""
+    if component and component not in dev.WORKSPACES:
+        raise failure(
+            "SETTINGS-INVALID", "component", f"there is no component {component} to develop", remedy=f"one of: {', '.join(dev.WORKSPACES)}; both when left out"
+        )
     with session.alone():
         while why := _develop_once(session, [component] if component else list(dev.WORKSPACES)):
             session.progress.note(f"{why}: building the images anew.")

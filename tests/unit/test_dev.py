@@ -1,6 +1,9 @@
 """What the dev loop makes of a deployed component, and what it sends."""
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -101,3 +104,12 @@ def test_changes_of_ignored_files_and_of_other_components_are_not_sent(plan, mak
 def test_other_packages_need_other_images(plan, make_run):
     with pytest.raises(dev.Stale, match=r"requirements\.txt"):
         dev._sync(make_run(), {}, "backend", plan, "pod-1", ["app/main.py", "requirements.txt"])
+
+
+def test_a_component_that_is_none_is_told_before_anything_is_done(tmp_path):
+    environment = {**os.environ, "INVOKE_PHASE4_SUPPLY_CACHE": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-m", "invoke", "dev", "--component", "nowhere"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50
+    )
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "there is no component nowhere to develop" in result.stdout
