@@ -66,11 +66,11 @@ def pods(as_json):
     }
 
 
-def _serves(base, run, path, words, timeout=20):
+def _serves(base, run, path, words, timeout=60):
     def there():
         try:
             answer = requests.get(f"{base}{path}", headers={"Host": run.settings.release.host}, timeout=5)
-        except requests.Timeout:
+        except requests.RequestException:
             return False  # while the source is broken nobody answers
         return answer.status_code == 200 and words in answer.text
 
@@ -78,9 +78,9 @@ def _serves(base, run, path, words, timeout=20):
 
 
 def test_edits_are_served_and_the_release_comes_back(run, base, app, loop, pods, as_json, user):
-    deployed = pods(f"app.kubernetes.io/component in (backend, frontend),!{MARK}")
     todo = user.post("/todos", {"title": "stays"})
     loop.until("Ctrl-C ends")
+    deployed = pods(f"app.kubernetes.io/component in (backend, frontend),!{MARK}")  # the loop has deployed what is in the tree first
     assert user.get(f"/todos/{todo['id']}") == todo  # the same database
 
     main = app / "app/main.py"
@@ -95,7 +95,7 @@ def test_edits_are_served_and_the_release_comes_back(run, base, app, loop, pods,
 
     layout = app / "frontend/app/layout.tsx"
     layout.write_text(re.sub(r'title: "[^"]*"', 'title: "An edited page"', layout.read_text(), count=1))
-    assert _serves(base, run, "/login", "<title>An edited page</title>", 60)
+    assert _serves(base, run, "/login", "<title>An edited page</title>")
 
     main.write_text("this is no Python\n")  # a mistake is shown, and mended by the next edit
     loop.until("SyntaxError")
