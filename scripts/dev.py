@@ -57,6 +57,20 @@ WORKSPACES = {
 }
 
 
+#: Run in the container: $0 is the folder, the arguments are files to delete, standard input is an archive. Files take their places
+#: by a rename: while a layout is missing for a moment, Next writes one of its own there. Dates are the container's own: a file
+#: that was put back with its old date is a change too.
+RECEIVE = """set -e
+cd "$0"
+[ $# -eq 0 ] || rm -rf -- "$@"
+rm -rf .phase4 && mkdir .phase4
+tar -xmf - -C .phase4
+cd .phase4
+find . -type f -exec sh -c 'for one; do mkdir -p "../${one%/*}"; mv -f "$one" "../$one"; done' sh {} +
+cd .. && rm -rf .phase4
+"""
+
+
 class Stale(Exception):
     """The pods can no longer be brought up to what is in the tree: images must be built anew, and the loop begun again."""
 
@@ -165,11 +179,9 @@ def _sync(run: Run, tools: Mapping[str, Found], component: str, plan: Plan, pod:
         raise Stale(f"{', '.join(names)} changed what the image installs")
     started = time.monotonic()
     archive, gone = pack(plan, names)
-    # Dates are the container's own: a file that was put back with its old date is a change too.
-    script = 'cd "$0" && { [ $# -eq 0 ] || rm -rf -- "$@"; } && tar -xmf -'
     # By the pod's own name: one that took its place would hold the image's files, without the edits before this one.
     scope = ("-n", run.settings.release.namespace, "exec", "-i", pod, "-c", component, "--")
-    sent = kubectl(run, tools, *scope, "sh", "-c", script, WORKSPACES[component].place, *gone, stdin=archive, check=False)
+    sent = kubectl(run, tools, *scope, "sh", "-c", RECEIVE, WORKSPACES[component].place, *gone, stdin=archive, check=False)
     if not sent.ok:
         raise Stale(f"{pod} could not be reached: {sent.tail(1)}")
     run.say(f"{component}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} in {time.monotonic() - started:.1f} s")

@@ -95,7 +95,7 @@ def test_edits_are_served_and_the_release_comes_back(run, base, app, loop, pods,
 
     layout = app / "frontend/app/layout.tsx"
     layout.write_text(re.sub(r'title: "[^"]*"', 'title: "An edited page"', layout.read_text(), count=1))
-    assert _serves(base, run, "/login", "<title>An edited page</title>")
+    assert _serves(base, run, "/login", "<title>An edited page</title>"), "".join(loop.lines)[-3000:]
 
     main.write_text("this is no Python\n")  # a mistake is shown, and mended by the next edit
     loop.until("SyntaxError")
