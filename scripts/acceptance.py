@@ -93,13 +93,11 @@ class Look:
         return {name: self.kubectl("logs", name, "--all-containers", "--tail=-1").splitlines() for name in self.pods()}
 
     @cached_property
-    def rendered(self) -> list[dict[str, Any]]:
+    def rendered(self) -> tuple[Mapping[str, Any], ...]:
         """What the release rendered."""
         if not self.latest:
             raise NotApplicable("installed by other means than helm")
-        scope = ("--namespace", self.run.settings.release.namespace, "--kube-context", self.run.settings.context)
-        text = self.run.shell.run(self.tools["helm"].path, "get", "manifest", self.run.settings.release.name, *scope).stdout
-        return [item for item in yaml.safe_load_all(text) if item]
+        return release.manifest(self.run, self.tools)
 
     @cached_property
     def user(self) -> requests.Session:
@@ -334,7 +332,7 @@ def _lint(look: Look) -> str:
 
 
 def _accepted(look: Look) -> str:
-    objects = yaml.safe_dump_all(item for item in look.rendered if item["kind"] != "Pod")
+    objects = yaml.safe_dump_all(look.rendered)
     arguments = ("apply", "--server-side", "--dry-run=server", "--force-conflicts", "--field-manager=phase4-verify", "-f", "-", "-o", "name")
     scope = ("-n", look.run.settings.release.namespace)
     accepted = cluster.kubectl(look.run, look.tools, *scope, *arguments, stdin=objects).stdout.split()
