@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import transport
-from scripts.findings import failure
+from scripts.findings import Failure, failure
 from scripts.run import Run
 from scripts.shell import Result
 from scripts.supply import capability_runtime, node
@@ -24,6 +25,7 @@ from scripts.supply.tools import Found
 TRAEFIK_OFFICIAL = "docker.io/library/traefik:v3.6.12"
 INGRESS_MANIFEST = Path(__file__).parent / "supply" / "ingress" / "traefik.yaml"
 READY_TIMEOUT = 240.0
+BRING_BACK_TIMEOUT = 150  # seconds for an API server whose parts are all there; 10 to 15 are usual
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,15 @@ def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | 
         _check_memory(run, engine)
         _write_marker(run, complete=exists)
         run.say("starting the cluster" if not exists else "bringing the cluster back")
-        _start(run, engine, tools["minikube"], parts)
+        try:
+            _start(run, engine, tools["minikube"], parts, exists)
+        except Failure:
+            if not exists:
+                raise
+            # Seen once after a kill: a kubelet that started no API server. Twice the same is no accident.
+            run.say("it did not come back: once more, from a stopped node")
+            run.shell.run(engine.client, "stop", "--time", "30", wanted.profile, timeout=90, check=False)
+            _start(run, engine, tools["minikube"], parts, exists)
         _write_marker(run, complete=True)
     address = _address(run, engine)
     return Cluster(wanted.profile, run.settings.context, address, wanted.ingress_port, created=not exists)
@@ -179,13 +189,13 @@ def _holder(run: Run, port: int) -> str:
     return ""
 
 
-def _start(run: Run, engine: Engine, minikube: Found, parts: NodeParts | None) -> None:
+def _start(run: Run, engine: Engine, minikube: Found, parts: NodeParts | None, exists: bool) -> None:
     wanted = run.settings.cluster
     argv: list[str | Path] = [
         minikube.path, "start", "-p", wanted.profile, "--driver=docker", "--container-runtime=containerd",
         f"--kubernetes-version={wanted.kubernetes_version}", f"--memory={wanted.memory}", f"--cpus={wanted.cpus}",
         f"--ports=127.0.0.1:{wanted.ingress_port}:80", "--keep-context", "--interactive=false", "--output=json",
-        *(["--force"] if os.geteuid() == 0 else []),
+        *(["--force"] if os.geteuid() == 0 else []), *([f"--wait-timeout={BRING_BACK_TIMEOUT}s"] if exists else []),
     ]  # fmt: skip
     if parts:
         argv += [f"--base-image={parts.base_image}", "--preload=false", "--cni=bridge", "--install-addons=false"]
@@ -220,14 +230,24 @@ def _start_failure(run: Run, engine: Engine, result: Result) -> Exception:
     words = "\n".join(error.get("message", "").strip() for error in errors) or result.tail(10)
     advice = next((error["advice"] for error in errors if error.get("advice")), "")
     name = next((error["name"] for error in errors if error.get("name")), "")
-    node_log = run.shell.run(engine.client, "logs", "--tail", "5", run.settings.cluster.profile, check=False).tail(5)
+    node_log = _node_words(run, engine)
     return failure(
         "CLUSTER-START-FAILED",
         f"minikube profile {run.settings.cluster.profile}",
         f"minikube could not start the cluster{f' ({name})' if name else ''}",
-        "\n".join(words.splitlines()[-15:]) + (f"\nthe node's last words: {node_log}" if node_log else ""),
+        "\n".join(words.splitlines()[-15:]) + (f"\nthe node's own words:\n{node_log}" if node_log else ""),
         advice or "run the command again; `invoke destroy` and `invoke deploy` start afresh",
     )
+
+
+def _node_words(run: Run, engine: Engine) -> str:
+    """What kubelet and containerd last called an error, or how the node's own start ended."""
+    profile = run.settings.cluster.profile
+    journal = ("exec", profile, "journalctl", "--no-pager", "--output=cat", "--lines=300", "-u", "kubelet", "-u", "containerd")
+    said = run.shell.run(engine.client, *journal, check=False).stdout.splitlines()
+    errors = [line for line in said if re.match(r"[EF]\d{4} ", line) or re.search(r"level=(error|fatal)|Failed to start", line)]
+    words = list(dict.fromkeys(re.sub(r"^[EF]\d{4} \S+\s+\d+ ", "", line)[:300] for line in errors))[-6:]
+    return "\n".join(words) or run.shell.run(engine.client, "logs", "--tail", "5", profile, check=False).tail(5)
 
 
 def _address(run: Run, engine: Engine) -> str:

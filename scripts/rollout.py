@@ -181,7 +181,9 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                     "mend what the log names and run `invoke deploy` again: a migration that failed has changed nothing",
                 )
             ]
-        if reason == "CrashLoopBackOff" or (status["restartCount"] >= RESTARTS and not status["ready"]):
+        # A container that ended with its node (reason Unknown) has done nothing wrong, however often that was.
+        repeats = reason == "CrashLoopBackOff" or (status["restartCount"] >= RESTARTS and not status["ready"])
+        if repeats and ended.get("reason") != "Unknown":
             code = ended.get("message", "").strip()[:300] or f"exit status {ended.get('exitCode', '?')}"
             return [
                 Finding(

@@ -36,6 +36,11 @@ def test_the_reason_of_a_crash_comes_from_its_log():
     assert "ImportError: no module named x" in found.summary
 
 
+@pytest.mark.parametrize("waiting", [None, {"reason": "CrashLoopBackOff"}])
+def test_a_container_that_ended_with_its_node_is_given_time(waiting):
+    assert findings([pod(waiting=waiting, ended={"reason": "Unknown", "exitCode": 255}, restarts=5)], 0.0, {}) == []
+
+
 def test_a_state_that_may_pass_is_given_time():
     pending = pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient cpu"}])
     assert findings([pending], 1.0, {}) == []
