@@ -36,9 +36,16 @@ def test_the_reason_of_a_crash_comes_from_its_log():
     assert "ImportError: no module named x" in found.summary
 
 
-@pytest.mark.parametrize("waiting", [None, {"reason": "CrashLoopBackOff"}])
-def test_a_container_that_ended_with_its_node_is_given_time(waiting):
-    assert findings([pod(waiting=waiting, ended={"reason": "Unknown", "exitCode": 255}, restarts=5)], 0.0, {}) == []
+@pytest.mark.parametrize(
+    ("waiting", "ended"),
+    [
+        (None, {"reason": "Unknown", "exitCode": 255}),
+        ({"reason": "CrashLoopBackOff"}, {"reason": "Unknown", "exitCode": 255}),
+        (None, {"reason": "Error", "exitCode": 137}),
+    ],
+)
+def test_a_container_that_was_ended_from_outside_is_given_time(waiting, ended):
+    assert findings([pod(waiting=waiting, ended=ended, restarts=5)], 0.0, {}) == []
 
 
 def test_a_state_that_may_pass_is_given_time():
