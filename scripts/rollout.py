@@ -18,7 +18,7 @@ EVENTS = ("Event",)  # of use only when something is wrong, and often more than 
 PATIENCE = 45.0  # seconds for a state that may pass by itself: pending, not ready
 MIGRATION = "migrate"  # the chart's container that brings the tables up to date
 RESTARTS = 2  # a first restart may be bad luck
-ENDED_FROM_OUTSIDE = (137, 143, 255)  # SIGKILL, SIGTERM, and containerd's word for a container that went with its node
+NO_FAULT = (0, 137, 143, 255)  # done, SIGKILL, SIGTERM, and containerd's word for a container that went with its node
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,9 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                     "mend what the log names and run `invoke deploy` again: a migration that failed has changed nothing",
                 )
             ]
-        # What was ended from outside (with its node, by a signal) has done nothing wrong, however often that was.
-        by_itself = ended.get("exitCode") not in ENDED_FROM_OUTSIDE
-        if reason == "CrashLoopBackOff" and ended.get("reason") != "Unknown" or (status["restartCount"] >= RESTARTS and not status["ready"] and by_itself):
+        # What was ended from outside (with its node, by a signal), or a migration that runs again, has done nothing wrong, however often that was.
+        failing = status["restartCount"] >= RESTARTS and not status["ready"] and ended.get("exitCode") not in NO_FAULT
+        if failing or (reason == "CrashLoopBackOff" and ended.get("reason") != "Unknown"):
             code = ended.get("message", "").strip()[:300] or f"exit status {ended.get('exitCode', '?')}"
             return [
                 Finding(
