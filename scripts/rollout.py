@@ -183,7 +183,7 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                 )
             ]
         # What was ended from outside (with its node, by a signal), or a migration that runs again, has done nothing wrong, however often that was.
-        failing = status["restartCount"] >= RESTARTS and not status["ready"] and ended.get("exitCode") not in NO_FAULT
+        failing = status["restartCount"] >= RESTARTS and not status["ready"] and ended.get("exitCode", 0) not in NO_FAULT
         if failing or (reason == "CrashLoopBackOff" and ended.get("reason") != "Unknown"):
             code = ended.get("message", "").strip()[:300] or f"exit status {ended.get('exitCode', '?')}"
             return [

@@ -43,6 +43,7 @@ def test_the_reason_of_a_crash_comes_from_its_log():
         ({"reason": "CrashLoopBackOff"}, {"reason": "Unknown", "exitCode": 255}),
         (None, {"reason": "Error", "exitCode": 137}),
         (None, {"reason": "Completed", "exitCode": 0}),
+        ({"reason": "PodInitializing"}, None),
     ],
 )
 def test_a_container_that_was_ended_from_outside_is_given_time(waiting, ended):
