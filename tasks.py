@@ -16,9 +16,11 @@ from invoke.exceptions import Exit
 from scripts import commands, console
 from scripts.console import Session
 
+APP = "folder of your Phase III app, taken as it is; default: phase4.app.path"
 
-def _session(c: Context, json: bool = False, yes: bool = False, dry: bool = False) -> Session:
-    return console.open_session(c.config.phase4, as_json=json, yes=yes, stop=Exit, dry=dry)
+
+def _session(c: Context, json: bool = False, yes: bool = False, dry: bool = False, app: str = "") -> Session:
+    return console.open_session(c.config.phase4, as_json=json, yes=yes, stop=Exit, dry=dry, app=app)
 
 
 @task
@@ -56,80 +58,80 @@ def cluster_facts(c, json=False):
         commands.show_facts(session, session.run("cluster-facts"))
 
 
-@task
-def survey(c, json=False):
-    """What the app is made of, and which database it wants, with the lines that say so."""
-    with _session(c, json) as session:
-        commands.show_survey(session, session.run("survey"))
+@task(help={"app": APP, "report": "folder for survey.json"})
+def survey(c, app="", json=False, report="artifacts"):
+    """What the app is made of, and which database it wants, with the lines that say so. Nothing of it is run."""
+    with _session(c, json, app=app) as session:
+        commands.show_survey(session, session.execute("survey"), report)
 
 
-@task
-def build_images(c, json=False, yes=False):
+@task(help={"app": APP})
+def build_images(c, app="", json=False, yes=False):
     """Build the images of frontend and backend, and try each alone."""
-    with _session(c, json, yes) as session:
+    with _session(c, json, yes, app=app) as session:
         session.run("build-images")
 
 
-@task
-def load_images(c, json=False, yes=False):
+@task(help={"app": APP})
+def load_images(c, app="", json=False, yes=False):
     """Bring the images into the node, and compare their IDs with ours."""
-    with _session(c, json, yes) as session:
+    with _session(c, json, yes, app=app) as session:
         session.run("load-images")
 
 
-@task
-def validate(c, json=False, yes=False):
+@task(help={"app": APP})
+def validate(c, app="", json=False, yes=False):
     """Lint and render the chart, and have the cluster try its objects."""
-    with _session(c, json, yes) as session:
+    with _session(c, json, yes, app=app) as session:
         session.run("validate")
 
 
-@task
-def install(c, json=False, yes=False):
+@task(help={"app": APP})
+def install(c, app="", json=False, yes=False):
     """Install or upgrade the Helm release, its secrets made or kept."""
-    with _session(c, json, yes) as session:
+    with _session(c, json, yes, app=app) as session:
         session.run("install")
 
 
-@task
-def monitor(c, json=False, yes=False):
+@task(help={"app": APP})
+def monitor(c, app="", json=False, yes=False):
     """Wait until every pod is ready and every service has endpoints; say which pod is not, and why."""
-    with _session(c, json, yes) as session:
+    with _session(c, json, yes, app=app) as session:
         session.run("monitor")
 
 
-@task
-def dns(c, json=False, yes=False):
+@task(help={"app": APP})
+def dns(c, app="", json=False, yes=False):
     """Make the host name lead to the app: the hosts entry, asked for first."""
-    with _session(c, json, yes) as session:
+    with _session(c, json, yes, app=app) as session:
         commands.show_access(session, session.run("dns"))
 
 
-@task
-def smoke(c, json=False, yes=False):
+@task(help={"app": APP})
+def smoke(c, app="", json=False, yes=False):
     """Ask the app through its ingress: the page and the API."""
-    with _session(c, json, yes) as session:
+    with _session(c, json, yes, app=app) as session:
         session.run("smoke")
 
 
-@task(default=True, help={"dry_run": "only tell what would be done, command by command"})
-def deploy(c, json=False, yes=False, dry_run=False):
+@task(default=True, help={"app": APP, "dry_run": "only tell what would be done, command by command"})
+def deploy(c, app="", json=False, yes=False, dry_run=False):
     """All of it: cluster, images, release, access, proof."""
     steps = (
         "check", "aiops", "cluster-up", "cluster-facts", "survey", "build-images", "load-images",
-        "validate", "install", "monitor", "dns", "smoke",
+        "validate", "install", "monitor", "dns", "smoke", "app-check",
     )  # fmt: skip
-    with _session(c, json, yes, dry_run) as session:
+    with _session(c, json, yes, dry_run, app) as session:
         if dry_run:
             session.rehearse(*steps)
         else:
             commands.show_deployed(session, session.run(*steps))
 
 
-@task(help={"component": "backend or frontend; both when left out"})
-def dev(c, component="", yes=False):
+@task(help={"app": APP, "component": "backend or frontend; both when left out"})
+def dev(c, app="", component="", yes=False):
     """Deploy, then bring every edit into running containers, with their logs; Ctrl-C goes back to what was deployed."""
-    with _session(c, yes=yes) as session:
+    with _session(c, yes=yes, app=app) as session:
         commands.develop(session, component)
 
 
@@ -149,14 +151,15 @@ def diagnose(c, json=False):
 
 @task(
     help={
+        "app": APP,
         "restart": "also delete the pod that keeps the data, and see whether it comes back",
         "report": "folder for verify.html, .xml, .json",
         "phr": "also keep the run as a record in history/phr",
     }
 )
-def verify(c, json=False, restart=False, report="artifacts", phr=False):
+def verify(c, app="", json=False, restart=False, report="artifacts", phr=False):
     """Every acceptance line of the plan, each with its evidence; a table, an HTML page, JUnit."""
-    with _session(c, json) as session:
+    with _session(c, json, app=app) as session:
         commands.verify_release(session, restart, report, phr)
 
 

@@ -192,7 +192,7 @@ def _capacity(look: Look) -> str:
 
 
 def _structure(look: Look) -> str:
-    return f"frontend {look.app.frontend}, backend {look.app.backend} ({look.app.module})"
+    return f"frontend {look.app.frontend_folder}, backend {look.app.backend_folder} ({look.app.backend.module})"
 
 
 def _database_decision(look: Look) -> str:
@@ -522,7 +522,9 @@ def _troubles(look: Look) -> str:
 
 def _build_needs(look: Look) -> str:
     text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("frontend.Dockerfile", "backend.Dockerfile"))
-    return f"bases {', '.join(re.findall(r'^ARG [A-Z]+_IMAGE=(.+)$', text, re.MULTILINE))}; Next.js {look.app.next_version} ({look.app.output})"
+    return (
+        f"bases {', '.join(re.findall(r'^ARG [A-Z]+_IMAGE=(.+)$', text, re.MULTILINE))}; Next.js {look.app.frontend.next_version} ({look.app.frontend.output})"
+    )
 
 
 #: Every acceptance line of the plan: its task, its words, and what looks.
@@ -538,7 +540,7 @@ LINES: tuple[tuple[str, str, Callable[[Look], str]], ...] = (
     ("1.4", "Resource limits documented", _capacity),
     ("2.1", "Phase III structure documented", _structure),
     ("2.1", "Docker build requirements identified", _build_needs),
-    ("2.1", "Existing Dockerfiles reported", lambda look: ", ".join(look.app.dockerfiles) or "none of its own"),
+    ("2.1", "Existing Dockerfiles reported", lambda look: ", ".join(look.app.containers) or "none of its own"),
     ("2.1", "Backend port is 8001", _port("backend", 8001)),
     ("2.1.a", "Database architecture understood and decided", _database_decision),
     ("2.1.a", "ADR of the decision", _file("history/adr/0005-database.md")),

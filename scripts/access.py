@@ -40,10 +40,10 @@ class Check:
     seconds: float
 
 
-def configure(run: Run, cluster: Cluster) -> Access:
-    """Make the host name lead to the cluster, asking before the hosts file is written. Raises HOSTS-ENTRY."""
+def configure(run: Run, cluster: Cluster, asked: str) -> Access:
+    """Make the host name lead to the cluster, asking before the hosts file is written. asked: a path of the API. Raises HOSTS-ENTRY."""
     host = run.settings.release.host
-    address = cluster.address if _serves(cluster.address, 80, host) else "127.0.0.1"
+    address = cluster.address if _serves(cluster.address, 80, host, asked) else "127.0.0.1"
     port = 80 if address == cluster.address else cluster.ingress_port
     url = f"http://{host}" + ("" if port == 80 else f":{port}")
     windows = f"on Windows, in C:\\Windows\\System32\\drivers\\etc\\hosts as administrator: 127.0.0.1 {host}   then http://{host}:{cluster.ingress_port}/"
@@ -104,31 +104,31 @@ def resolve(host: str) -> str:
         return ""
 
 
-def _serves(address: str, port: int, host: str) -> bool:
+def _serves(address: str, port: int, host: str, asked: str) -> bool:
     """The app itself answers there. An accepted connection proves nothing on a network that accepts any."""
     if platform.system() == "Darwin":
         return False  # containers have no address of their own there
     try:
-        answer = requests.get(f"http://{address}:{port}/api/health", headers={"Host": host}, timeout=2, proxies={"http": ""})
+        answer = requests.get(f"http://{address}:{port}{asked}", headers={"Host": host}, timeout=2, proxies={"http": ""})
     except requests.RequestException:
         return False
     return answer.status_code == 200 and "json" in answer.headers.get("content-type", "")
 
 
-def smoke(run: Run, access: Access, health_path: str) -> tuple[Check, ...]:
-    """Ask the app through the ingress, as a browser would. Raises INGRESS-UNREACHABLE or SMOKE-FAILED, by the hop that failed."""
+def smoke(run: Run, access: Access, asked: str) -> tuple[Check, ...]:
+    """Ask the app through the ingress, as a browser would: the page, and `asked`, a path of the API. Raises INGRESS-UNREACHABLE or SMOKE-FAILED, by the hop that failed."""
     host, port = run.settings.release.host, run.settings.cluster.ingress_port
     base = f"http://127.0.0.1:{port}"
     # The host name is sent as a header: this must work whether or not the name resolves.
-    targets = [(f"{base}/", host), (f"{base}/api{health_path}", host), (f"{base}/", run.settings.local_host)]
+    targets = [(base, "/", host), (base, asked, host), (base, "/", run.settings.local_host)]
     if access.host_url:
-        targets += [(f"{access.host_url}/", host), (f"{access.host_url}/api{health_path}", host)]
+        targets += [(access.host_url, "/", host), (access.host_url, asked, host)]
     done: list[Check] = []
-    for url, name in targets:
+    for origin, path, name in targets:
         problem: list[Finding] = []
 
-        def works(url: str = url, name: str = name, problem: list[Finding] = problem) -> bool:
-            problem[:] = [finding for finding in [_ask(url, name, done)] if finding]
+        def works(url: str = origin + path, name: str = name, wanted: str = "html" if path == "/" else "json", problem: list[Finding] = problem) -> bool:
+            problem[:] = [finding for finding in [_ask(url, name, wanted, done)] if finding]
             return not problem
 
         if not run.shell.until(works, SMOKE_TIMEOUT):
@@ -136,10 +136,10 @@ def smoke(run: Run, access: Access, health_path: str) -> tuple[Check, ...]:
     return tuple(done)
 
 
-def _ask(url: str, host: str, done: list[Check]) -> Finding | None:
-    """One request; what is wrong with its answer, or None after adding it to `done`."""
+def _ask(url: str, host: str, wanted: str, done: list[Check]) -> Finding | None:
+    """One request; what is wrong with its answer, or None after adding it to `done`. A page may lead elsewhere, to a login."""
     try:
-        answer = requests.get(url, headers={"Host": host}, timeout=REQUEST_TIMEOUT, proxies={"http": ""})
+        answer = requests.get(url, headers={"Host": host}, timeout=REQUEST_TIMEOUT, proxies={"http": ""}, allow_redirects=False)
     except requests.RequestException as error:
         return Finding(
             "INGRESS-UNREACHABLE", url, f"nothing answers at {url}", str(error)[:200], "`invoke status`; `invoke cluster-up` brings a stopped cluster back"
@@ -150,7 +150,8 @@ def _ask(url: str, host: str, done: list[Check]) -> Finding | None:
         503: "the service has no ready pod",
         504: "the pod does not answer in time",
     }
-    if answer.status_code != 200:
+    leads_on = wanted == "html" and answer.is_redirect
+    if answer.status_code != 200 and not leads_on:
         return Finding(
             "SMOKE-FAILED",
             url,
@@ -158,8 +159,7 @@ def _ask(url: str, host: str, done: list[Check]) -> Finding | None:
             answer.text[:300],
             "`invoke monitor` says what is wrong with the pods",
         )
-    wanted = "json" if "/api/" in url else "html"
-    if wanted not in answer.headers.get("content-type", ""):
+    if wanted not in answer.headers.get("content-type", "") and not leads_on:
         return Finding(
             "SMOKE-FAILED",
             url,

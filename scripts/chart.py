@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any
 
 import yaml
 
+from scripts import fit
 from scripts.cluster import Facts, kubectl
 from scripts.findings import failure
+from scripts.fit import Environment
 from scripts.images import Plans
 from scripts.run import Run
 from scripts.settings import ROOT
@@ -22,7 +23,10 @@ from scripts.survey import Survey
 
 CHART = ROOT / "helm-chart"
 CONTROLLERS = ("traefik", "nginx", "haproxy")
-PUBLIC_SETTINGS = ("OPENAI_BASE_URL", "OPENAI_MODEL")
+NODE_RESOURCES = {  # Next's server: the plan's figures are those of nginx alone
+    "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "16Mi"},
+    "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "512Mi"},
+}
 
 
 @dataclass(frozen=True)
@@ -39,30 +43,61 @@ def secret_name(run: Run) -> str:
     return f"{run.settings.release.name}-credentials"
 
 
-def values(run: Run, app: Survey, images: Plans, facts: Facts, postgres: str) -> dict[str, Any]:
+def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Facts, postgres: str) -> dict[str, Any]:
     """The values that this app on this cluster needs. postgres: reference of PostgreSQL's image."""
     controller = next((name for name in CONTROLLERS if name in facts.ingress_controller), CONTROLLERS[0])
-    named = {name: os.environ[name] for name in PUBLIC_SETTINGS if os.environ.get(name)}
+    secret, folder = secret_name(run), fit.name(app)
+    own = {one.name for one in app.backend.variables}
+    unread = {name: None for name in _defaults()["backend"]["config"] if name not in own and name != "NEXT_PUBLIC_API_URL"}
+    server = app.frontend.served == "server"
+    database = {name: "DATABASE_URL" for name in given.database if name != "DATABASE_URL"}
     made: dict[str, Any] = {
-        "frontend": {"image": _image(images.frontend.reference)},
+        "frontend": {
+            "image": _image(images.frontend.reference),
+            "server": server,
+            **({"resources": NODE_RESOURCES} if server else {}),
+            "extraEnv": [
+                *({"name": name, "value": value} for name, value in sorted(given.frontend_plain.items())),
+                *_from_secret(secret, {**dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL), **{name: name for name in given.frontend_secrets}}),
+            ],
+        },
         "backend": {
             "image": _image(images.backend.reference),
-            "healthPath": app.health_path or "/health",
-            "readyPath": app.ready_path,
-            "config": named,
+            "healthPath": app.backend.health_path,
+            "readyPath": app.backend.ready_path,
+            "config": {**unread, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)},
+            "extraEnv": _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}}),
         },
-        "migrations": {"command": list(app.migrations)},
+        "migrations": {"command": _migrations(app)},
         "database": {"kind": app.database},
-        "postgres": {"image": _image(postgres)},
-        "existingSecret": secret_name(run),
+        "postgres": {"image": _image(postgres), "folder": folder or "pgdata", "tls": bool(app.decision.tls)},
+        "storage": {"files": app.keeps_files, "folder": folder},
+        "existingSecret": secret,
         "ingress": {
             "className": facts.ingress_class,
             "controller": controller,
             "host": run.settings.release.host,
             "extraHosts": [run.settings.local_host],
+            "apiPath": fit.api_path(app),
+            "backendPaths": list(fit.backend_paths(app)),
         },
     }
     return made
+
+
+def _defaults() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    return read
+
+
+def _from_secret(secret: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Environment variables that have their values from keys of the Secret, where it has them."""
+    return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}}} for name, key in sorted(keys.items())]
+
+
+def _migrations(app: Survey) -> list[str]:
+    command, folder = list(app.backend.migrations), app.backend.migrations_folder
+    return ["sh", "-c", f"cd {folder} && exec {' '.join(command)}"] if command and folder else command
 
 
 def _image(reference: str) -> dict[str, str]:

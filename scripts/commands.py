@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from scripts import acceptance, access, aiops, cluster, database, dev, diagnose, health, pipeline, records, release, report, rollout, support, survey
+from scripts import acceptance, access, aiops, cluster, database, describe, dev, diagnose, health, pipeline, records, release, report, rollout, support, survey
 from scripts.console import Session
 from scripts.deployment import STAGES
 from scripts.findings import Failure, failure
@@ -40,19 +40,16 @@ def show_facts(session: Session, outcome: Outcome) -> None:
     session.progress.table("Cluster", ("what", "is"), rows)
 
 
-def show_survey(session: Session, outcome: Outcome) -> None:
+def show_survey(session: Session, outcome: Outcome, report_folder: str) -> None:
     """The survey with its evidence."""
     found = outcome.results["survey"]
     rows = [
-        ("frontend", f"{found.frontend}: Next.js {found.next_version}, {found.output}"),
-        ("backend", f"{found.backend}: {found.module}, health at {found.health_path or 'no path'}"),
-        ("database", found.database),
-        ("environment", ", ".join(found.environment)),
-        ("Dockerfiles of its own", ", ".join(found.dockerfiles) or "none"),
+        *describe.rows(found),
         *(("evidence", f"{one.place}  {one.line}") for one in dict.fromkeys(found.evidence)),
         *(("warning", one.summary) for one in found.warnings),
     ]
     session.progress.table(str(found.root), ("what", "is"), rows)
+    session.progress.note(f"Wrote {describe.write(found, Path(report_folder))}")
 
 
 def show_access(session: Session, outcome: Outcome) -> None:
@@ -281,7 +278,7 @@ def restore_database(session: Session, path: str) -> None:
     if not session.context.confirm(f"replace every account and todo of {session.context.settings.release.name} by those in {source}"):
         session.progress.note("Nothing was changed.")
         return
-    database.restore(session.context, found, source, survey.survey(session.context).migrations)
+    database.restore(session.context, found, source, survey.survey(session.context).backend.migrations)
     session.progress.note(f"Restored from {source}.")
 
 

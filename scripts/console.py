@@ -60,16 +60,19 @@ class Session:
 
 
 @contextlib.contextmanager
-def open_session(values: Mapping[str, Any], as_json: bool, yes: bool, stop: Callable[..., BaseException], dry: bool = False) -> Iterator[Session]:
-    """Give a task its session; `stop(message, code)` makes the exception that ends the program with a code."""
+def open_session(
+    values: Mapping[str, Any], as_json: bool, yes: bool, stop: Callable[..., BaseException], dry: bool = False, app: str = ""
+) -> Iterator[Session]:
+    """Give a task its session; `stop(message, code)` makes the exception that ends the program with a code. app: the app's folder."""
     progress = Progress("json" if as_json else None)
     shell = Shell(dry=dry)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        settings = Settings.load(values)
+        settings = Settings.load(values, app)
         shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         shell.path = (settings.cache / "bin",)
-        yield Session(Run(settings, shell, progress.note, _confirm(progress, shell, yes or settings.assume_yes)), progress)
+        unattended = yes or settings.assume_yes
+        yield Session(Run(settings, shell, progress.note, _confirm(progress, shell, unattended), _ask(progress, shell, unattended)), progress)
     except Failure as error:
         progress.findings(error.findings)
         _say_transcript(progress, shell)
@@ -101,6 +104,15 @@ def _confirm(progress: Progress, shell: Shell, yes: bool) -> Callable[[str], boo
         return progress.asks(what, shell.wait)
 
     return confirm
+
+
+def _ask(progress: Progress, shell: Shell, unattended: bool) -> Callable[[str, bool], str]:
+    def ask(what: str, secret: bool) -> str:
+        if unattended or shell.dry or not sys.stdin.isatty() or progress.mode == "json":
+            return ""
+        return progress.asks_for(what, secret)
+
+    return ask
 
 
 def _unexpected(error: BaseException, shell: Shell) -> Finding:

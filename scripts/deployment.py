@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts import access, aiops, buildkit, chart, cluster, images, preflight, release, survey, transport
+from scripts import access, aiops, app_check, buildkit, chart, cluster, environment, fit, images, preflight, release, resolve, survey, transport
 from scripts.pipeline import Stage
 from scripts.run import Run
 from scripts.supply import bases, engine, node, tools
 
 Results = Mapping[str, Any]
-BASE_IMAGES = ("python", "node", "nginx", "postgres")
+BASE_IMAGES = ("node", "nginx", "postgres")
+
+UPSTREAM_PYTHONS = ("3.13", "3.12", "3.11")
+DEBIAN_PYTHONS = ("3.13", "3.11")  # of Debian's present and previous release
 
 
 def _tools(run: Run, upstream: bool) -> dict[str, tools.Found]:
@@ -22,21 +25,35 @@ def _found(results: Results) -> dict[str, tools.Found]:
     return {**results["tools"], "minikube": results["minikube"]}
 
 
+def _python(results: Results) -> str:
+    return str(results["base-images"][images.PYTHON_BASES[results["requirements"].python]])
+
+
 def _load(run: Run, results: Results) -> transport.Loaded:
     postgres = results["base-images"]["postgres"]
     wanted = dict(results["build-images"].references)
     if results["survey"].database == "postgres":
         wanted[postgres] = buildkit.image_id(run, results["engine"], postgres)
-    return transport.load_images(run, results["engine"], results["minikube"], wanted, results["base-images"]["python"])
+    return transport.load_images(run, results["engine"], results["minikube"], wanted, _python(results))
+
+
+def _asked(app: survey.Survey) -> str:
+    """The path at which the app's API is asked whether it is there, through the ingress."""
+    return fit.api_path(app) + (app.backend.health_path or "/openapi.json")
+
+
+def _environment_summary(found: environment.Given) -> str:
+    made = [name for name, how in {**found.environment.secrets, **found.environment.frontend_secrets}.items() if how == "generate"]
+    return f"{len(found.environment.plain)} values, {len(found.secrets)} secrets given, {len(made)} of its own"
 
 
 def _load_source(run: Run, results: Results) -> transport.Loaded:
-    return transport.load_images(run, results["engine"], results["minikube"], results["build-source"], results["base-images"]["python"])
+    return transport.load_images(run, results["engine"], results["minikube"], results["build-source"], _python(results))
 
 
 def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
-    values = chart.values(run, results["survey"], results["plan-images"], results["cluster-facts"], postgres)
+    values = chart.values(run, results["survey"], results["environment"].environment, results["plan-images"], results["cluster-facts"], postgres)
     key = chart.key(run, values)
     deployed = results["deployed"]
     if deployed.manifest and deployed.entry["description"].startswith(f"{key}-"):
@@ -74,18 +91,25 @@ STAGES = {
             "survey",
             ("check",),
             lambda run, _: survey.survey(run),
-            lambda found: f"Next.js {found.next_version} ({found.output}), {found.module}, database: {found.database}",
+            lambda found: f"Next.js {found.frontend.next_version} ({found.frontend.output}), {found.backend.module}, database: {found.database}",
+        ),
+        Stage("environment", ("survey",), lambda run, done: environment.gather(run, done["survey"]), lambda found: _environment_summary(found)),
+        Stage(
+            "requirements",
+            ("survey", "upstream"),
+            lambda run, done: resolve.resolve(run, done["survey"], UPSTREAM_PYTHONS if done["upstream"] else DEBIAN_PYTHONS),
+            lambda found: f"{len(found.requirements.split())} packages on Python {found.python}",
         ),
         Stage(
             "base-images",
-            ("engine", "upstream"),
-            lambda run, done: bases.ensure(run, done["engine"], BASE_IMAGES, done["upstream"]),
+            ("engine", "upstream", "requirements"),
+            lambda run, done: bases.ensure(run, done["engine"], (images.PYTHON_BASES[done["requirements"].python], *BASE_IMAGES), done["upstream"]),
             lambda found: ", ".join(found.values()),
         ),
         Stage(
             "plan-images",
-            ("survey", "base-images"),
-            lambda run, done: images.plan(run, done["engine"], done["survey"], done["base-images"]),
+            ("survey", "base-images", "requirements"),
+            lambda run, done: images.plan(run, done["engine"], done["survey"], done["base-images"], done["requirements"], not done["upstream"]),
             lambda found: f"{found.frontend.reference}, {found.backend.reference}",
         ),
         Stage(
@@ -123,14 +147,16 @@ STAGES = {
         Stage("load-source", ("build-source", "cluster-up", "load-images"), lambda run, done: _load_source(run, done)),
         Stage(
             "validate",
-            ("cluster-facts", "plan-images", "deployed"),
+            ("cluster-facts", "plan-images", "deployed", "environment"),
             _validate,
             lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged",
         ),
         Stage(
             "install",
             ("deployed", "validate", "load-images"),
-            lambda run, done: release.install(run, _found(done), done["deployed"], done["validate"], done["load-images"].images),
+            lambda run, done: release.install(
+                run, _found(done), done["deployed"], done["validate"], done["load-images"].images, release.secrets_of(done["survey"], done["environment"])
+            ),
             lambda found: f"revision {found.revision}{'' if found.changed else ', unchanged'}",
         ),
         Stage(
@@ -139,12 +165,23 @@ STAGES = {
             lambda run, done: release.monitor(run, _found(done), done["install"]),
             lambda found: f"{len(found.pods)} pods ready, {len(found.services)} services with endpoints",
         ),
-        Stage("dns", ("monitor",), lambda run, done: access.configure(run, done["cluster-up"]), lambda found: found.host_url or found.local_url),
+        Stage(
+            "dns",
+            ("monitor",),
+            lambda run, done: access.configure(run, done["cluster-up"], _asked(done["survey"])),
+            lambda found: found.host_url or found.local_url,
+        ),
         Stage(
             "smoke",
             ("dns",),
-            lambda run, done: access.smoke(run, done["dns"], done["survey"].health_path or "/health"),
+            lambda run, done: access.smoke(run, done["dns"], _asked(done["survey"])),
             lambda found: f"{len(found)} requests answered",
+        ),
+        Stage(
+            "app-check",
+            ("smoke",),
+            lambda run, done: app_check.check(run, _found(done), done["survey"]),
+            lambda found: f"{found.served} of {found.declared} routes of the code are served",
         ),
     )
 }

@@ -16,8 +16,9 @@ from pathlib import Path
 import pathspec
 import requests
 
-from scripts import buildkit
+from scripts import buildkit, fit
 from scripts.findings import failure
+from scripts.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.run import Run
 from scripts.settings import ROOT
 from scripts.supply.cache import digest
@@ -27,6 +28,7 @@ from scripts.survey import PORT, Survey
 FRONTEND = "todo-chatbot-frontend"
 BACKEND = "todo-chatbot-backend"
 TRIAL_TIMEOUT = 45.0
+PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class File:
 class Plan:
     """An image as it has to be. reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
 
-    port, path: where it must answer when it is tried alone.
+    port, path: where it must answer when it is tried alone. files: the context's own. added: those that are put beside them for the build, or in
+    their place. environment: what a container gets when it is tried alone.
     """
 
     name: str
@@ -54,6 +57,13 @@ class Plan:
     arguments: Mapping[str, str]
     port: int
     path: str
+    added: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def build_files(self) -> tuple[File, ...]:
+        """What the build gets."""
+        return _with(self.files, self.added)
 
 
 @dataclass(frozen=True)
@@ -72,29 +82,51 @@ class Images:
     built: tuple[str, ...]
 
 
-def plan(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str]) -> Plans:
-    """Name both images by what goes into them, and see whether the engine has them. Raises APP-INCOMPLETE."""
-    if app.output != "export":
-        raise failure(
-            "APP-INCOMPLETE",
-            str(app.frontend),
-            f"the frontend is built as Next's `{app.output}`; this version serves static exports only",
-            "next.config has no output: 'export'",
-            "set output: 'export' in next.config",
-        )
-    frontend = {"NODE_IMAGE": bases["node"], "NGINX_IMAGE": bases["nginx"]}
-    backend = {"PYTHON_IMAGE": bases["python"], "APP_MODULE": app.module}
+def plan(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str], resolved: Resolved, offline: bool) -> Plans:
+    """Name both images by what goes into them, and see whether the engine has them. offline: only package registries answer."""
+    backend = app.backend
+    wrapped = "phase4_asgi.py" in fit.backend_files(app, "")
+    fonts = bool(app.frontend.google_fonts) and offline
+    front = {
+        "NODE_IMAGE": bases["node"],
+        "NGINX_IMAGE": bases["nginx"],
+        "SERVED": app.frontend.served,
+        "ADDRESSES": " ".join(fit.addresses(app)),
+        "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
+        # Turbopack reads the file of font answers as data; webpack runs it.
+        "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
+        "FONTS": "/app/phase4-fonts.cjs" if fonts else "",
+        "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
+    }
+    back = {
+        "PYTHON_IMAGE": bases[PYTHON_BASES[resolved.python]],
+        "APP_MODULE": "phase4_asgi:app" if wrapped else backend.module,
+        "APP_TARGET": backend.module if wrapped else "",
+        "APP_FACTORY": "1" if backend.factory else "",
+        "HEALTH_PATH": backend.health_path,
+        "BUILD_PACKAGES": COMPILERS if resolved.compiles else "",
+        "RUN_PACKAGES": LIBRARIES if resolved.compiles else "",
+        "DATA_DIR": fit.data_folder(app),
+        "DATA_PATHS": " ".join(fit.data_paths(app)),
+    }
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(_plan, run, engine, FRONTEND, app.frontend, frontend, 80, "/")
-        second = pool.submit(_plan, run, engine, BACKEND, app.backend, backend, PORT, app.health_path or "/docs")
+        first = pool.submit(_plan, run, engine, FRONTEND, app.frontend_folder, front, 80, "/", fit.frontend_files(app, offline))
+        files = fit.backend_files(app, resolved.requirements)
+        second = pool.submit(_plan, run, engine, BACKEND, app.backend_folder, back, PORT, backend.health_path or "/docs", files)
         return Plans(first.result(), second.result())
 
 
-def _plan(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str) -> Plan:
+def _plan(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str, added: Mapping[str, bytes]) -> Plan:
+    """added: files put beside the context's own, or in their place."""
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
     files = context_files(dockerfile, context)
-    reference = f"{name}:{content_tag(run, engine, dockerfile, files, arguments)}"
-    return Plan(name, reference, buildkit.image_id(run, engine, reference), dockerfile, context, files, arguments, port, path)
+    reference = f"{name}:{content_tag(run, engine, dockerfile, _with(files, added), arguments)}"
+    return Plan(name, reference, buildkit.image_id(run, engine, reference), dockerfile, context, files, arguments, port, path, added)
+
+
+def _with(files: Iterable[File], added: Mapping[str, bytes]) -> tuple[File, ...]:
+    kept = [file for file in files if file.name not in added]
+    return tuple(sorted([*kept, *(File(name, False, content) for name, content in added.items())], key=lambda file: file.name))
 
 
 def build(run: Run, engine: Engine, plans: Plans) -> Images:
@@ -112,7 +144,7 @@ def build_source(run: Run, engine: Engine, plan: Plan) -> dict[str, str]:
     found = buildkit.image_id(run, engine, reference)
     if not found:
         run.say(f"building {reference.split(':')[0]}")
-        staged = stage(plan.files, _folder(run, plan))
+        staged = stage(plan.build_files, _folder(run, plan))
         found = buildkit.build(run, engine, plan.dockerfile, staged, reference, plan.arguments, target="source")
     return {reference: found}
 
@@ -125,7 +157,7 @@ def _build(run: Run, engine: Engine, plan: Plan) -> str:
     """Build one image. Only what runs gets the name that is deployed."""
     run.say(f"building {plan.name}")
     candidate = f"{plan.name}:candidate"
-    staged = _folder(run, plan) if run.shell.dry else stage(plan.files, _folder(run, plan))
+    staged = _folder(run, plan) if run.shell.dry else stage(plan.build_files, _folder(run, plan))
     found = buildkit.build(run, engine, plan.dockerfile, staged, candidate, plan.arguments)
     run.say(f"trying {plan.name} alone")
     try_alone(run, engine, candidate, plan.port, plan.path)

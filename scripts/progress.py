@@ -101,6 +101,18 @@ class Progress:
             if self._live:
                 self._live.start()
 
+    def asks_for(self, what: str, secret: bool) -> str:
+        """Ask the person for a value; what is secret is not shown."""
+        if self._live:
+            self._live.stop()
+        try:
+            return self.console.input(f"Please give {escape(what)}: ", password=secret).strip()
+        except EOFError:
+            return ""
+        finally:
+            if self._live:
+                self._live.start()
+
     def findings(self, found: tuple[Finding, ...]) -> None:
         """Say what is wrong: the sentence, the evidence, what to do, the code."""
         for finding in found:

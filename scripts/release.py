@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +14,21 @@ from urllib.parse import quote
 
 import yaml
 
-from scripts import changes, chart, dev, rollout
+from scripts import changes, chart, dev, fit, rollout
 from scripts.chart import Rendered
 from scripts.cluster import kubectl
+from scripts.environment import Given
 from scripts.findings import Failure, Finding, failure
 from scripts.run import Run
 from scripts.shell import Planned, Result
 from scripts.supply.tools import Found
+from scripts.survey import Survey
 
 INSTALL_TIMEOUT = 180.0
 CHART_NAME = "todo-chatbot"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, where the wheel has it: ten times as fast
 MOST_CHANGES = 20  # lines; more than a screen is not read
-GIVEN = ("OPENAI_API_KEY", "BETTER_AUTH_SECRET")
+USER = "todo"  # of the database, and its name
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,20 @@ class Revision:
 
 
 @dataclass(frozen=True)
+class Secrets:
+    """What the release's Secret must hold. given: by a person. generated, placeholders: names, made where nothing is there.
+
+    scheme: of our own database's address, empty without one. frontend_database: Next's server has it too.
+    """
+
+    given: Mapping[str, str] = field(repr=False)
+    generated: tuple[str, ...]
+    placeholders: tuple[str, ...]
+    scheme: str
+    frontend_database: bool
+
+
+@dataclass(frozen=True)
 class Deployed:
     """What is deployed. entry: helm's, of the newest revision, None without one. manifest: what that rendered, when it is deployed."""
 
@@ -70,7 +85,7 @@ def deployed(run: Run, tools: Mapping[str, Found]) -> Deployed:
     return Deployed(entry, manifest(run, tools) if entry and entry["status"] == "deployed" else ())
 
 
-def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Rendered, images: Mapping[str, str]) -> Release:
+def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Rendered, images: Mapping[str, str], secrets: Secrets) -> Release:
     """Install or upgrade the release; do nothing when chart, values and secrets are those of the deployed one, and it is well.
 
     before: what is deployed. images: what the nodes have, reference -> ID; a pod that runs something else under such a name is started anew.
@@ -98,7 +113,7 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
         run.say("a dev loop did not end well: going back to the deployed pods")
         dev.stop(run, tools)
         state = []
-    version = put_secrets(run, tools, with_database=rendered.values["database"]["kind"] == "postgres")
+    version = put_secrets(run, tools, secrets)
     description = f"{rendered.digest}-{version}"
     same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
     stale = rollout.stale(state, images) if same and not drifted else []
@@ -257,7 +272,20 @@ def _recover(run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]) -> 
     return latest(run, tools)
 
 
-def put_secrets(run: Run, tools: Mapping[str, Found], with_database: bool) -> str:
+def secrets_of(app: Survey, given: Given) -> Secrets:
+    """What the Secret must hold for this app."""
+    how = {**given.environment.frontend_secrets, **given.environment.secrets}
+    own = app.database == "postgres"
+    return Secrets(
+        given.secrets,
+        tuple(name for name, way in how.items() if way == "generate"),
+        tuple(name for name, way in how.items() if way == "placeholder"),
+        app.decision.scheme if own else "",
+        own and bool(given.environment.frontend_database),
+    )
+
+
+def put_secrets(run: Run, tools: Mapping[str, Found], wanted: Secrets) -> str:
     """Write the release's Secret: what exists is kept, what is given replaces it, what is missing is generated.
 
     Returns the Secret's resourceVersion. Raises DATABASE-PASSWORD-LOST.
@@ -266,10 +294,9 @@ def put_secrets(run: Run, tools: Mapping[str, Found], with_database: bool) -> st
     read = kubectl(run, tools, "-n", run.settings.release.namespace, "get", "secret", name, "--ignore-not-found", "-o", "json")
     existing = json.loads(read.stdout) if read.stdout.strip() else {}
     kept = {key: base64.b64decode(value).decode() for key, value in existing.get("data", {}).items()}
-    data = {**kept, **given_secrets(run)}
-    if with_database:
-        _check_database_password(run, tools, data)
-    data = complete_secrets(data, run.settings.release.name, with_database)
+    if wanted.scheme:
+        _check_database_password(run, tools, kept)
+    data = complete_secrets(kept, run.settings.release.name, wanted)
     run.shell.hide(*data.values())
     if data == kept:
         return str(existing["metadata"]["resourceVersion"])
@@ -285,23 +312,19 @@ def put_secrets(run: Run, tools: Mapping[str, Found], with_database: bool) -> st
     return kubectl(run, tools, "-n", run.settings.release.namespace, *arguments, stdin=json.dumps(manifest)).stdout.strip()
 
 
-def given_secrets(run: Run) -> dict[str, str]:
-    """Secrets that the person gives: in the environment, else in the env file."""
-    named = run.settings.app.env_file
-    path = Path(named).expanduser() if named else run.settings.app_path / ".env"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    pairs = [line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#")]
-    found = {key.strip(): value.strip().strip("'\"") for key, value in pairs}
-    found.update(os.environ)
-    return {name: found[name] for name in GIVEN if found.get(name)}
-
-
-def complete_secrets(data: Mapping[str, str], release: str, with_database: bool) -> dict[str, str]:
-    """`data` with what is missing generated. The database's address holds its password, so it is a secret too."""
-    full = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(48), **data}
-    if with_database:
+def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> dict[str, str]:
+    """What is kept, with what is given put in and what is missing generated. The database's address holds its password, so it is a secret too."""
+    full = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(48), **kept, **wanted.given}
+    for name in wanted.generated:
+        full.setdefault(name, secrets.token_urlsafe(48))
+    for name in wanted.placeholders:
+        full.setdefault(name, fit.PLACEHOLDER)
+    if wanted.scheme:
         full.setdefault("POSTGRES_PASSWORD", secrets.token_urlsafe(32))
-        full["DATABASE_URL"] = f"postgresql://todo:{quote(full['POSTGRES_PASSWORD'], safe='')}@{release}-postgres:5432/todo"
+        address = f"{USER}:{quote(full['POSTGRES_PASSWORD'], safe='')}@{release}-postgres:5432/{USER}"
+        full["DATABASE_URL"] = f"{wanted.scheme}://{address}"
+        if wanted.frontend_database:
+            full[fit.FRONTEND_DATABASE_URL] = f"postgresql://{address}"
     return full
 
 

@@ -172,7 +172,7 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
         known = _known_cause(name, log) if ended.get("exitCode") or not status["ready"] else None
         if known and (ended.get("exitCode") or status["name"] == MIGRATION):
             return [known]
-        if status["name"] == MIGRATION and ended.get("exitCode"):
+        if status["name"] == MIGRATION and ended.get("exitCode", 0) not in NO_FAULT:
             return [
                 Finding(
                     "MIGRATION-FAILED",

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scripts.findings import Failure, Finding
 
 ROOT = Path(__file__).resolve().parent.parent
+APPS = "  apps:  # what was answered about apps; written by `invoke`\n"
 
 
 def _dns_label(value: str) -> str:
@@ -47,8 +49,11 @@ class AppSettings(_Section):
     """Where the Phase III app is, and what to assume when its code does not tell."""
 
     path: str = ""
-    database: Literal["auto", "postgres", "file"] = "auto"
+    database: Literal["auto", "postgres", "file", "external"] = "auto"
+    module: str = ""
+    frontend: str = ""
     env_file: str = ""
+    environment: dict[str, str] = Field(default_factory=dict)
 
 
 class ClusterSettings(_Section):
@@ -98,11 +103,20 @@ class Settings(_Section):
     hosts_file: Literal["ask", "write", "skip"] = "ask"
 
     @classmethod
-    def load(cls, values: Mapping[str, Any]) -> Settings:
-        """Validate `values` (the merged `phase4` configuration). Raises Failure SETTINGS-INVALID, one finding a key."""
+    def load(cls, values: Mapping[str, Any], app: str = "") -> Settings:
+        """Validate `values` (the merged `phase4` configuration). app: the app's folder, before what they say.
+
+        `apps` among the values holds what was answered before, by the app's folder; what is set otherwise goes before it. Raises Failure
+        SETTINGS-INVALID, one finding a key.
+        """
+        given = _plain(values)
+        section = {**given.get("app", {}), **({"path": app} if app else {})}
+        answered = given.pop("apps", None) or {}
+        usual = AppSettings().model_dump()
+        known = {**usual, **answered.get(str(_app_path(str(section.get("path", "")))), {})}
+        given["app"] = {**known, **{name: value for name, value in section.items() if value != usual.get(name)}}
         try:
-            # Invoke's configuration objects have keys but are no mappings.
-            return cls.model_validate({name: dict(value) if hasattr(value, "keys") else value for name, value in dict(values).items()})
+            return cls.model_validate(given)
         except ValidationError as error:
             findings = [
                 Finding(
@@ -119,10 +133,7 @@ class Settings(_Section):
     @property
     def app_path(self) -> Path:
         """The app's folder: the one that is set, else a sibling `../phase3-chatbot`, else the reference app."""
-        if self.app.path:
-            return Path(self.app.path).expanduser().resolve()
-        sibling = ROOT.parent / "phase3-chatbot"
-        return sibling if sibling.is_dir() else ROOT / "phase3-chatbot"
+        return _app_path(self.app.path)
 
     @property
     def cache(self) -> Path:
@@ -145,3 +156,25 @@ class Settings(_Section):
     def local_host(self) -> str:
         """todo.local -> todo.localhost."""
         return self.release.host.split(".")[0] + ".localhost"
+
+
+def _app_path(path: str) -> Path:
+    if path:
+        return Path(path).expanduser().resolve()
+    sibling = ROOT.parent / "phase3-chatbot"
+    return sibling if sibling.is_dir() else ROOT / "phase3-chatbot"
+
+
+def _plain(values: Any) -> Any:
+    """Invoke's configuration objects have keys but are no mappings."""
+    return {name: _plain(values[name]) for name in values.keys()} if hasattr(values, "keys") else values  # noqa: SIM118 - no mapping
+
+
+def remember(app: Path, answers: Mapping[str, Any], file: Path = ROOT / "invoke.yaml") -> None:
+    """Keep answers about an app at the end of invoke.yaml, below `apps`: nobody is asked twice. No secrets: those are in the cluster's Secret."""
+    text = file.read_text(encoding="utf-8")
+    before, mark, _ = text.partition(APPS)
+    kept = (yaml.safe_load(text)["phase4"].get("apps") or {}) if mark else {}
+    kept[str(app)] = {**kept.get(str(app), {}), **answers}
+    lines = yaml.safe_dump(kept, sort_keys=True, allow_unicode=True).splitlines()
+    file.write_text(before.rstrip("\n") + "\n" + APPS + "".join(f"    {line}\n" for line in lines), encoding="utf-8")

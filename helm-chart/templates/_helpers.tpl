@@ -116,6 +116,16 @@ seccompProfile: {type: RuntimeDefault}
 {{ include "todo-chatbot.fullname" . }}-config
 {{- end -}}
 
+{{/* What a probe of the backend does: ask a path, or only connect where there is none. Call with the path. */}}
+{{- define "todo-chatbot.probe" -}}
+{{- if . }}httpGet: {path: {{ . }}, port: http}{{ else }}tcpSocket: {port: http}{{ end -}}
+{{- end -}}
+
+{{/* Whether the backend keeps files: its database, or others. */}}
+{{- define "todo-chatbot.keepsFiles" -}}
+{{- if or (eq .Values.database.kind "file") .Values.storage.files }}true{{ end -}}
+{{- end -}}
+
 {{/* Address of the readiness probe. */}}
 {{- define "todo-chatbot.readyPath" -}}
 {{ .Values.backend.readyPath | default .Values.backend.healthPath }}
@@ -129,7 +139,7 @@ seccompProfile: {type: RuntimeDefault}
 - name: OPENAI_API_KEY
   valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.secretKeys.openaiApiKey }}, optional: true}}
 {{- if eq .Values.database.kind "file" }}
-- {name: DATA_DIR, value: /data}
+- {name: DATA_DIR, value: {{ printf "/data/%s" .Values.storage.folder | trimSuffix "/" }}}
 {{- else }}
 - name: DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.secretKeys.databaseUrl }}}}

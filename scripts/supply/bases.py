@@ -22,7 +22,7 @@ from scripts.supply.cache import digest, locked, tree_digest
 from scripts.supply.engine import Engine, apt_install
 
 IMAGES = Path(__file__).parent / "images"
-SUITE = "trixie"
+SUITES = {"debian": "trixie", "debian-bookworm": "bookworm"}
 HUB = "registry-1.docker.io"
 PROBE_TIMEOUT = 5.0
 PULL_TIMEOUT = 900.0
@@ -40,7 +40,10 @@ class Base:
 
 BASES = {
     "debian": Base("debian:trixie-20251020-slim"),
+    "debian-bookworm": Base("debian:bookworm-20251020-slim"),
     "python": Base("python:3.13.9-slim-trixie", {"BASE": "debian"}),
+    "python-3.12": Base("python:3.12.12-slim-trixie"),
+    "python-3.11": Base("python:3.11.14-slim-bookworm", {"BASE": "debian-bookworm"}),
     "node": Base("node:22.20.0-trixie-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
     "nginx": Base("nginx:1.28.0", {"BASE": "debian"}),
     "postgres": Base("postgres:16.10-trixie", {"BASE": "debian", "NODE": "node"}, {"POSTGRES_PACKAGE": POSTGRES_PACKAGE}),
@@ -112,13 +115,14 @@ def stand_in(run: Run, engine: Engine, name: str, known: frozenset[str] = frozen
     """Return the reference of the stand-in, built when the engine does not have it. known: references that it surely has."""
     base = BASES[name]
     with locked(run.settings.cache / "locks" / f"stand-in-{name}"):
-        if name == "debian":
-            return _debian(run, engine, known)
+        if name in SUITES:
+            return _debian(run, engine, SUITES[name], known)
         parents = {argument: stand_in(run, engine, parent, known) for argument, parent in base.parents.items()}
         arguments = {**parents, **base.arguments}
-        key = digest(tree_digest(IMAGES / name), *(f"{one}={value}" for one, value in sorted(arguments.items())))
+        folder = IMAGES / name.partition("-")[0]  # of a family, one Dockerfile: the base decides the version
+        key = digest(tree_digest(folder), *(f"{one}={value}" for one, value in sorted(arguments.items())))
         reference = f"phase4/{name}:{key}"
-        return reference if reference in known else build_stand_in(run, engine, name, IMAGES / name, reference, arguments)
+        return reference if reference in known else build_stand_in(run, engine, folder.name, folder, reference, arguments)
 
 
 def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference: str, arguments: Mapping[str, str]) -> str:
@@ -129,9 +133,9 @@ def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference
     return reference
 
 
-def _debian(run: Run, engine: Engine, known: frozenset[str]) -> str:
+def _debian(run: Run, engine: Engine, suite: str, known: frozenset[str]) -> str:
     """A minimal Debian, made by debootstrap: the root of every stand-in."""
-    reference = f"phase4/debian:{SUITE}-{digest(SUITE, 'minbase', '1')}"
+    reference = f"phase4/debian:{suite}-{digest(suite, 'minbase', '1')}"
     if reference in known or buildkit.image_id(run, engine, reference):
         return reference
     if os.geteuid() != 0 or not (run.shell.which("debootstrap") or run.shell.which("apt-get")):
@@ -147,12 +151,12 @@ def _debian(run: Run, engine: Engine, known: frozenset[str]) -> str:
                 "BASE-IMAGE-UNAVAILABLE", "debian", "debootstrap is not installed, and installing it was declined", remedy="apt-get install debootstrap"
             )
         apt_install(run, "debootstrap")
-    run.shell.plan(f"make a minimal Debian {SUITE} with debootstrap")
-    run.say(f"making a minimal Debian {SUITE} with debootstrap")
-    folder = run.settings.cache / "debootstrap"
+    run.shell.plan(f"make a minimal Debian {suite} with debootstrap")
+    run.say(f"making a minimal Debian {suite} with debootstrap")
+    folder = run.settings.cache / f"debootstrap-{suite}"
     _discard(run, folder)
     folder.mkdir(parents=True)
-    made = run.shell.run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, folder, debian_mirror(run), timeout=900, check=False)
+    made = run.shell.run("debootstrap", "--variant=minbase", "--include=ca-certificates", suite, folder, debian_mirror(run), timeout=900, check=False)
     if not made.ok:
         raise failure(
             "REGISTRY-UNREACHABLE",

@@ -1,0 +1,219 @@
+"""How an app's images and the chart must be to fit it: addresses, paths, environment, files. Pure: from the survey, and nothing of it is changed.
+
+The browser finds the API on the page's own origin. Its code keeps the address that it has, one on this machine such as http://localhost:8000;
+nginx puts the page's origin and the API's path in its place on the way out, so that one image serves under every host name, and behind Next's own
+server the same address leads to the backend.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from scripts.settings import ROOT, Settings
+from scripts.supply.cache import digest
+from scripts.survey import PORT, Survey
+from scripts.survey.frontend import OWN_PORT, Frontend, suffix
+from scripts.survey.variables import Variable
+
+ORIGIN = f"http://localhost:{PORT}"  # what a variable for the API's address is given
+SITE = f"http://localhost:{OWN_PORT}"  # and one for the page's own
+API_PATH, OTHER_API_PATH = "/api", "/_api"
+CHARTS_OWN = ("BETTER_AUTH_SECRET", "OPENAI_API_KEY", "DATABASE_URL")  # the chart itself takes these from the Secret
+FRONTEND_DATABASE_URL = "FRONTEND_DATABASE_URL"
+DATA_FOLDER = re.compile(r"^(DATA|STORAGE|UPLOADS?|DB|FILES?)_?(DIR|PATH|FOLDER|DIRECTORY)$")
+PLACEHOLDER = "not-set"  # a key that the app must have to start, and nobody gave
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the pods are given. plain: names and values for the ConfigMap. secrets: name -> how it is made when nobody gives it: `generate`,
+    `placeholder`, or nothing. missing: required, and nothing is known. placeholders: keys that are made up. database: variables for its address.
+    """
+
+    plain: Mapping[str, str]
+    secrets: Mapping[str, str]
+    missing: tuple[Variable, ...]
+    database: tuple[str, ...]
+    frontend_plain: Mapping[str, str]
+    frontend_secrets: Mapping[str, str]
+    frontend_database: tuple[str, ...]
+
+
+def name(app: Survey) -> str:
+    """A name of the app's own for its data, empty for the reference app: each app keeps its own on the same volume."""
+    if app.root == ROOT / "phase3-chatbot" or app.root.name == "phase3-chatbot":
+        return ""
+    slug = re.sub(r"[^a-z0-9]+", "-", app.root.name.lower()).strip("-")[:24] or "app"
+    return f"{slug}-{digest(str(app.root))[:6]}"
+
+
+def data_folder(app: Survey) -> str:
+    """Where the backend keeps files in its container."""
+    return f"/data/{name(app)}".rstrip("/")
+
+
+def api_path(app: Survey) -> str:
+    """The path below which the ingress reaches the whole API, itself taken off: one that neither side has a use of its own for."""
+    taken = [*app.frontend.pages, *app.frontend.handlers, *(route.path for route in app.backend.routes)]
+    return OTHER_API_PATH if app.frontend.rewrites or any(_below(path, API_PATH) for path in taken) else API_PATH
+
+
+def backend_paths(app: Survey) -> tuple[str, ...]:
+    """Paths that reach the backend as they are: those of its routes below /api that Next has nothing at. None where Next passes them on itself."""
+    own = (*app.frontend.handlers, *app.frontend.pages)
+    if app.frontend.rewrites or any(re.match(r"/api/\[+\.\.\.", path) for path in own):
+        return ()
+    routes = {route.path for route in app.backend.routes if _below(route.path, API_PATH) and "*" not in route.path}
+    if not routes:
+        return ()
+    if not any(_below(path, API_PATH) for path in own):
+        return (API_PATH,)
+    prefixes = {"/".join(path.split("/")[:3]) for path in routes if len(path.split("/")) > 2 and "{" not in path.split("/")[2]}
+    return tuple(sorted(prefix for prefix in prefixes if not any(_below(path, prefix) for path in own)))
+
+
+def _below(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def addresses(app: Survey) -> tuple[str, ...]:
+    """Addresses on this machine that the browser's code may hold: those in the source, and those that variables are given."""
+    named = [address for address, place in app.frontend.addresses if "/public/" not in f"/{place}" and re.search(r":\d+$", address)]
+    return tuple(dict.fromkeys([*named, *((ORIGIN, SITE) if app.frontend.variables else ())]))
+
+
+def build_environment(app: Survey) -> dict[str, str]:
+    """What `next build` is given: public variables become part of the bundle, rewrites and pages that are made in advance read the others."""
+    found = {}
+    for one in app.frontend.variables:
+        value = _frontend_value(app.frontend, one)
+        if value is not None:
+            found[one.name] = value
+        elif one.kind == "database":
+            found[one.name] = "postgresql://build:build@localhost:5432/build"
+        elif one.secret:
+            found[one.name] = "only-while-building-0123456789abcdef"
+    return found
+
+
+def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
+    """What a variable of the frontend is set to, None for secrets and what nothing is known of."""
+    if one.kind == "api":
+        is_own = urlsplit(one.default).port == OWN_PORT or urlsplit(frontend.examples.get(one.name, "")).port == OWN_PORT
+        socket = "ws" if re.search(r"WS|SOCKET", one.name) else "http"
+        return (SITE if is_own else ORIGIN.replace("http", socket, 1)) + suffix(frontend, one)
+    if one.kind == "site":
+        return SITE + suffix(frontend, one)
+    return frontend.examples.get(one.name) if not one.secret else None
+
+
+def environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> Environment:
+    """What both components are given at run time. given: what the person has set, by name; secrets among it are only asked whether they are there."""
+    plain, made = dict[str, str](), dict[str, str]()
+    missing, database = list[Variable](), list[str]()
+    for one in app.backend.variables:
+        if one.kind == "database":
+            if app.database == "file" and one.default.startswith("sqlite"):
+                plain[one.name] = f"{one.default.split('://')[0]}:///{data_folder(app)}/app.db"
+            elif app.database != "file":
+                database.append(one.name)
+        elif one.kind == "signing":
+            made[one.name] = "generate"
+        elif one.kind == "provider":
+            made[one.name] = "placeholder" if one.required or (app.backend.client_at_import and _of_client(app, one.name)) else ""
+        elif one.name in given:
+            plain[one.name] = given[one.name]
+        elif one.kind == "site":
+            plain[one.name] = settings.local_url
+        elif DATA_FOLDER.match(one.name):
+            plain[one.name] = data_folder(app) if app.keeps_files else "/tmp"  # noqa: S108 - in the container
+        elif one.kind == "origins" and one.required:
+            origins = [settings.local_url, f"http://{settings.release.host}"]
+            plain[one.name] = json.dumps(origins) if one.is_list else ",".join(origins)
+        elif one.required and one.name in app.examples:
+            plain[one.name] = app.examples[one.name]
+        elif one.required:
+            missing.append(one)
+    side, side_made, side_database = _frontend_environment(app, settings, given)
+    return Environment(plain, made, tuple(missing), tuple(database), side, side_made, side_database)
+
+
+def _of_client(app: Survey, variable: str) -> bool:
+    """Whether a key is that of the library whose client is made while the app is imported."""
+    word = app.backend.provider.replace("google.", "").split("-")[0].split(".")[0].upper()
+    return word in variable or {"COHERE": "CO_API_KEY", "GENERATIVEAI": "G"}.get(word, "-") in variable or (word == "OPENAI" and "API_KEY" in variable)
+
+
+def _frontend_environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
+    if app.frontend.served == "export":
+        return {}, {}, ()
+    origins = f"{settings.local_url},http://{settings.release.host}"
+    plain: dict[str, str] = {}
+    if app.frontend.auth == "better-auth":
+        plain = {"BETTER_AUTH_URL": settings.local_url, "BETTER_AUTH_TRUSTED_ORIGINS": origins}
+    elif app.frontend.auth == "next-auth":
+        plain = {"NEXTAUTH_URL": settings.local_url, "AUTH_URL": settings.local_url, "AUTH_TRUST_HOST": "true"}
+    made, database = dict[str, str](), list[str]()
+    for one in app.frontend.variables:
+        if one.name.startswith("NEXT_PUBLIC_"):
+            continue
+        if one.kind == "database":
+            database.append(one.name)
+        elif one.kind == "signing":
+            made[one.name] = "generate"
+        elif one.kind == "provider":
+            made[one.name] = "placeholder" if one.required else ""
+        elif one.name in given:
+            plain[one.name] = given[one.name]
+        elif one.kind == "site":
+            plain[one.name] = settings.local_url
+        elif one.kind == "api":
+            plain[one.name] = f"http://{settings.release.name}-backend:{PORT}{suffix(app.frontend, one)}"
+        elif one.name in app.frontend.examples:
+            plain[one.name] = app.frontend.examples[one.name]
+    if app.frontend.auth == "better-auth":
+        made.setdefault("BETTER_AUTH_SECRET", "generate")
+    if app.frontend.auth == "next-auth":
+        made.update({"NEXTAUTH_SECRET": "generate", "AUTH_SECRET": "generate"})
+    if app.frontend.auth and app.database == "postgres" and not database:
+        database.append("DATABASE_URL")
+    return plain, made, tuple(database)
+
+
+def data_paths(app: Survey) -> tuple[str, ...]:
+    """Files and folders (with a slash at the end) below the backend's folder that lead to its volume, outermost only."""
+    if not app.keeps_files:
+        return ()
+    found = {f"{path.strip('/')}{'/' if is_folder else ''}" for path, _, is_folder in app.written}
+    clean = {path for path in found if path.strip("/") and re.fullmatch(r"[\w./-]+", path) and ".." not in path and not path.endswith(".py")}
+    return tuple(sorted(path for path in clean if not any(path != other and other.endswith("/") and path.startswith(other) for other in clean)))
+
+
+def frontend_files(app: Survey, offline: bool) -> dict[str, bytes]:
+    """Files that are put beside the frontend's own for the build."""
+    found: dict[str, bytes] = {}
+    environment = build_environment(app)
+    if environment:
+        found["phase4.env"] = "".join(f'{key}="{value}"\n' for key, value in sorted(environment.items())).encode()
+    if app.frontend.google_fonts and offline:
+        found["phase4-fonts.cjs"] = (ASSETS / "fonts.cjs").read_bytes()
+    if app.frontend.auth_module:
+        module = app.frontend.auth_module.removeprefix(f"{app.frontend.folder}/")
+        found["phase4-auth.mjs"] = (ASSETS / "auth.mjs").read_bytes().replace(b"AUTH_MODULE", f"./{module}".encode())
+    return found
+
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def backend_files(app: Survey, requirements: str) -> dict[str, bytes]:
+    """Files that are put beside the backend's own, in place of any of that name."""
+    found = {"requirements.txt": requirements.encode()}
+    if not app.backend.handles_prefix or app.backend.factory:
+        found["phase4_asgi.py"] = (ASSETS / "asgi.py").read_bytes()
+    return found
