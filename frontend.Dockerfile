@@ -117,7 +117,7 @@ RUN printf '%s\n' \
       '  case "$one" in *:3000) api=$outside;; esac' \
       '  echo "sub_filter '"'"'$one'"'"' '"'"'$api'"'"';" >> /tmp/addresses.conf' \
       '  port=${one##*:}' \
-      '  if [ -n "${BACKEND_ADDRESS:-}" ] && [ "$port" != 3000 ] && ! grep -q ":$port;" /tmp/forward.conf; then' \
+      '  if [ -n "${BACKEND_ADDRESS:-}" ] && [ "$port" != 3000 ] && ! grep -q "listen 127.0.0.1:$port;" /tmp/forward.conf; then' \
       '    echo "server { listen 127.0.0.1:$port; client_max_body_size 20m; location / { proxy_pass http://$BACKEND_ADDRESS; proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_read_timeout 300s; } }" >> /tmp/forward.conf' \
       '  fi' \
       'done < /etc/nginx/addresses' \
@@ -128,7 +128,7 @@ RUN printf '%s\n' \
       'rm -f /tmp/errors && mkfifo /tmp/errors' \
       'sed -u -e "s/\\\\/\\\\\\\\/g; s/\"/\\\\\"/g; s/[[:cntrl:]]//g" -e "/\[\(emerg\|alert\|crit\|error\)\]/{s/.*/{\"level\":\"error\",\"message\":\"&\"}/;b" -e "}" -e "s/.*/{\"level\":\"warning\",\"message\":\"&\"}/" < /tmp/errors >&2 &' \
       'if [ ! -d /srv/node ]; then exec nginx -g "daemon off;" 2> /tmp/errors; fi' \
-      'if [ -f /srv/auth-tables.cjs ] && [ -n "${AUTH_TABLES_ADDRESS:-}" ]; then /usr/local/bin/node /srv/auth-tables.cjs; fi' \
+      'if [ -f /srv/auth-tables.cjs ] && [ -n "${AUTH_TABLES:-}" ]; then /usr/local/bin/node /srv/auth-tables.cjs; fi' \
       '# Next'"'"'s server and nginx end together.' \
       'mkdir -p /tmp/next-cache; cd "$(cat /srv/folder)"' \
       'HOSTNAME=127.0.0.1 PORT=3000 $(cat /srv/command) & server=$!' \

@@ -67,6 +67,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def apps(session: nox.Session) -> None:
+    """Apps of other shapes, deployed as they are, one after another, and used in a browser."""
+    session.install("-r", "requirements.txt", *BROWSER, *PYTEST)
+    session.run("invoke", "cluster-up", "--yes")
+    session.run("pytest", "tests/apps", "--timeout=900", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Figures, side by side in one run: docs/performance.md says which. Not a test: it passes when it could measure."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)

@@ -15,6 +15,7 @@ from scripts.run import Run
 from scripts.supply.tools import Found
 from scripts.survey import Survey
 from scripts.survey.python import Route
+from scripts.tracebacks import cause
 
 REQUEST_TIMEOUT = 15.0
 MOST_PROBES = 12  # routes that are asked one by one
@@ -103,9 +104,8 @@ def _log(run: Run, tools: Mapping[str, Found]) -> list[str]:
 
 
 def _findings(missing: list[Route], broken: Mapping[str, int], log: list[str]) -> list[Finding]:
-    # The last line of a traceback says what went wrong; a warning may say it alone.
-    told = [line for line in log if re.match(r"\s*(\w+\.)*\w*(Error|Exception)\b", line)] or [line for line in log if TROUBLE.search(line)]
-    cause = told[-1].strip() if told else ""
+    told = [line for line in log if TROUBLE.search(line)]
+    why = cause("\n".join(log))
     found = []
     if missing:
         first = missing[0]
@@ -115,7 +115,7 @@ def _findings(missing: list[Route], broken: Mapping[str, int], log: list[str]) -
             Finding(
                 "APP-DEGRADED",
                 first.place,
-                f"the app runs without {len(missing)} of its routes ({listed})" + (f": {cause}" if cause else ""),
+                f"the app runs without {len(missing)} of its routes ({listed})" + (f": {why}" if why else ""),
                 "\n".join([where, *told[-4:]]),
                 "mend what the log names: the app's health says nothing about it",
             )
@@ -126,7 +126,7 @@ def _findings(missing: list[Route], broken: Mapping[str, int], log: list[str]) -
             Finding(
                 "APP-DEGRADED",
                 what,
-                f"the app runs, but {what} answers {status}" + (f": {cause}" if cause else ""),
+                f"the app runs, but {what} answers {status}" + (f": {why}" if why else ""),
                 "\n".join([*(f"{one} answers {number}" for one, number in broken.items()), *told[-4:]]),
                 "invoke logs --component backend",
             )

@@ -68,7 +68,7 @@ def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Fact
             "config": {**unread, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)},
             "extraEnv": _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}}),
         },
-        "migrations": {"command": _migrations(app)},
+        "migrations": {"command": fit.before_start(app)},
         "database": {"kind": app.database},
         "postgres": {"image": _image(postgres), "folder": folder or "pgdata", "tls": bool(app.decision.tls)},
         "storage": {"files": app.keeps_files, "folder": folder},
@@ -93,11 +93,6 @@ def _defaults() -> dict[str, Any]:
 def _from_secret(secret: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
     """Environment variables that have their values from keys of the Secret, where it has them."""
     return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}}} for name, key in sorted(keys.items())]
-
-
-def _migrations(app: Survey) -> list[str]:
-    command, folder = list(app.backend.migrations), app.backend.migrations_folder
-    return ["sh", "-c", f"cd {folder} && exec {' '.join(command)}"] if command and folder else command
 
 
 def _image(reference: str) -> dict[str, str]:
@@ -141,12 +136,12 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any]) ->
 
 
 def _try_on_cluster(run: Run, tools: Mapping[str, Found], manifest: str) -> None:
-    """A server-side dry run: schema, admission and quota, as an install would meet them."""
+    """A server-side dry run: schema, admission and quota, as an install would meet them; as helm, whose fields it may take away."""
     run.say("trying the objects on the cluster (dry run)")
     ensure_namespace(run, tools)
     tried = kubectl(
         run, tools, "-n", run.settings.release.namespace, "apply", "--server-side", "--dry-run=server", "--force-conflicts",
-        "--field-manager=phase4-dry-run", "-f", "-", stdin=manifest, check=False,
+        "--field-manager=helm", "-f", "-", stdin=manifest, check=False,
     )  # fmt: skip
     if not tried.ok:
         raise failure(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -64,17 +64,21 @@ def api_path(app: Survey) -> str:
 
 
 def backend_paths(app: Survey) -> tuple[str, ...]:
-    """Paths that reach the backend as they are: those of its routes below /api that Next has nothing at. None where Next passes them on itself."""
+    """Paths that reach the backend as they are: those of its routes that the browser may ask for on the page's own origin, and Next has nothing at.
+
+    These are routes below /api, unless Next passes those on itself; and all, where the code joins paths in a way that drops the API's own path.
+    """
     own = (*app.frontend.handlers, *app.frontend.pages)
-    if app.frontend.rewrites or any(re.match(r"/api/\[+\.\.\.", path) for path in own):
-        return ()
-    routes = {route.path for route in app.backend.routes if _below(route.path, API_PATH) and "*" not in route.path}
-    if not routes:
-        return ()
-    if not any(_below(path, API_PATH) for path in own):
-        return (API_PATH,)
-    prefixes = {"/".join(path.split("/")[:3]) for path in routes if len(path.split("/")) > 2 and "{" not in path.split("/")[2]}
-    return tuple(sorted(prefix for prefix in prefixes if not any(_below(path, prefix) for path in own)))
+    routes = {route.path for route in app.backend.routes if "*" not in route.path}
+    passed_on = app.frontend.rewrites or any(re.match(r"/api/\[+\.\.\.", path) for path in own)
+    wanted = {path for path in routes if (_below(path, API_PATH) and not passed_on) or app.frontend.from_root}
+    found = set()
+    for path in wanted:
+        parts = path.strip("/").split("/")
+        prefixes = ["/" + "/".join(parts[:length]) for length in range(1, min(len(parts), 3) + 1) if not any("{" in part for part in parts[:length])]
+        free = [prefix for prefix in prefixes if prefix != "/" and not any(_below(one, prefix) for one in own) and prefix != api_path(app)]
+        found |= set(free[:1])
+    return tuple(sorted(found))
 
 
 def _below(path: str, prefix: str) -> bool:
@@ -110,6 +114,21 @@ def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
     if one.kind == "site":
         return SITE + suffix(frontend, one)
     return frontend.examples.get(one.name) if not one.secret else None
+
+
+def trial_environment(variables: Iterable[Variable], scheme: str) -> dict[str, str]:
+    """Made-up values with which an image is tried alone. A database that is not required is left to the app: some have a file instead. scheme: of its address."""
+    found = {}
+    for one in variables:
+        if one.kind == "database" and one.required:
+            found[one.name] = one.default or f"{scheme}://trial:trial@127.0.0.1:1/trial"
+        elif one.kind == "signing":
+            found[one.name] = "only-for-a-trial-0123456789abcdef0123456789"
+        elif one.kind == "provider":
+            found[one.name] = PLACEHOLDER
+        elif one.required:
+            found[one.name] = "[]" if one.is_list else "1"
+    return found
 
 
 def environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> Environment:
@@ -155,7 +174,7 @@ def _frontend_environment(app: Survey, settings: Settings, given: Mapping[str, s
     origins = f"{settings.local_url},http://{settings.release.host}"
     plain: dict[str, str] = {}
     if app.frontend.auth == "better-auth":
-        plain = {"BETTER_AUTH_URL": settings.local_url, "BETTER_AUTH_TRUSTED_ORIGINS": origins}
+        plain = {"BETTER_AUTH_URL": settings.local_url, "BETTER_AUTH_TRUSTED_ORIGINS": origins, "AUTH_TABLES": "make"}
     elif app.frontend.auth == "next-auth":
         plain = {"NEXTAUTH_URL": settings.local_url, "AUTH_URL": settings.local_url, "AUTH_TRUST_HOST": "true"}
     made, database = dict[str, str](), list[str]()
@@ -211,9 +230,27 @@ def frontend_files(app: Survey, offline: bool) -> dict[str, bytes]:
 ASSETS = Path(__file__).parent / "assets"
 
 
+def must_wait(app: Survey) -> bool:
+    """Whether a pod waits for the database before the app starts: an app that does not try again itself would end, and count as broken."""
+    return app.database == "postgres" and not app.backend.waits_for_database
+
+
+def before_start(app: Survey) -> list[str]:
+    """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date."""
+    steps = [*(["python3 /srv/phase4_wait.py DATABASE_URL"] if must_wait(app) else [])]
+    migrate = " ".join(app.backend.migrations)
+    if not steps and not app.backend.migrations_folder:
+        return list(app.backend.migrations)
+    if migrate:
+        steps += [*([f"cd {app.backend.migrations_folder}"] if app.backend.migrations_folder else []), f"exec {migrate}"]
+    return ["sh", "-c", " && ".join(steps)] if steps else []
+
+
 def backend_files(app: Survey, requirements: str) -> dict[str, bytes]:
     """Files that are put beside the backend's own, in place of any of that name."""
     found = {"requirements.txt": requirements.encode()}
     if not app.backend.handles_prefix or app.backend.factory:
         found["phase4_asgi.py"] = (ASSETS / "asgi.py").read_bytes()
+    if must_wait(app):
+        found["phase4_wait.py"] = (ASSETS / "wait.py").read_bytes()
     return found

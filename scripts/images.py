@@ -7,10 +7,11 @@ new each time, because BuildKit takes a file of the same size and date for the o
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pathspec
@@ -24,10 +25,12 @@ from scripts.settings import ROOT
 from scripts.supply.cache import digest
 from scripts.supply.engine import Engine
 from scripts.survey import PORT, Survey
+from scripts.tracebacks import cause
 
 FRONTEND = "todo-chatbot-frontend"
 BACKEND = "todo-chatbot-backend"
 TRIAL_TIMEOUT = 45.0
+NEEDS_DATABASE = re.compile(r"[Cc]onnection refused|Connect call failed|could not connect|connection to server|ECONNREFUSED", re.IGNORECASE)
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
@@ -44,7 +47,7 @@ class File:
 class Plan:
     """An image as it has to be. reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
 
-    port, path: where it must answer when it is tried alone. files: the context's own. added: those that are put beside them for the build, or in
+    port, path: where it must answer when it is tried alone; strict: with 200, else with anything. files: the context's own. added: those that are put beside them for the build, or in
     their place. environment: what a container gets when it is tried alone.
     """
 
@@ -57,6 +60,7 @@ class Plan:
     arguments: Mapping[str, str]
     port: int
     path: str
+    strict: bool = True
     added: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -110,18 +114,22 @@ def plan(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str], resolv
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(_plan, run, engine, FRONTEND, app.frontend_folder, front, 80, "/", fit.frontend_files(app, offline))
-        files = fit.backend_files(app, resolved.requirements)
-        second = pool.submit(_plan, run, engine, BACKEND, app.backend_folder, back, PORT, backend.health_path or "/docs", files)
-        return Plans(first.result(), second.result())
+        first = pool.submit(_plan, run, engine, FRONTEND, app.frontend_folder, front, fit.frontend_files(app, offline))
+        second = pool.submit(_plan, run, engine, BACKEND, app.backend_folder, back, fit.backend_files(app, resolved.requirements))
+        served, health = app.frontend.served == "export", backend.health_path
+        return Plans(
+            replace(first.result(), port=80, path="/", strict=served, environment=fit.trial_environment(app.frontend.variables, "postgresql")),
+            replace(
+                second.result(), port=PORT, path=health or "/", strict=bool(health), environment=fit.trial_environment(backend.variables, app.decision.scheme)
+            ),
+        )
 
 
-def _plan(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], port: int, path: str, added: Mapping[str, bytes]) -> Plan:
-    """added: files put beside the context's own, or in their place."""
+def _plan(run: Run, engine: Engine, name: str, context: Path, arguments: Mapping[str, str], added: Mapping[str, bytes]) -> Plan:
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
     files = context_files(dockerfile, context)
     reference = f"{name}:{content_tag(run, engine, dockerfile, _with(files, added), arguments)}"
-    return Plan(name, reference, buildkit.image_id(run, engine, reference), dockerfile, context, files, arguments, port, path, added)
+    return Plan(name, reference, buildkit.image_id(run, engine, reference), dockerfile, context, files, arguments, 0, "", added=added)
 
 
 def _with(files: Iterable[File], added: Mapping[str, bytes]) -> tuple[File, ...]:
@@ -160,7 +168,7 @@ def _build(run: Run, engine: Engine, plan: Plan) -> str:
     staged = _folder(run, plan) if run.shell.dry else stage(plan.build_files, _folder(run, plan))
     found = buildkit.build(run, engine, plan.dockerfile, staged, candidate, plan.arguments)
     run.say(f"trying {plan.name} alone")
-    try_alone(run, engine, candidate, plan.port, plan.path)
+    try_alone(run, engine, candidate, plan)
     run.shell.run(engine.client, "tag", candidate, plan.reference)
     run.shell.run(engine.client, "tag", candidate, f"{plan.name}:latest")  # for people; never sent to a pod
     run.shell.run(engine.client, "rmi", candidate, check=False)
@@ -204,37 +212,44 @@ def stage(files: Iterable[File], folder: Path) -> Path:
     return folder
 
 
-def try_alone(run: Run, engine: Engine, reference: str, port: int, path: str) -> None:
-    """Start a container on a free port of loopback and ask it for `path`. Raises IMAGE-RUN-FAILED with its log."""
-    started = run.shell.run(engine.client, "run", "--detach", "--publish", f"127.0.0.1::{port}", reference, check=False)
+def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
+    """Start a container on a free port of loopback and ask it. An app that ends without its database is tried in the cluster. Raises IMAGE-RUN-FAILED."""
+    variables = [f"--env={name}={value}" for name, value in plan.environment.items()]  # made up: no secrets
+    started = run.shell.run(engine.client, "run", "--detach", "--publish", f"127.0.0.1::{plan.port}", *variables, reference, check=False)
     if run.shell.dry:
         return
     container = started.stdout.strip()
     try:
         answer = ""
         if started.ok:
-            mapped = run.shell.run(engine.client, "port", container, f"{port}/tcp", check=False).stdout.split()
+            mapped = run.shell.run(engine.client, "port", container, f"{plan.port}/tcp", check=False).stdout.split()
             if mapped:
-                url = f"http://{mapped[0]}{path}"
-                if run.shell.until(lambda: _answers(url) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.1) and _answers(url):
+                url = f"http://{mapped[0]}{plan.path}"
+                if run.shell.until(lambda: _answers(url, plan.strict) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.1) and _answers(
+                    url, plan.strict
+                ):
                     return
-                answer = f"{url} did not answer 200"
-        log = run.shell.run(engine.client, "logs", "--tail", "15", container, check=False).tail(15) if started.ok else started.tail(5)
+                answer = f"{url} did not answer{' 200' if plan.strict else ''}"
+        log = run.shell.run(engine.client, "logs", "--tail", "60", container, check=False).tail(60) if started.ok else started.tail(5)
+        if started.ok and NEEDS_DATABASE.search(log):
+            run.say(f"{plan.name} starts with its database only: it is tried in the cluster")
+            return
+        why = cause(log)
         raise failure(
             "IMAGE-RUN-FAILED",
-            reference,
-            f"{reference.split(':')[0]} was built but does not work by itself",
-            f"{answer}\n{log}".strip(),
-            f"try it: docker run -p {port}:{port} {reference}",
+            plan.name,
+            f"{plan.name} was built but does not work by itself" + (f": {why}" if why else ""),
+            "\n".join([answer, *log.splitlines()[-15:]]).strip(),
+            f"try it: docker run -p {plan.port}:{plan.port} {reference}",
         )
     finally:
         if container and not run.shell.cancelled:
             run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, strict: bool) -> bool:
     try:
-        return requests.get(url, timeout=2).status_code == 200
+        return requests.get(url, timeout=2, allow_redirects=False).status_code == 200 or not strict
     except requests.RequestException:
         return False
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from uv import find_uv_bin
 
 from scripts.findings import failure
 from scripts.run import Run
@@ -38,8 +39,14 @@ IMPLIED = (
     (r"sqlite\+aiosqlite", "aiosqlite"),
     (r"postgresql\+asyncpg", "asyncpg"),
 )
-#: Releases that break a package which does not say so. Where the app has a last commit, its date keeps them out by itself.
-BREAKS = {"passlib": ("bcrypt<4.1",)}  # passlib 1.7.4 reads bcrypt.__about__, and bcrypt 5 refuses what it tries
+#: Releases that others do not work with, though they do not say so: package, its releases, what it needs. Where the app has a last commit, that
+#: date keeps most of these out by itself.
+BREAKS = (
+    ("passlib", "", "bcrypt<4.1"),  # reads bcrypt.__about__, and tries what bcrypt 5 refuses
+    ("openai", "<1.55.3", "httpx<0.28"),  # passes `proxies`
+    ("groq", "<0.13", "httpx<0.28"),
+    ("anthropic", "<0.40", "httpx<0.28"),
+)
 #: Packages without a wheel for Linux, or that exist for other systems only: what serves instead.
 INSTEAD = {"psycopg2": "psycopg2-binary", "pywin32": "", "pywinpty": "", "twisted-iocpsupport": "", "pypiwin32": "", "win32-setctime": ""}
 COMPILERS = "gcc g++ python3-dev libpq-dev libffi-dev libssl-dev pkg-config"
@@ -61,7 +68,6 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
     notes: list[str] = []
     wanted = _requirements(app, notes)
     locked = _locked(app)
-    constraints = [*locked, *(one for name, many in BREAKS.items() if any(canonicalize_name(_name(line)) == name for line in wanted) for one in many)]
     date = _last_commit(run, app)
     fitting = tuple(python for python in pythons if _fits(python, app.backend.python))
     if not fitting:
@@ -72,25 +78,27 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
             app.backend.dependencies,
             "widen requires-python, or build where the official Python images can be pulled",
         )
-    key = digest("3", "\n".join(wanted), "\n".join(constraints), date, *fitting, *(f"{name}" for name, _ in app.backend.imported))
+    key = digest("4", "\n".join(wanted), "\n".join(locked), date, *fitting, *(f"{name}" for name, _ in app.backend.imported))
 
     def make(target: Path) -> None:
-        found = _resolve(run, app, wanted, constraints, len(locked), date, fitting, notes)
+        found = _resolve(run, app, wanted, locked, date, fitting, notes)
         target.write_text(json.dumps(asdict(found)), encoding="utf-8")
 
     read = json.loads(make_once(run.settings.cache / "requirements" / f"{key}.json", make).read_text(encoding="utf-8"))
+    for note in read["notes"]:
+        run.say(note)
     return Resolved(read["requirements"], read["python"], read["compiles"], tuple(read["notes"]))
 
 
-def _resolve(run: Run, app: Survey, wanted: list[str], constraints: list[str], locked: int, date: str, pythons: tuple[str, ...], notes: list[str]) -> Resolved:
+def _resolve(run: Run, app: Survey, wanted: list[str], locked: list[str], date: str, pythons: tuple[str, ...], notes: list[str]) -> Resolved:
     run.say(f"resolving {len(wanted)} requirements of {app.backend.dependencies}" + (f" as of {date[:10]}" if date else ""))
     refused: list[str] = []
     # The strictest way first; what is given up at each step is said.
-    ways = [(python, True, constraints, date) for python in pythons] + [(pythons[0], False, constraints, date)]
+    ways = [(python, True, locked, date) for python in pythons] + [(pythons[0], False, locked, date)]
     if locked:
-        ways.append((pythons[0], False, constraints[locked:], date))
+        ways.append((pythons[0], False, [], date))
     if date:
-        ways.append((pythons[0], False, constraints[locked:], ""))
+        ways.append((pythons[0], False, [], ""))
     for python, wheels, held, until in ways:
         result = _compile(run, wanted, held, python, wheels, until)
         if result.ok:
@@ -108,18 +116,19 @@ def _resolve(run: Run, app: Survey, wanted: list[str], constraints: list[str], l
         notes.append(f"Python {python} instead of {pythons[0]}: {refused[0]}")
     if not wheels:
         notes.append(f"some packages have no wheel and are compiled: {refused[0]}")
-    if locked and held == constraints[locked:]:
+    if locked and not held:
         notes.append("the lock file does not fit what is listed beside it, and was not used")
     if date and not until:
         notes.append(f"nothing that fits was there on {date[:10]}, the app's last commit: newer releases are used")
-    missing = _undeclared(app, wanted, result.stdout)
-    if missing:
-        notes += [f"{package} is used ({place}) but not listed in {app.backend.dependencies}: added" for package, place in missing]
-        again = _compile(run, [*wanted, *(package for package, _ in missing)], held, python, wheels, until)
+    missing = _undeclared(app, result.stdout)
+    notes += [f"{package} is used ({place}) but not listed in {app.backend.dependencies}: added" for package, place in missing]
+    needed = _needed(result.stdout)
+    if missing or needed:
+        again = _compile(run, [*wanted, *(package for package, _ in missing)], [*held, *needed], python, wheels, until)
         if again.ok:
             result = again
         else:
-            notes.append(f"and could not be added: {_reason(again)}")
+            notes.append(f"and that could not be done: {_reason(again)}")
     return Resolved(result.stdout, python, not wheels, tuple(notes))
 
 
@@ -131,7 +140,7 @@ def _compile(run: Run, wanted: list[str], constraints: list[str], python: str, w
     held.write_text("\n".join(constraints) + "\n", encoding="utf-8")
     machine = "aarch64" if architecture() == "arm64" else "x86_64"
     return run.shell.run(
-        Path(sys.executable).with_name("uv"), "pip", "compile", given, "--constraint", held, "--python-version", python,
+        find_uv_bin(), "pip", "compile", given, "--constraint", held, "--python-version", python,
         "--python-platform", f"{machine}-manylinux_2_28", "--no-header", "--no-annotate", "--quiet", "--prerelease", "if-necessary-or-explicit",
         *(["--only-binary", ":all:"] if wheels else []), *(["--exclude-newer", until] if until else []), *_index(run),
         timeout=RESOLVE_TIMEOUT, check=False, reads=True, cwd=folder,
@@ -224,7 +233,14 @@ def _last_commit(run: Run, app: Survey) -> str:
     return datetime.fromtimestamp(int(told.stdout), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _undeclared(app: Survey, wanted: Iterable[str], resolved: str) -> list[tuple[str, str]]:
+def _needed(resolved: str) -> list[str]:
+    """Constraints that make what was resolved work together."""
+    pins = {str(canonicalize_name(_name(line))): line.partition("==")[2].split(";")[0].strip() for line in resolved.splitlines() if "==" in line}
+    needed = [needs for name, releases, needs in BREAKS if name in pins and SpecifierSet(releases).contains(pins[name])]
+    return [needs for needs in needed if _name(needs) in pins and not SpecifierSet(needs.removeprefix(_name(needs))).contains(pins[_name(needs)])]
+
+
+def _undeclared(app: Survey, resolved: str) -> list[tuple[str, str]]:
     """Packages that the code imports or uses, and that nothing brings: (requirement, place)."""
     have = {canonicalize_name(_name(line)) for line in resolved.splitlines() if line.strip()}
     missing: dict[str, str] = {}

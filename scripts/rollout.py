@@ -12,6 +12,7 @@ from scripts.cluster import get_items, kubectl
 from scripts.findings import Failure, Finding
 from scripts.run import Run
 from scripts.supply.tools import Found
+from scripts.tracebacks import cause
 
 KINDS = "pods,deployments,statefulsets,services,endpointslices,ingresses"
 EVENTS = ("Event",)  # of use only when something is wrong, and often more than all the rest
@@ -177,7 +178,7 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                 Finding(
                     "MIGRATION-FAILED",
                     subject,
-                    f"the database's tables could not be brought up to date: {_last_error(log) or ended.get('reason', 'no reason given')}",
+                    f"the database's tables could not be brought up to date: {cause(log) or ended.get('reason', 'no reason given')}",
                     log or f"exit status {ended.get('exitCode', '?')}",
                     "mend what the log names and run `invoke deploy` again: a migration that failed has changed nothing",
                 )
@@ -190,7 +191,7 @@ def _container_findings(pod: dict[str, Any], logs: Mapping[str, str]) -> list[Fi
                 Finding(
                     "CRASH-LOOP",
                     subject,
-                    f"{name} starts and ends again: {_last_error(log) or code}",
+                    f"{name} starts and ends again: {cause(log) or code}",
                     log or code,
                     f"kubectl -n {pod['metadata']['namespace']} logs {name} --previous",
                 )
@@ -264,12 +265,6 @@ def _pod_findings(pod: dict[str, Any], state: list[dict[str, Any]], waited: floa
             )
         ]
     return []
-
-
-def _last_error(log: str) -> str:
-    """The line of a log that names the cause: the last that looks like an error."""
-    lines = [line for line in log.splitlines() if re.search(r"error|exception|fatal|refused|denied|invalid", line, re.IGNORECASE)]
-    return lines[-1].strip()[:200] if lines else ""
 
 
 def unready(state: list[dict[str, Any]]) -> list[str]:

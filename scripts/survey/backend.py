@@ -73,6 +73,7 @@ class Backend:
     provider: str
     client_at_import: bool
     handles_prefix: bool
+    waits_for_database: bool
     candidates: tuple[Candidate, ...]
     evidence: Evidence
 
@@ -182,6 +183,7 @@ def read(tree: Tree, sources: dict[str, Source], chosen: Candidate, others: list
         _provider(tree, files),
         bool(tree.first(CLIENT, files)),
         bool(tree.first(r"x-forwarded-prefix", files, re.IGNORECASE)),
+        bool(tree.first(r"^\s*(from|import)\s+(tenacity|backoff|retry)", files)),
         tuple(others),
         chosen.evidence,
     )

@@ -31,10 +31,10 @@ class Database:
     evidence: tuple[Evidence, ...]
 
 
-def decide(tree: Tree, backend: Backend, frontend: Frontend, names: list[str]) -> Database:
+def decide(tree: Tree, backend: Backend, frontend: Frontend, names: list[str], everywhere: bool = False) -> Database:
     """Decide from the modules that the backend imports (`names`), its dependencies and the frontend's own database."""
     listed = [backend.dependencies] if backend.dependencies else []
-    driver = tree.first(rf"^\s*(?:from|import)\s+{DRIVERS[2:]}", names) or tree.first(rf"^\s*[\"']?{DRIVERS}(?:-binary)?", listed)
+    driver = tree.first(rf"^\s*(?:from|import)\s+{DRIVERS[2:]}", names) or tree.first(DRIVERS, listed)
     written = tree.first(r"postgres(?:ql)?(?:\+\w+)?(?:://|\b)", names)
     sqlite = tree.first(r"sqlite(?:\+\w+)?://|sqlite3\.connect|aiosqlite\.connect", names)
     files = tree.first(r"\.(?:sqlite3?|db|json)[\"']", names) if backend.writes else None
@@ -53,6 +53,9 @@ def decide(tree: Tree, backend: Backend, frontend: Frontend, names: list[str]) -
         kind = "postgres"
     elif sqlite or files:
         kind = "file"
+    elif not everywhere:  # nothing that the app imports at its start tells: what it imports later may
+        everything = [name for name in tree.below(backend.folder, (".py",)) if name not in names]
+        return decide(tree, backend, frontend, [*names, *everything], everywhere=True)
     return Database(
         kind,
         _scheme(tree, names, listed),

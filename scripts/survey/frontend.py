@@ -23,7 +23,8 @@ EXAMPLES = (".env.example", ".env.local.example", ".env.sample", ".env.template"
 class Frontend:
     """What was found. folder: relative to the app. manager: npm, pnpm, yarn or bun. lock: its file, empty without one.
 
-    addresses: origins on this machine that the code names, with the places. rewrites: from next.config. pages, handlers: paths of the
+    addresses: origins on this machine that the code names, with the places. rewrites: from next.config. from_root: lines that
+    join a path to an address by `new URL("/path", ...)`, which drops the address's own path. pages, handlers: paths of the
     app's pages and of the route handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that sets it up.
     examples: what env files give as values.
     """
@@ -36,6 +37,7 @@ class Frontend:
     variables: tuple[Variable, ...]
     addresses: tuple[tuple[str, str], ...]
     rewrites: tuple[Evidence, ...]
+    from_root: tuple[Evidence, ...]
     google_fonts: tuple[Evidence, ...]
     pages: tuple[str, ...]
     handlers: tuple[str, ...]
@@ -98,6 +100,7 @@ def read(tree: Tree, folder: str) -> Frontend:
         merged(list(_variables(tree, names))),
         tuple(dict.fromkeys((match.group(0), evidence.place) for evidence, match in tree.search(LOCAL, names))),
         _rewrites(tree, config),
+        tuple(evidence for evidence, _ in tree.search(r"new URL\(\s*[`\"']/", names)),
         tuple(evidence for evidence, _ in tree.search(r"from\s+[\"']next/font/google[\"']", names)),
         pages,
         handlers,

@@ -24,8 +24,8 @@ from tests.api_client import Api, register
 ARTIFACTS = ROOT / "artifacts"
 
 
-@pytest.fixture(scope="session")
-def run():
+def make_run():
+    """A run with the settings that the environment gives."""
     values = yaml.safe_load((ROOT / "invoke.yaml").read_text())["phase4"]
     for section, keys in values.items():
         for key in keys if isinstance(keys, dict) else ():
@@ -33,6 +33,11 @@ def run():
             if given is not None:
                 keys[key] = type(keys[key])(given)
     return Run(Settings.load(values), Shell(), lambda text: None, lambda what: True)
+
+
+@pytest.fixture(scope="session")
+def run():
+    return make_run()
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +152,7 @@ def open_page(browser, request, run):
         context.tracing.start(screenshots=True, snapshots=True)
         page = context.new_page()
         page.problems = []
-        page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+        page.on("console", lambda message: message.type == "error" and page.problems.append(f"{message.text} {message.location.get('url', '')}"))
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("requestfailed", lambda failed: "ERR_ABORTED" in failed.failure or page.problems.append(f"{failed.url}: {failed.failure}"))
         page.on("response", lambda answer: answer.status >= 400 and page.problems.append(f"{answer.status} {answer.url}"))

@@ -1,0 +1,1 @@
+print("todos on a command line")

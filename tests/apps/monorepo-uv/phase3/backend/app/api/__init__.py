@@ -1,0 +1,3 @@
+from .todos import router as todos_router
+
+__all__ = ["todos_router"]

@@ -1,0 +1,56 @@
+"""Each app is deployed unmodified, its page used in a browser, and its data looked for after its pods were deleted."""
+
+import subprocess
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from scripts import rollout
+from scripts.cluster import kubectl
+from scripts.settings import ROOT
+
+APPS = ROOT / "tests" / "apps"
+
+#: app -> (address of its page, its heading, words that the deployment must say)
+SHAPES = {
+    "export-sqlite": ("/", "Export", ("Next.js 14.2.35 (export)", "database: file")),
+    "rewrites-asyncpg": ("/", "Rewrites", ("Next.js 14.2.35 (standalone)", "src.main:app", "database: postgres")),
+    "monorepo-uv": ("/", "Monorepo", ("app.main:app", "database: postgres")),
+    "key-at-import": ("/", "Key", ("OPENAI_API_KEY is not given", "python-multipart is used", "database: file")),
+    "fonts-clash": ("/", "Chat", ("Python 3.11 instead of 3.13", "python-multipart is used", "database: postgres")),
+    "auth-next16": ("/", "Auth", ("psycopg2 is not for this image", "database: postgres")),
+}
+
+
+def _tree(folder):
+    return subprocess.run(["git", "status", "--porcelain", "--ignored", str(folder)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_app_as_it_is(name, deploy, open_page, run, found):
+    path, heading, words = SHAPES[name]
+    before = _tree(APPS / name)
+    said = deploy(APPS / name)
+    for one in words:
+        assert one in said
+    assert _tree(APPS / name) == before, "the app's folder was changed"
+    page = open_page()
+    page.goto(path)
+    if name == "auth-next16":
+        page.get_by_label("Email").fill(f"somebody-{time.time_ns()}@example.com")
+        page.get_by_label("Password").fill("a long enough password")
+        page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    title = f"water the plants {time.time_ns()}"
+    page.get_by_label("Title").fill(title)
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text(title)).to_be_visible()
+    assert page.problems == []
+    if name == "auth-next16":
+        return  # its page forgets who was logged in
+    kubectl(run, found, "-n", "apps", "delete", "pods", "-l", "app.kubernetes.io/instance=apps", "--wait=true", timeout=180)
+    assert run.shell.until(lambda: not rollout.unready(rollout.look(run, found)), 150, 1)
+    page.goto(path)
+    expect(page.get_by_text(title)).to_be_visible(timeout=30000)
+
