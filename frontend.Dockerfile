@@ -57,7 +57,7 @@ RUN --mount=type=cache,target=/root/.npm \
     --mount=type=secret,id=ca --mount=type=secret,id=npm \
     if [ -s /run/secrets/npm ]; then export NPM_CONFIG_USERCONFIG=/run/secrets/npm; fi; \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
-    server=$(find .next/standalone -name server.js -not -path '*/node_modules/*' 2>/dev/null | head -n 1); \
+    set -e; server=$(find .next/standalone -name server.js -not -path '*/node_modules/*' 2>/dev/null | head -n 1); \
     if [ -n "${server}" ]; then \
       folder=$(dirname "${server}"); mkdir -p "${folder}/.next" && cp -a .next/static "${folder}/.next/static"; \
       if [ -d public ]; then cp -a public "${folder}/public"; fi; \
@@ -104,7 +104,7 @@ RUN printf '%s\n' \
     && touch /etc/nginx/addresses \
     # Only what an address can hold gets into the script: the value comes from outside.
     && printf '%s\n' \
-      '#!/bin/sh' \
+      '#!/bin/bash' \
       'set -eu' \
       'address=$(printf %s "${NEXT_PUBLIC_API_URL:-/api}" | tr -cd "A-Za-z0-9:/._~%?=&@+-")' \
       'printf '"'"'window.__CONFIG__ = { NEXT_PUBLIC_API_URL: "%s" };\n'"'"' "$address" > /tmp/config.js' \
@@ -132,6 +132,7 @@ RUN printf '%s\n' \
       '# Next'"'"'s server and nginx end together.' \
       'mkdir -p /tmp/next-cache; cd "$(cat /srv/folder)"' \
       'HOSTNAME=127.0.0.1 PORT=3000 $(cat /srv/command) & server=$!' \
+      'until (: < /dev/tcp/127.0.0.1/3000) 2> /dev/null || ! kill -0 $server 2> /dev/null; do sleep 0.1; done' \
       'nginx -g "daemon off;" 2> /tmp/errors & web=$!' \
       'trap '"'"'kill -QUIT $web; kill -TERM $server'"'"' TERM QUIT INT' \
       'code=0; wait $server || code=$?' \

@@ -127,6 +127,7 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
         # Where not all is ready (after a reboot, say), helm has nothing to change: the pods are waited for.
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False, state=() if rollout.unready(state) else tuple(state))
+    _stop_another_apps_database(run, tools, before, rendered)
     run.say("upgrading the release" if deployed else "installing the release")
     if deployed and rendered.objects:
         _say_changes(run, before, rendered)
@@ -151,6 +152,19 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
         )
         raise _going_back(run, tools, _good(deployed), Failure(*causes, failed))
     return Release(release.name, release.namespace, int(json.loads(result.stdout)["version"]), True, _good(deployed))
+
+
+def _stop_another_apps_database(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Rendered) -> None:
+    """When another app takes the release's place, end the old one's database first: the new app's pods would make their tables in it. Its data stays."""
+    name = f"{run.settings.release.name}-postgres"
+    old = [item for item in before.manifest if item["kind"] == "StatefulSet" and item["metadata"]["name"] == name]
+    folders = [one["value"] for item in old for one in item["spec"]["template"]["spec"]["containers"][0]["env"] if one["name"] == "PGDATA"]
+    if not folders or folders[0].endswith(f"/{rendered.values['postgres']['folder']}"):
+        return
+    run.say(f"another app takes the place of {folders[0].rsplit('/', 1)[-1]}: that one's database ends first, and its data stays")
+    scope = ("-n", run.settings.release.namespace)
+    kubectl(run, tools, *scope, "scale", f"statefulset/{name}", "--replicas=0", check=False)
+    kubectl(run, tools, *scope, "wait", "--for=delete", f"pod/{name}-0", "--timeout=90s", check=False)
 
 
 def _good(deployed: Mapping[str, Any] | None) -> int:

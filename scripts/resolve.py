@@ -42,6 +42,7 @@ IMPLIED = (
 #: Releases that others do not work with, though they do not say so: package, its releases, what it needs. Where the app has a last commit, that
 #: date keeps most of these out by itself.
 BREAKS = (
+    ("fastapi", "<0.112", "pydantic<2.12"),  # takes FieldInfo apart
     ("passlib", "", "bcrypt<4.1"),  # reads bcrypt.__about__, and tries what bcrypt 5 refuses
     ("openai", "<1.55.3", "httpx<0.28"),  # passes `proxies`
     ("groq", "<0.13", "httpx<0.28"),
@@ -78,7 +79,7 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
             app.backend.dependencies,
             "widen requires-python, or build where the official Python images can be pulled",
         )
-    key = digest("4", "\n".join(wanted), "\n".join(locked), date, *fitting, *(f"{name}" for name, _ in app.backend.imported))
+    key = digest("5", "\n".join(wanted), "\n".join(locked), date, *fitting, *(f"{name}" for name, _ in app.backend.imported))
 
     def make(target: Path) -> None:
         found = _resolve(run, app, wanted, locked, date, fitting, notes)

@@ -4,7 +4,8 @@ import * as db from "better-auth/db";
 
 async function main() {
   const auth = app.auth ?? app.default;
-  const { getMigrations } = db.getMigrations ? db : await import("better-auth/db/migration");
+  // Where it is depends on the release.
+  const { getMigrations } = db.getMigrations ? db : await import("better-auth/db/migration").catch(() => ({}));
   for (let tries = 1; ; tries++) {
     try {
       const { toBeCreated, runMigrations } = await getMigrations(auth.options);

@@ -54,3 +54,16 @@ def test_an_app_as_it_is(name, deploy, open_page, run, found):
     page.goto(path)
     expect(page.get_by_text(title)).to_be_visible(timeout=30000)
 
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("missing-model", 15, "cannot import name 'Todo' from 'models.todo' (/srv/models/todo.py) (main.py:2)"),
+        ("half-there", 21, "the app runs without 1 of its routes (POST /auth/login): accounts are not available: cannot import name 'LoginForm'"),
+    ],
+)
+def test_an_app_that_cannot_work_says_why_in_its_first_line(name, code, words, deploy):
+    said = deploy(APPS / name, code)
+    first = next(line for line in said.split("\n\n", 1)[1].splitlines() if line.strip())
+    assert words in first
