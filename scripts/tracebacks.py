@@ -6,7 +6,7 @@ import re
 
 FRAME = re.compile(r'File "/srv/([^"]+)", line (\d+)')
 RAISED = re.compile(r"^\s*(?:[\w.]+\.)?\w*(?:Error|Exception|Exit|Interrupt|Invalid\w*|NotFound)\b(?::.*)?$")
-TROUBLE = re.compile(r"error|exception|fatal|refused|denied|invalid", re.IGNORECASE)
+TROUBLE = re.compile(r"error|exception|fatal|refused|denied|invalid|cannot import|no module named|failed to", re.IGNORECASE)
 
 
 def cause(log: str) -> str:

@@ -39,6 +39,7 @@ def decide(tree: Tree, backend: Backend, frontend: Frontend, names: list[str], e
     sqlite = tree.first(r"sqlite(?:\+\w+)?://|sqlite3\.connect|aiosqlite\.connect", names)
     files = tree.first(r"\.(?:sqlite3?|db|json)[\"']", names) if backend.writes else None
     variables = tuple(one.name for one in backend.variables if one.kind == "database")
+    named = tree.first(r"[\"']\w*(DATABASE|POSTGRES|NEON|DB)\w*(URL|URI|DSN)[\"']", names, re.IGNORECASE)
     read = next((Evidence(one.place, tree.texts[one.place.rsplit(":", 1)[0]].splitlines()[int(one.place.rsplit(":", 1)[1]) - 1].strip()[:160])
                  for one in backend.variables if one.kind == "database"), None)  # fmt: skip
     other = next((name for name, pattern in NEEDED if tree.first(rf"^\s*(?:from|import)\s+{pattern}", names)), "")
@@ -49,7 +50,7 @@ def decide(tree: Tree, backend: Backend, frontend: Frontend, names: list[str], e
     )
     evidence = tuple(one for one in (driver and driver[0], written and written[0], read, sqlite and sqlite[0], files and files[0]) if one)
     kind: Kind | None = None
-    if (variables and (driver or written)) or auth:
+    if ((variables or named) and (driver or written)) or auth:
         kind = "postgres"
     elif sqlite or files:
         kind = "file"
@@ -58,7 +59,7 @@ def decide(tree: Tree, backend: Backend, frontend: Frontend, names: list[str], e
         return decide(tree, backend, frontend, [*names, *everything], everywhere=True)
     return Database(
         kind,
-        _scheme(tree, names, listed),
+        _scheme(tree, names, backend),
         variables,
         tuple(
             one
@@ -70,19 +71,15 @@ def decide(tree: Tree, backend: Backend, frontend: Frontend, names: list[str], e
     )
 
 
-def _scheme(tree: Tree, names: list[str], listed: list[str]) -> str:
+def _scheme(tree: Tree, names: list[str], backend: Backend) -> str:
     """postgresql, with the driver that create_async_engine needs where the code does not add it by itself."""
-    asynchronous = tree.first(r"create_async_engine|asyncpg", [*names, *listed])
     adds = tree.first(r"replace\(\s*[\"']postgres|postgresql\+\w+://", names) or tree.first(r"drivername|set\(.*drivername|make_url", names)
     raw = tree.first(r"asyncpg\.(connect|create_pool)|psycopg2?\.connect|ConnectionPool\(", names)
-    if asynchronous and tree.first(r"create_async_engine", names) and not adds and not raw:
-        return "postgresql+asyncpg"
-    if (
-        not adds
-        and not raw
-        and tree.first(r"^\s*[\"']?psycopg\b", listed)
-        and not tree.first(r"^\s*[\"']?psycopg2", listed)
-        and tree.first("create_engine", names)
-    ):
+    if adds or raw:
+        return "postgresql"
+    packages = {re.split(r"[^\w-]", one)[0].lower() for one in backend.declared}
+    if tree.first(r"create_async_engine", names):
+        return "postgresql+psycopg" if "psycopg" in packages and "asyncpg" not in packages else "postgresql+asyncpg"
+    if "psycopg" in packages and not packages & {"psycopg2", "psycopg2-binary"} and tree.first("create_engine", names):
         return "postgresql+psycopg"
     return "postgresql"

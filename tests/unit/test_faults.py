@@ -15,6 +15,8 @@ from scripts.supply import golang, tools
 from scripts.supply.engine import Engine
 from scripts.supply.tools import Found
 
+SECRETS = release.Secrets({}, (), (), "", False)
+PLAN = images.Plan("todo-chatbot-backend", "todo-chatbot-backend:1", "", Path("backend.Dockerfile"), Path(), (), {}, 8001, "/health")
 ENGINE = Engine("docker", "20.10.24", "/nowhere", "overlay2", 2, 1 << 34)
 
 
@@ -76,7 +78,7 @@ def test_a_cluster_that_does_not_start_says_minikubes_words(make_run, stub, foun
     stub("minikube", f"echo '{json.dumps(error)}'; exit 80")
     stub("docker", "exit 1")
     with pytest.raises(Failure) as caught:
-        cluster._start(make_run(), ENGINE, found["minikube"], None)
+        cluster._start(make_run(), ENGINE, found["minikube"], None, exists=False)
     finding = caught.value.findings[0]
     assert (finding.code, finding.remedy) == ("CLUSTER-START-FAILED", "free some")
     assert "no space left on device" in finding.evidence
@@ -99,9 +101,9 @@ def test_an_app_that_is_not_there(tmp_path):
 def test_an_image_that_does_not_run(make_run, stub):
     stub("docker", "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo ModuleNotFoundError: app;; container) echo false;; esac")
     with pytest.raises(Failure) as caught:
-        images.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", 8001, "/health")
+        images.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
     assert _code(caught) == "IMAGE-RUN-FAILED"
-    assert "ModuleNotFoundError: app" in caught.value.findings[0].evidence
+    assert "ModuleNotFoundError: app" in caught.value.findings[0].summary
 
 
 def test_an_image_that_does_not_arrive_by_any_way(make_run, stub, found, monkeypatch, tmp_path):
@@ -122,13 +124,19 @@ def test_a_chart_that_helm_refuses(make_run, stub, found, verb):
     assert "backend.replicas" in caught.value.findings[0].evidence
 
 
+def test_an_app_without_its_database_is_tried_in_the_cluster(make_run, stub, said):
+    stub("docker", "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo OperationalError: Connection refused;; container) echo false;; esac")
+    images.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
+    assert "tried in the cluster" in said[-1]
+
+
 def _deployed(**more):
     return release.Deployed({"revision": "3", "status": "deployed", "chart": "todo-chatbot-0.2.0", "description": "d", **more})
 
 
 def test_a_release_of_another_chart_is_not_touched(make_run, found):
     with pytest.raises(Failure) as caught:
-        release.install(make_run(), found, _deployed(chart="wordpress-1.0.0"), chart.Rendered({}, (), "k"), {})
+        release.install(make_run(), found, _deployed(chart="wordpress-1.0.0"), chart.Rendered({}, (), "k"), {}, SECRETS)
     assert _code(caught) == "RELEASE-NOT-OURS"
 
 
@@ -136,7 +144,7 @@ def test_a_release_that_helm_cannot_install(make_run, stub, found):
     stub("helm", "echo 'Error: another operation is in progress' >&2; exit 1")
     stub("kubectl", """case "$*" in *"get secret"*) echo '{}';; *apply*) echo 7;; *) echo '{"items": []}';; esac""")
     with pytest.raises(Failure) as caught:
-        release.install(make_run(), found, release.Deployed(None), chart.Rendered({"database": {"kind": "file"}}, (), "k"), {})
+        release.install(make_run(), found, release.Deployed(None), chart.Rendered({"database": {"kind": "file"}}, (), "k"), {}, SECRETS)
     assert _code(caught) == "RELEASE-FAILED"
     assert "another operation is in progress" in caught.value.findings[0].evidence
 
@@ -144,7 +152,7 @@ def test_a_release_that_helm_cannot_install(make_run, stub, found):
 def test_an_old_volume_does_not_get_a_new_password(make_run, stub, found):
     stub("kubectl", """case "$*" in *pvc*) echo persistentvolumeclaim/data-todo-app-postgres-0;; esac""")
     with pytest.raises(Failure) as caught:
-        release.put_secrets(make_run(), found, with_database=True)
+        release.put_secrets(make_run(), found, replace(SECRETS, scheme="postgresql"))
     assert _code(caught) == "DATABASE-PASSWORD-LOST"
 
 
@@ -227,5 +235,5 @@ def test_a_bundle_that_would_hold_a_secret_is_not_written(make_run, found, tmp_p
 
 
 def test_every_code_is_met_in_a_test():
-    texts = "".join(path.read_text() for folder in ("unit", "e2e", "chart", "faults") for path in (ROOT / "tests" / folder).glob("*.py"))
+    texts = "".join(path.read_text() for folder in ("unit", "e2e", "chart", "faults", "apps") for path in (ROOT / "tests" / folder).glob("*.py"))
     assert [code for code in CODES if code not in texts] == []

@@ -1,37 +1,43 @@
 import json
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
-from scripts.release import complete_secrets, given_secrets
+from scripts.release import Secrets, complete_secrets
 from scripts.transport import contents_here, contents_there, normalized, parse_node_images
+
+OWN = Secrets({}, (), (), "postgresql", False)
 
 
 def test_missing_secrets_are_generated_and_given_ones_kept():
-    full = complete_secrets({"BETTER_AUTH_SECRET": "x" * 40}, "todo-app", with_database=True)
+    full = complete_secrets({"BETTER_AUTH_SECRET": "x" * 40}, "todo-app", OWN)
     assert full["BETTER_AUTH_SECRET"] == "x" * 40
     assert len(full["POSTGRES_PASSWORD"]) >= 32
-    assert complete_secrets(full, "todo-app", with_database=True) == full
-    assert complete_secrets({}, "r", True)["POSTGRES_PASSWORD"] != complete_secrets({}, "r", True)["POSTGRES_PASSWORD"]
+    assert complete_secrets(full, "todo-app", OWN) == full
+    assert complete_secrets({}, "r", OWN)["POSTGRES_PASSWORD"] != complete_secrets({}, "r", OWN)["POSTGRES_PASSWORD"]
 
 
 def test_a_password_of_any_characters_survives_in_the_address():
-    address = urlsplit(complete_secrets({"POSTGRES_PASSWORD": "p@ss/w:rd?#"}, "todo-app", with_database=True)["DATABASE_URL"])
+    address = urlsplit(complete_secrets({"POSTGRES_PASSWORD": "p@ss/w:rd?#"}, "todo-app", OWN)["DATABASE_URL"])
     assert unquote(address.password) == "p@ss/w:rd?#"
     assert address.hostname == "todo-app-postgres"
 
 
 def test_file_storage_needs_no_database_secret():
-    assert set(complete_secrets({}, "todo-app", with_database=False)) == {"BETTER_AUTH_SECRET"}
+    assert set(complete_secrets({}, "todo-app", replace(OWN, scheme=""))) == {"BETTER_AUTH_SECRET"}
 
 
-def test_secrets_come_from_the_environment_before_the_env_file(make_run, tmp_path, monkeypatch):
-    path = tmp_path / "my.env"
-    path.write_text("# a comment\nexport OPENAI_API_KEY='from-file'\nBETTER_AUTH_SECRET=abc\nOTHER=1\n")
-    for name in ("OPENAI_API_KEY", "BETTER_AUTH_SECRET"):
-        monkeypatch.delenv(name, raising=False)
-    run = make_run(app={"env_file": str(path)})
-    assert given_secrets(run) == {"OPENAI_API_KEY": "from-file", "BETTER_AUTH_SECRET": "abc"}
-    monkeypatch.setenv("OPENAI_API_KEY", "from-environment")
-    assert given_secrets(run)["OPENAI_API_KEY"] == "from-environment"
+def test_a_secret_of_the_apps_own_is_made_once_and_a_key_that_is_given_takes_the_place_of_a_made_up_one():
+    wanted = replace(OWN, generated=("JWT_SECRET",), placeholders=("OPENAI_API_KEY",))
+    first = complete_secrets({}, "todo-app", wanted)
+    assert (first["OPENAI_API_KEY"], len(first["JWT_SECRET"]) >= 32) == ("not-set", True)
+    then = complete_secrets(first, "todo-app", replace(wanted, given={"OPENAI_API_KEY": "sk-1"}))
+    assert (then["OPENAI_API_KEY"], then["JWT_SECRET"]) == ("sk-1", first["JWT_SECRET"])
+
+
+def test_each_side_gets_the_database_address_that_its_driver_takes():
+    full = complete_secrets({}, "todo-app", replace(OWN, scheme="postgresql+asyncpg", frontend_database=True))
+    assert full["DATABASE_URL"].startswith("postgresql+asyncpg://todo:")
+    assert full["FRONTEND_DATABASE_URL"].startswith("postgresql://todo:")
 
 
 def test_references_in_their_full_form():
