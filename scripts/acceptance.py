@@ -100,15 +100,23 @@ class Look:
         return release.manifest(self.run, self.tools)
 
     @cached_property
+    def api(self) -> str:
+        """The API's address behind the ingress."""
+        return self.base + rollout.api_path(self.state)
+
+    @cached_property
     def user(self) -> requests.Session:
         """An account of its own, logged in through the ingress."""
+        known = {(route.method, route.path) for route in self.app.backend.routes}
+        if not {("post", "/auth/register"), ("post", "/auth/login"), ("post", "/todos")} <= known:
+            raise NotApplicable("the app has accounts and todos of its own form, which this does not know; `invoke deploy` asks its routes")
         session = requests.Session()
         session.headers["Host"] = self.run.settings.release.host
         session.trust_env = False  # no proxy between us and loopback
         account = {"email": f"verify-{secrets.token_hex(6)}@example.com", "password": secrets.token_urlsafe(18)}
         self.run.shell.hide(account["password"])
-        _must(session.post(f"{self.base}/api/auth/register", json=account, timeout=TIMEOUT), 201)
-        token = _must(session.post(f"{self.base}/api/auth/login", json=account, timeout=TIMEOUT), 200).json()["access_token"]
+        _must(session.post(f"{self.api}/auth/register", json=account, timeout=TIMEOUT), 201)
+        token = _must(session.post(f"{self.api}/auth/login", json=account, timeout=TIMEOUT), 200).json()["access_token"]
         session.headers["Authorization"] = f"Bearer {token}"
         return session
 
@@ -223,7 +231,10 @@ def _resources(component: str, kind: str = "Deployment") -> Callable[[Look], str
     def fit(look: Look) -> str:
         if kind == "StatefulSet" and not look.of(kind, component):
             raise NotApplicable("the app keeps files, or has a database elsewhere")
-        found = look.one(kind, component)["spec"]["template"]["spec"]["containers"][0]["resources"]
+        container = look.one(kind, component)["spec"]["template"]["spec"]["containers"][0]
+        if any(one["name"] == "BACKEND_ADDRESS" for one in container.get("env", [])):
+            raise NotApplicable("Next's own server runs here, and needs more than the plan's nginx")
+        found = container["resources"]
         for part, wanted in RESOURCES[component].items():
             assert wanted.items() <= found[part].items(), f"{part}: {found[part]}, the plan says {wanted}"
         return f"requests {RESOURCES[component]['requests']}, limits {RESOURCES[component]['limits']}"
@@ -232,9 +243,8 @@ def _resources(component: str, kind: str = "Deployment") -> Callable[[Look], str
 
 
 def _port(component: str, port: int) -> Callable[[Look], str]:
-    path = "health" if component == "backend" else ""
-
     def fits(look: Look) -> str:
+        path = rollout.health_path(look.state).lstrip("/") if component == "backend" else ""
         container = look.one("Deployment", component)["spec"]["template"]["spec"]["containers"][0]
         ports = [one["containerPort"] for one in container["ports"]]
         assert ports == [port], f"containerPort {ports}"
@@ -294,16 +304,17 @@ def _routes(look: Look) -> str:
         for rule in one["spec"]["rules"]
         for path in rule["http"]["paths"]
     }
-    leads = {component: path for path, component in paths}
+    leads = {component: path for path, component in sorted(paths, reverse=True)}
     assert leads.get("frontend") == "/", f"/ does not lead to the frontend: {paths}"
-    assert leads.get("backend", "").startswith("/api"), f"/api/ does not lead to the backend: {paths}"
+    assert leads.get("backend"), f"no path leads to the backend: {paths}"
     target = look.one("Service", "backend")["spec"]["ports"][0]
     return f"/ to frontend, {leads['backend']} to backend port {target['port']}"
 
 
 def _rewrite(look: Look) -> str:
-    body = look.get("/api/health").json()
-    return f"/api/health reaches the backend's /health: {body}"
+    path = rollout.health_path(look.state)
+    body = look.get(rollout.api_path(look.state) + path).json()
+    return f"{rollout.api_path(look.state)}{path} reaches the backend's {path}: {str(body)[:160]}"
 
 
 def _commented(look: Look) -> str:
@@ -450,7 +461,7 @@ def _is_json(line: str) -> bool:
 
 
 def _journey(look: Look) -> str:
-    api, user = f"{look.base}/api", look.user
+    api, user = look.api, look.user
     todo = _must(user.post(f"{api}/todos", json={"title": "verify"}, timeout=TIMEOUT), 201).json()
     assert todo["id"] in [one["id"] for one in _must(user.get(f"{api}/todos", timeout=TIMEOUT), 200).json()], "the new todo is not in the list"
     done = _must(user.patch(f"{api}/todos/{todo['id']}", json={"completed": True}, timeout=TIMEOUT), 200).json()
@@ -466,8 +477,8 @@ def _token(look: Look) -> str:
 
 
 def _assistant(look: Look) -> str:
-    answer = _must(look.user.post(f"{look.base}/api/chat", json={"message": "add a todo: water the plants"}, timeout=60), 200).json()
-    titles = [one["title"] for one in look.user.get(f"{look.base}/api/todos", timeout=TIMEOUT).json()]
+    answer = _must(look.user.post(f"{look.api}/chat", json={"message": "add a todo: water the plants"}, timeout=60), 200).json()
+    titles = [one["title"] for one in look.user.get(f"{look.api}/todos", timeout=TIMEOUT).json()]
     assert any("water the plants" in title.lower() for title in titles), f"the assistant said {str(answer)[:120]}, and no todo was made"
     return "asked for a todo in words; its tool made it"
 
@@ -483,14 +494,14 @@ def _same_origin(look: Look) -> str:
 def _persists(look: Look) -> str:
     if not look.restart:
         raise NotApplicable("not asked for: `invoke verify --restart` deletes the pod that keeps the data and looks again")
-    todo = _must(look.user.post(f"{look.base}/api/todos", json={"title": "survives"}, timeout=TIMEOUT), 201).json()
+    todo = _must(look.user.post(f"{look.api}/todos", json={"title": "survives"}, timeout=TIMEOUT), 201).json()
     keeper = "postgres" if look.of("StatefulSet", "postgres") else "backend"
     look.kubectl("delete", "pod", "-l", f"app.kubernetes.io/component={keeper},app.kubernetes.io/instance={look.run.settings.release.name}", "--wait=true")
     began = time.monotonic()
 
     def there() -> bool:
         try:
-            return look.user.get(f"{look.base}/api/todos/{todo['id']}", timeout=TIMEOUT).status_code == 200
+            return look.user.get(f"{look.api}/todos/{todo['id']}", timeout=TIMEOUT).status_code == 200
         except requests.RequestException:
             return False
 
@@ -498,17 +509,24 @@ def _persists(look: Look) -> str:
     return f"a todo was there again {time.monotonic() - began:.0f} s after the pod of {keeper} was deleted"
 
 
+def _database_works(look: Look) -> str:
+    if not look.app.backend.ready_path:
+        raise NotApplicable("the app has no route that says so; `invoke deploy` asks one that reads")
+    return str(look.get(rollout.api_path(look.state) + look.app.backend.ready_path).json())
+
+
 def _refuses(look: Look) -> str:
-    answer = _must(look.user.post(f"{look.base}/api/todos", json={"title": ""}, timeout=TIMEOUT), 422)
+    answer = _must(look.user.post(f"{look.api}/todos", json={"title": ""}, timeout=TIMEOUT), 422)
     assert "json" in answer.headers["content-type"], "no JSON"
-    look.get("/api/nowhere", 404)
-    look.get("/api/todos", 401)
+    prefix = rollout.api_path(look.state)
+    look.get(f"{prefix}/nowhere", 404)
+    look.get(f"{prefix}/todos", 401)
     return f"422, 404, 401 as they should be; a problem says: {answer.json().get('title', answer.text[:60])!r}"
 
 
 def _fast(look: Look) -> str:
     page = min(look.get("/").elapsed.total_seconds() for _ in range(3))
-    api = min(look.user.get(f"{look.base}/api/todos", timeout=TIMEOUT).elapsed.total_seconds() for _ in range(3))
+    api = min(look.user.get(f"{look.api}/todos", timeout=TIMEOUT).elapsed.total_seconds() for _ in range(3))
     assert page < SLOW_PAGE and api < SLOW_API, f"page {page:.2f} s, API {api:.2f} s"
     return f"page {page * 1000:.0f} ms, list of todos {api * 1000:.0f} ms"
 
@@ -550,7 +568,7 @@ LINES: tuple[tuple[str, str, Callable[[Look], str]], ...] = (
     ("2.3", "Backend Dockerfile", _file("backend.Dockerfile")),
     ("2.3", "Backend image built and on the node", _image("backend")),
     ("2.3", "Health endpoint responds on port 8001", _port("backend", 8001)),
-    ("2.3", "Database connection works", lambda look: str(look.get("/api/ready").json())),
+    ("2.3", "Database connection works", _database_works),
     ("3.1", "Chart directory, metadata and default values", _file("helm-chart/Chart.yaml", "helm-chart/values.yaml", "helm-chart/templates/*.yaml")),
     ("3.2", "Frontend Deployment and Service, port 80", _port("frontend", 80)),
     ("3.2", "NEXT_PUBLIC_API_URL from the ConfigMap", _environment("frontend", "NEXT_PUBLIC_API_URL", "ConfigMap")),

@@ -137,9 +137,10 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         latest = pool.submit(release.latest, run, tools)
         keys = pool.submit(kubectl, run, tools, "-n", settings.release.namespace, "get", "secrets", "-o", f"go-template={KEYS}", check=False)
         clock = pool.submit(run.shell.run, engine.client, "info", "--format", "{{.SystemTime}}", check=False)
-        paths = {path: pool.submit(_status, run, path) for path in ("/", "/api/health")}
-        answers = {path: one.result() for path, one in paths.items()}
-    objects = state.result()
+        page = pool.submit(_status, run, "/")
+        objects = state.result()
+        health = rollout.api_path(objects) + rollout.health_path(objects)
+        answers = {"/": page.result(), health: _status(run, health)}
     address = run.shell.run(
         engine.client, "container", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", settings.cluster.profile, check=False
     )

@@ -20,6 +20,7 @@ from scripts.survey import PORT, Survey
 from scripts.survey.frontend import OWN_PORT, Frontend, suffix
 from scripts.survey.variables import Variable
 
+ASSETS = Path(__file__).parent / "assets"
 ORIGIN = f"http://localhost:{PORT}"  # what a variable for the API's address is given
 SITE = f"http://localhost:{OWN_PORT}"  # and one for the page's own
 API_PATH, OTHER_API_PATH = "/api", "/_api"
@@ -144,7 +145,7 @@ def environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> En
         elif one.kind == "signing":
             made[one.name] = "generate"
         elif one.kind == "provider":
-            made[one.name] = "placeholder" if one.required or (app.backend.client_at_import and _of_client(app, one.name)) else ""
+            made[one.name] = "placeholder" if one.required or app.backend.client_at_import else ""
         elif one.name in given:
             plain[one.name] = given[one.name]
         elif one.kind == "site":
@@ -160,12 +161,6 @@ def environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> En
             missing.append(one)
     side, side_made, side_database = _frontend_environment(app, settings, given)
     return Environment(plain, made, tuple(missing), tuple(database), side, side_made, side_database)
-
-
-def _of_client(app: Survey, variable: str) -> bool:
-    """Whether a key is that of the library whose client is made while the app is imported."""
-    word = app.backend.provider.replace("google.", "").split("-")[0].split(".")[0].upper()
-    return word in variable or {"COHERE": "CO_API_KEY", "GENERATIVEAI": "G"}.get(word, "-") in variable or (word == "OPENAI" and "API_KEY" in variable)
 
 
 def _frontend_environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
@@ -225,9 +220,6 @@ def frontend_files(app: Survey, offline: bool) -> dict[str, bytes]:
         module = app.frontend.auth_module.removeprefix(f"{app.frontend.folder}/")
         found["phase4-auth.mjs"] = (ASSETS / "auth.mjs").read_bytes().replace(b"AUTH_MODULE", f"./{module}".encode())
     return found
-
-
-ASSETS = Path(__file__).parent / "assets"
 
 
 def must_wait(app: Survey) -> bool:

@@ -295,6 +295,25 @@ def stale(state: list[dict[str, Any]], images: Mapping[str, str]) -> list[str]:
     return sorted(found)
 
 
+def api_path(state: list[dict[str, Any]]) -> str:
+    """The path below which the release's Ingress reaches the whole API, as `/api`."""
+    paths = [
+        path["path"]
+        for ingress in _of(state, "Ingress")
+        if ingress["metadata"]["name"].endswith("-api")
+        for rule in ingress["spec"]["rules"]
+        for path in rule.get("http", {}).get("paths", [])
+    ]
+    return paths[0].split("(")[0].rstrip("/") if paths else "/api"
+
+
+def health_path(state: list[dict[str, Any]]) -> str:
+    """What the backend's liveness probe asks for; the API's own description where it asks for nothing."""
+    found = [item for item in _of(state, "Deployment") if item["metadata"]["name"].endswith("-backend")]
+    probes = [one.get("livenessProbe", {}).get("httpGet", {}).get("path", "") for item in found for one in item["spec"]["template"]["spec"]["containers"]]
+    return next((path for path in probes if path), "/openapi.json") if found else "/health"
+
+
 def endpoints(state: list[dict[str, Any]]) -> dict[str, int]:
     """Ready endpoints of each service."""
     counts = {service["metadata"]["name"]: 0 for service in _of(state, "Service")}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from scripts.findings import Finding, failure
+from scripts.findings import Failure, Finding, failure
 from scripts.run import Run
+from scripts.settings import remember
 from scripts.survey import backend as backends
 from scripts.survey import frontend as frontends
 from scripts.survey import python
@@ -68,9 +69,21 @@ class Survey:
 
 
 def survey(run: Run) -> Survey:
-    """Read the app. Raises APP-NOT-FOUND, APP-INCOMPLETE, APP-NEEDS-SERVICE, or DATABASE-UNCLEAR with the lines that disagree."""
-    wanted = run.settings.app
-    return read(run.settings.app_path, wanted.database, wanted.module, wanted.frontend)
+    """Read the app. A database that its code does not tell is asked for once, where somebody is there to ask.
+
+    Raises APP-NOT-FOUND, APP-INCOMPLETE, APP-NEEDS-SERVICE, or DATABASE-UNCLEAR with the lines that disagree.
+    """
+    wanted, root = run.settings.app, run.settings.app_path
+    try:
+        return read(root, wanted.database, wanted.module, wanted.frontend)
+    except Failure as error:
+        if error.findings[0].code != "DATABASE-UNCLEAR":
+            raise
+        answer = run.ask("the database that the app wants (postgres, file or external)", False)
+        if answer not in ("postgres", "file", "external"):
+            raise
+        remember(root, {"database": answer})
+        return read(root, answer, wanted.module, wanted.frontend)
 
 
 def read(root: Path, database: str = "auto", module: str = "", frontend: str = "") -> Survey:
