@@ -58,11 +58,11 @@ def cluster_facts(c, json=False):
         commands.show_facts(session, session.run("cluster-facts"))
 
 
-@task(help={"app": APP, "report": "folder for survey.json"})
-def survey(c, app="", json=False, report="artifacts"):
+@task(help={"app": APP, "report": "folder for survey.json", "adr": "also keep the decision about the database as a record in history/adr"})
+def survey(c, app="", json=False, report="artifacts", adr=False):
     """What the app is made of, and which database it wants, with the lines that say so. Nothing of it is run."""
     with _session(c, json, app=app) as session:
-        commands.show_survey(session, session.execute("survey"), report)
+        commands.show_survey(session, session.execute("survey"), report, adr)
 
 
 @task(help={"app": APP})

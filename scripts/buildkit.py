@@ -39,6 +39,7 @@ def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: 
             context,
             env={"DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
             timeout=BUILD_TIMEOUT,
+            on_line=lambda line: _pass_on(run, line),
             check=False,
         )
     if not result.ok:
@@ -52,6 +53,13 @@ def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: 
     found = image_id(run, engine, reference)
     assert found or run.shell.dry, f"{reference} was built but is not there"
     return found
+
+
+def _pass_on(run: Run, line: str) -> None:
+    """Say what a step of ours prints for the person; BuildKit puts the step's number and time before it."""
+    told = re.match(r"#\d+ [\d.]+ phase4: (.+)", line)
+    if told:
+        run.say(told.group(1))
 
 
 def image_id(run: Run, engine: Engine, reference: str) -> str:

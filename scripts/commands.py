@@ -40,7 +40,7 @@ def show_facts(session: Session, outcome: Outcome) -> None:
     session.progress.table("Cluster", ("what", "is"), rows)
 
 
-def show_survey(session: Session, outcome: Outcome, report_folder: str) -> None:
+def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bool) -> None:
     """The survey with its evidence."""
     found = outcome.results["survey"]
     rows = [
@@ -49,7 +49,9 @@ def show_survey(session: Session, outcome: Outcome, report_folder: str) -> None:
         *(("warning", one.summary) for one in found.warnings),
     ]
     session.progress.table(str(found.root), ("what", "is"), rows)
-    session.progress.note(f"Wrote {describe.write(found, Path(report_folder))}")
+    session.progress.note(f"Wrote {describe.write(found, Path(report_folder).expanduser())}")
+    if keep:
+        session.progress.note(f"Wrote {records.database_record(found, time.strftime('%Y-%m-%d'))}")
 
 
 def show_access(session: Session, outcome: Outcome) -> None:

@@ -149,7 +149,9 @@ def environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> En
         elif one.name in given:
             plain[one.name] = given[one.name]
         elif one.kind == "site":
-            plain[one.name] = settings.local_url
+            # Where accounts are kept by Next's server the backend asks that server for its keys, inside the cluster.
+            asks = "AUTH" in one.name and app.frontend.served == "server"
+            plain[one.name] = f"http://{settings.release.name}-frontend" if asks else settings.local_url
         elif DATA_FOLDER.match(one.name):
             plain[one.name] = data_folder(app) if app.keeps_files else "/tmp"  # noqa: S108 - in the container
         elif one.kind == "origins" and one.required:

@@ -190,7 +190,7 @@ def context_files(dockerfile: Path, context: Path) -> tuple[File, ...]:
         below = Path(folder).relative_to(context)
         folders[:] = [name for name in folders if not ignored(f"{(below / name).as_posix()}/")]  # node_modules is not even read
         names += [path for name in files if not ignored(path := (below / name).as_posix())]
-    names.sort()
+    names = sorted(name for name in names if (context / name).is_file())  # a link that leads nowhere is none
     return tuple(File(name, os.access(context / name, os.X_OK), (context / name).read_bytes()) for name in names)
 
 

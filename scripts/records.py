@@ -12,6 +12,7 @@ from scripts.acceptance import Row
 from scripts.findings import failure
 from scripts.pipeline import Timing
 from scripts.settings import ROOT
+from scripts.survey import Survey
 
 HISTORY = ROOT / "history"
 #: What the plan wants in a record, and the tasks whose lines tell it.
@@ -58,6 +59,31 @@ def run_record(rows: Sequence[Row], today: str) -> Path:
         tables += [f"| {row.task} {row.line} | {row.status} | {_cell(row.evidence)} |" for row in rows if row.task in tasks]
         tables.append("")
     path.write_text("\n".join(tables), encoding="utf-8")
+    return path
+
+
+def database_record(found: Survey, today: str) -> Path:
+    """Write down which database an app gets, and the lines of its code that decide it, as an ADR."""
+    words = {
+        "postgres": "PostgreSQL 16 as a StatefulSet with a volume claim, in the release",
+        "file": "files on a volume claim of the backend's, which is one pod then",
+        "external": "a PostgreSQL elsewhere, whose address the app's own variable gives",
+    }
+    path = new_record("adr", f"The database of {found.root.name}: {found.database}", today)
+    lines = [f"- `{one.place}`: `{one.line.replace('`', '')}`" for one in dict.fromkeys(found.decision.evidence)] or ["- nothing: it was settled by a person"]
+    facts = [
+        f"- certainty: {found.certainty['database']}",
+        f"- variables that name its address: {', '.join(found.decision.variables) or 'none'}",
+        f"- migrations: {' '.join(found.backend.migrations) or 'none'}",
+        *([f"- hosted provider that the code names: {found.decision.hosted}"] if found.decision.hosted else []),
+        *(["- its clients force TLS: the server speaks it"] if found.decision.tls else []),
+        *(f"- files that are kept: {one}" for one, _, _ in found.written[:5]),
+    ]
+    parts = [
+        f"# {path.stem[:4]}: the database of {found.root.name}", f"Status: accepted, {today}", "## Context\nThe code says:\n\n" + "\n".join(lines),
+        f"## Decision\n{words[found.database][:1].upper()}{words[found.database][1:]}.", "## Consequences\n" + "\n".join(facts),
+    ]  # fmt: skip
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return path
 
 

@@ -156,6 +156,8 @@ def read(tree: Tree, sources: dict[str, Source], chosen: Candidate, others: list
     health = _path(routes, r"^(/\w+){0,3}/(health|healthz|health-check|healthcheck|ping|status)/?$")
     creates = tuple(evidence for evidence, _ in tree.search(r"create_all\b|init_db\(|create_db_and_tables\(|on_event\([\"']startup|lifespan\s*=", files))
     migrations, migrations_folder = _migrations(tree, folder)
+    if not any(re.match(r"alembic\b", one) for one in declared):
+        migrations = ()  # a configuration that was left behind
     if any("create_all" in evidence.line for evidence in creates):
         migrations = ()  # the tables are made from the models: migrations written for older tables would fail on new ones
     return Backend(

@@ -15,6 +15,7 @@ from scripts.health import levels, share
 from scripts.report import junit, page, write
 from scripts.settings import ROOT
 from scripts.support import redact
+from scripts.survey import read
 
 ROWS = (
     Row("1.1", "All tools return valid versions", "passed", "kubectl v1.36.3", 0.1),
@@ -112,6 +113,17 @@ def test_a_run_is_kept_as_a_record_with_what_the_plan_wants(history):
         assert f"## {heading}\n" in text
     assert "| 1.1 All tools return valid versions | passed | kubectl v1.36.3 |" in text
     assert path.name in (history / "phr/README.md").read_text()
+
+
+def test_the_decision_about_a_database_is_kept_with_the_lines_that_decide_it(history):
+    path = records.database_record(read(ROOT / "tests" / "apps" / "rewrites-asyncpg"), "2026-01-31")
+    text = path.read_text()
+    assert "the-database-of-rewrites-asyncpg-postgres" in path.name
+    assert '`: `DATABASE_URL = os.getenv("NEON_DATABASE_URL")`' in text
+    assert re.search(r"`backend/src/database.py:\d+`", text)
+    assert "PostgreSQL 16 as a StatefulSet" in text
+    assert "force TLS" in text
+    assert path.name in (history / "adr/README.md").read_text()
 
 
 def test_verify_refuses_a_python_that_leaves_the_checks_out():

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scripts.buildkit import failing_lines
+from scripts.buildkit import _pass_on, failing_lines
 from scripts.settings import ROOT
 from scripts.supply import bases, capability_runtime, golang
 from scripts.supply.archive import pack
@@ -95,6 +95,12 @@ def test_a_failed_build_shows_the_failing_step_only():
         ]
     )
     assert failing_lines(output).splitlines() == ["[build 4/6] RUN npm ci", "npm error code EUSAGE", "npm error missing: react", "exit code: 1"]
+
+
+def test_what_a_step_tells_the_person_is_passed_on_and_its_command_is_not(make_run, said):
+    for line in ("#8 [source 3/4] RUN echo phase4: x", "#8 12.40 phase4: package-lock.json does not fit package.json", "#8 12.41 noise"):
+        _pass_on(make_run(), line)
+    assert said == ["package-lock.json does not fit package.json"]
 
 
 def test_a_build_that_fails_before_any_step_shows_the_last_words():
