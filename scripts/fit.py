@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from scripts.settings import ROOT, Settings
-from scripts.supply.cache import digest
+from scripts.settings import Settings
 from scripts.survey import PORT, Survey
 from scripts.survey.frontend import OWN_PORT, Frontend, suffix
 from scripts.survey.variables import Variable
@@ -46,11 +45,9 @@ class Environment:
 
 
 def name(app: Survey) -> str:
-    """A name of the app's own for its data, empty for the reference app: each app keeps its own on the same volume."""
-    if app.root == ROOT / "phase3-chatbot" or app.root.name == "phase3-chatbot":
-        return ""
-    slug = re.sub(r"[^a-z0-9]+", "-", app.root.name.lower()).strip("-")[:24] or "app"
-    return f"{slug}-{digest(str(app.root))[:6]}"
+    """A name of the app's own for its data, that of its folder, so that each app keeps its own on the same volume. Empty for the plan's phase3-chatbot."""
+    slug = re.sub(r"[^a-z0-9]+", "-", app.root.name.lower()).strip("-")[:40] or "app"
+    return "" if slug == "phase3-chatbot" else slug
 
 
 def data_folder(app: Survey) -> str:

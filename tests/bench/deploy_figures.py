@@ -213,7 +213,7 @@ def main():
     settings = Settings.load(yaml.safe_load((ROOT / "invoke.yaml").read_text())["phase4"])
     run = Run(settings, Shell(), lambda text: None, lambda what: True)
     with tempfile.TemporaryDirectory() as folder:
-        app, values = Path(folder) / "app", Path(folder) / "values.yaml"
+        app, values = Path(folder) / "phase3-chatbot", Path(folder) / "values.yaml"
         shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"))
         values.write_text("{}\n")
         parts = {

@@ -161,6 +161,26 @@ def test_ports_and_resources_are_the_plans(render, kind, name, port, requests, l
     assert _one(objects, "Service", name)["spec"]["type"] == "ClusterIP"
 
 
+def test_an_app_of_another_shape(render):
+    values = yaml.safe_load((CHART / "ci" / "other-app-values.yaml").read_text())
+    objects = render(values)
+    named = {(item["kind"], item["metadata"]["name"]): item for item in objects}
+    backend, frontend = (named["Deployment", f"todo-app-{name}"]["spec"] for name in ("backend", "frontend"))
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert backend["template"]["spec"]["containers"][0][probe]["tcpSocket"] == {"port": "http"}
+    assert backend["strategy"] == {"type": "Recreate"}
+    assert {"name": "BACKEND_ADDRESS", "value": "todo-app-backend:8001"} in frontend["template"]["spec"]["containers"][0]["env"]
+    paths = [path["path"] for path in named["Ingress", "todo-app"]["spec"]["rules"][0]["http"]["paths"]]
+    assert paths == ["/api/todos", "/"]
+    assert named["Middleware", "todo-app-strip-api"]["spec"] == {"stripPrefix": {"prefixes": ["/_api"]}}
+    postgres = named["StatefulSet", "todo-app-postgres"]["spec"]["template"]["spec"]
+    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/other-app"} in postgres["containers"][0]["env"]
+    assert "ssl=on" in postgres["containers"][0]["args"][0]
+    assert named["Secret", "todo-app-postgres-tls"]["type"] == "kubernetes.io/tls"
+    assert ("PersistentVolumeClaim", "todo-app-data") in named
+    assert ("NetworkPolicy", "todo-app-frontend-out") in named
+
+
 def test_probes(render):
     objects = render({"backend": {"readyPath": "/ready"}})
     backend = _container(objects, "Deployment", "todo-app-backend")

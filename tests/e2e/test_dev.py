@@ -18,7 +18,7 @@ from scripts.settings import ROOT
 @pytest.fixture
 def app(tmp_path):
     """A copy of the reference app: the same contents, so the same images."""
-    folder = tmp_path / "app"
+    folder = tmp_path / "phase3-chatbot"
     shutil.copytree(ROOT / "phase3-chatbot", folder, ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__", ".env"))
     return folder
 

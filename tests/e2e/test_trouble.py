@@ -129,7 +129,7 @@ def test_a_release_that_helm_left_pending_is_taken_back(run, found, kube, as_jso
 
 
 def test_a_dry_run_tells_everything_and_changes_nothing(run, docker, kube, tmp_path):
-    app = tmp_path / "app"
+    app = tmp_path / "phase3-chatbot"
     shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"))
     (app / "app/main.py").write_text((app / "app/main.py").read_text() + "\n# another\n")
 
