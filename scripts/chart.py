@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,22 +51,26 @@ def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Fact
     unread = {name: None for name in _defaults()["backend"]["config"] if name not in own and name != "NEXT_PUBLIC_API_URL"}
     server = app.frontend.served == "server"
     database = {name: "DATABASE_URL" for name in given.database if name != "DATABASE_URL"}
+    mine = _of_the_person(run)
+    front = [
+        *({"name": name, "value": value} for name, value in sorted(given.frontend_plain.items())),
+        *_from_secret(secret, {**dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL), **{name: name for name in given.frontend_secrets}}),
+    ]
+    back = _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}})
+    config = {**unread, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
     made: dict[str, Any] = {
         "frontend": {
             "image": _image(images.frontend.reference),
             "server": server,
-            **({"resources": NODE_RESOURCES} if server else {}),
-            "extraEnv": [
-                *({"name": name, "value": value} for name, value in sorted(given.frontend_plain.items())),
-                *_from_secret(secret, {**dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL), **{name: name for name in given.frontend_secrets}}),
-            ],
+            **({"resources": NODE_RESOURCES} if server and "resources" not in mine("frontend") else {}),
+            **_more_variables(mine("frontend"), front),
         },
         "backend": {
             "image": _image(images.backend.reference),
             "healthPath": app.backend.health_path,
             "readyPath": app.backend.ready_path,
-            "config": {**unread, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)},
-            "extraEnv": _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}}),
+            "config": {name: value for name, value in config.items() if name not in (mine("backend").get("config") or {})},
+            **_more_variables(mine("backend"), back),
         },
         "migrations": {"command": fit.before_start(app)},
         "database": {"kind": app.database},
@@ -83,6 +87,24 @@ def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Fact
         },
     }
     return made
+
+
+def _of_the_person(run: Run) -> Callable[[str], Mapping[str, Any]]:
+    """A section of the person's own values files, the last file first: what they say goes before what is found out here."""
+    read = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in _files(run)]
+
+    def section(name: str) -> Mapping[str, Any]:
+        return {key: value for one in read for key, value in (one.get(name) or {}).items()}
+
+    return section
+
+
+def _more_variables(mine: Mapping[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
+    """extraEnv: the person's own and those that the app needs. A list of values replaces the one before it, so both are in it."""
+    own = mine.get("extraEnv") or []
+    names = {one["name"] for one in own}
+    whole = [*own, *(one for one in found if one["name"] not in names)]
+    return {"extraEnv": whole} if whole else {}
 
 
 def _defaults() -> dict[str, Any]:

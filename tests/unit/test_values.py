@@ -1,0 +1,49 @@
+"""The chart's values for an app, beside those of the person."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from scripts import chart, fit
+from scripts.settings import ROOT, Settings
+from scripts.survey import read
+
+FACTS = SimpleNamespace(ingress_controller="traefik.io/ingress-controller", ingress_class="traefik")
+PLANS = SimpleNamespace(frontend=SimpleNamespace(reference="front:1"), backend=SimpleNamespace(reference="back:2"))
+
+
+@pytest.fixture
+def values(make_run, tmp_path):
+    def make(name, mine=""):
+        (tmp_path / "mine.yaml").write_text(mine)
+        app = read(ROOT / name)
+        run = make_run(release={"values": str(tmp_path / "mine.yaml")})
+        return chart.values(run, app, fit.environment(app, Settings(), {}), PLANS, FACTS, "postgres:16")
+
+    return make
+
+
+def test_an_apps_own_secrets_reach_both_sides(values):
+    made = values("tests/apps/auth-next16")
+    front = {one["name"]: one for one in made["frontend"]["extraEnv"]}
+    assert front["DATABASE_URL"]["valueFrom"]["secretKeyRef"]["key"] == "FRONTEND_DATABASE_URL"
+    assert front["BETTER_AUTH_URL"]["value"] == "http://todo.localhost:8080"
+    assert made["postgres"]["folder"] == "auth-next16"
+    assert values("tests/apps/rewrites-asyncpg")["backend"]["extraEnv"][0]["valueFrom"]["secretKeyRef"]["key"] == "DATABASE_URL"
+    assert values("tests/apps/monorepo-uv")["backend"]["config"]["LOG_LEVEL"] is None
+
+
+def test_what_the_person_says_goes_before_what_is_found_out(values):
+    mine = "backend: {config: {NEXT_PUBLIC_API_URL: /other}}\nfrontend: {extraEnv: [{name: BETTER_AUTH_URL, value: mine}], resources: {limits: {cpu: 1}}}\n"
+    made = values("tests/apps/auth-next16", mine)
+    assert "NEXT_PUBLIC_API_URL" not in made["backend"]["config"]
+    front = {one["name"]: one for one in made["frontend"]["extraEnv"]}
+    assert (front["BETTER_AUTH_URL"]["value"], "DATABASE_URL" in front) == ("mine", True)
+    assert "resources" not in made["frontend"]
+
+
+def test_the_plans_app_adds_no_variables(values):
+    made = values("phase3-chatbot")
+    assert "extraEnv" not in made["frontend"]
+    assert "extraEnv" not in made["backend"]
+    assert (made["postgres"]["folder"], made["storage"]["files"], made["frontend"]["server"]) == ("pgdata", False, False)
