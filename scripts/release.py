@@ -29,6 +29,7 @@ CHART_NAME = "todo-chatbot"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, where the wheel has it: ten times as fast
 MOST_CHANGES = 20  # lines; more than a screen is not read
 USER = "todo"  # of the database, and its name
+DEFAULT_APP = "phase3-chatbot"
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
         # Where not all is ready (after a reboot, say), helm has nothing to change: the pods are waited for.
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False, state=() if rollout.unready(state) else tuple(state))
-    _stop_another_apps_database(run, tools, before, rendered)
+    if deployed:
+        _make_room(run, tools, deployed, rendered)
     run.say("upgrading the release" if deployed else "installing the release")
     if deployed and rendered.objects:
         _say_changes(run, before, rendered)
@@ -154,17 +156,25 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
     return Release(release.name, release.namespace, int(json.loads(result.stdout)["version"]), True, _good(deployed))
 
 
-def _stop_another_apps_database(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Rendered) -> None:
-    """When another app takes the release's place, end the old one's database first: the new app's pods would make their tables in it. Its data stays."""
-    name = f"{run.settings.release.name}-postgres"
-    old = [item for item in before.manifest if item["kind"] == "StatefulSet" and item["metadata"]["name"] == name]
-    folders = [one["value"] for item in old for one in item["spec"]["template"]["spec"]["containers"][0]["env"] if one["name"] == "PGDATA"]
-    if not folders or folders[0].endswith(f"/{rendered.values['postgres']['folder']}"):
+def _make_room(run: Run, tools: Mapping[str, Found], deployed: Mapping[str, Any], rendered: Rendered) -> None:
+    """When another app takes the release's place: ask, and end the old one's database first, or the new app's pods would make their tables in it."""
+    before = _values(run, tools, int(deployed["revision"])).get("storage", {})
+    old, new = before.get("folder", "") or DEFAULT_APP, rendered.values.get("storage", {}).get("folder", "") or DEFAULT_APP
+    if not before or old == new:
         return
-    run.say(f"another app takes the place of {folders[0].rsplit('/', 1)[-1]}: that one's database ends first, and its data stays")
+    name = f"release {run.settings.release.namespace}/{run.settings.release.name}"
+    if not run.confirm(f"put the app {new} in the place of {old}, which the {name} runs now; the data of {old} stays"):
+        raise failure(
+            "RELEASE-NOT-OURS",
+            name,
+            f"the release runs another app, {old}",
+            f"wanted: {new}",
+            "name the app (--app), or another release (INVOKE_PHASE4_RELEASE_NAME)",
+        )
+    database = f"statefulset/{run.settings.release.name}-postgres"
     scope = ("-n", run.settings.release.namespace)
-    kubectl(run, tools, *scope, "scale", f"statefulset/{name}", "--replicas=0", check=False)
-    kubectl(run, tools, *scope, "wait", "--for=delete", f"pod/{name}-0", "--timeout=90s", check=False)
+    if kubectl(run, tools, *scope, "scale", database, "--replicas=0", check=False).ok:
+        kubectl(run, tools, *scope, "wait", "--for=delete", f"pod/{run.settings.release.name}-postgres-0", "--timeout=90s", check=False)
 
 
 def _good(deployed: Mapping[str, Any] | None) -> int:
