@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePosixPath
 
 from scripts.survey.tree import Tree
@@ -80,20 +81,31 @@ def apps(source: Source) -> Iterator[tuple[str, bool, int]]:
         yield from ((name, True, one.lineno) for name, one in makers.items())
 
 
-def imports(source: Source) -> list[Import]:
+@cache
+def nodes(source: Source) -> tuple[ast.AST, ...]:
+    """Every node of a module."""
+    return tuple(ast.walk(source.body))
+
+
+@cache
+def imports(source: Source) -> tuple[Import, ...]:
     """Every import of a module."""
-    found = []
-    optional = {
-        id(inner) for node in ast.walk(source.body) if isinstance(node, (ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.If)) for inner in ast.walk(node)
-    }
-    for node in ast.walk(source.body):
-        place = f"{source.name}:{getattr(node, 'lineno', 0)}"
+    return tuple(_imports(source.name, source.body.body, False))
+
+
+def _imports(name: str, body: list[ast.stmt], optional: bool) -> Iterator[Import]:
+    for node in body:
+        place = f"{name}:{node.lineno}"
         if isinstance(node, ast.Import):
-            found += [Import(one.name, (), 0, place, id(node) in optional) for one in node.names]
+            yield from (Import(one.name, (), 0, place, optional) for one in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names = tuple((one.name, one.asname or one.name) for one in node.names)
-            found.append(Import(node.module or "", names, node.level, place, id(node) in optional))
-    return found
+            yield Import(node.module or "", tuple((one.name, one.asname or one.name) for one in node.names), node.level, place, optional)
+        else:
+            inside = optional or isinstance(node, (ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.If))
+            for part in ("body", "orelse", "finalbody"):
+                yield from _imports(name, getattr(node, part, []), inside)
+            for handler in getattr(node, "handlers", []):
+                yield from _imports(name, handler.body, inside)
 
 
 def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None]:
@@ -255,8 +267,8 @@ class Project:
 
     def _read(self, source: Source) -> dict[str, Router]:
         found: dict[str, Router] = {}
-        guarded = {id(inner) for node in ast.walk(source.body) if isinstance(node, ast.Try) for inner in ast.walk(node)}
-        for node in ast.walk(source.body):
+        guarded = {id(inner) for node in nodes(source) if isinstance(node, ast.Try) for inner in ast.walk(node)}
+        for node in nodes(source):
             target, value = _assignment(node) if isinstance(node, ast.stmt) else ("", None)
             if target and _called(value) in ("FastAPI", "APIRouter"):
                 assert isinstance(value, ast.Call)
@@ -269,7 +281,7 @@ class Project:
                 for inner in ast.walk(maker):
                     if isinstance(inner, ast.Return) and isinstance(inner.value, ast.Name) and inner.value.id in found:
                         found[target] = found[inner.value.id]
-        for node in ast.walk(source.body):
+        for node in nodes(source):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
                 owner = found.get(node.func.value.id)
                 if owner is None and node.func.attr == "include_router":
@@ -313,11 +325,15 @@ def _constants(sources: Iterable[Source]) -> dict[str, str]:
     """Texts that are assigned to a name once: module constants and fields of settings."""
     found: dict[str, str] = {}
     for source in sources:
-        for node in ast.walk(source.body):
-            target, value = _assignment(node) if isinstance(node, ast.stmt) else ("", None)
-            if target and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                found.setdefault(target, value.value)
+        for name, value in _texts(source):
+            found.setdefault(name, value)
     return found
+
+
+@cache
+def _texts(source: Source) -> tuple[tuple[str, str], ...]:
+    assigned = (_assignment(node) for node in nodes(source) if isinstance(node, (ast.Assign, ast.AnnAssign)))
+    return tuple((name, value.value) for name, value in assigned if name and isinstance(value, ast.Constant) and isinstance(value.value, str))
 
 
 def variables(source: Source) -> list[Variable]:
@@ -325,7 +341,7 @@ def variables(source: Source) -> list[Variable]:
     found = []
     assigned: dict[str, str] = {}
     required = set()
-    for node in ast.walk(source.body):
+    for node in nodes(source):
         one = _reading(node, source.name)
         if one:
             found.append(one)
@@ -397,12 +413,12 @@ def _fields(settings: ast.ClassDef, name: str) -> Iterator[Variable]:
 
 def written(source: Source) -> Iterator[tuple[str, str, bool]]:
     """Relative paths that a module keeps data in: (path, place, whether it is a folder)."""
-    writes_json = any(_is_call(node, "dump") for node in ast.walk(source.body)) or any(
+    writes_json = any(_is_call(node, "dump") for node in nodes(source)) or any(
         _is_call(node, "open") and any(isinstance(one, ast.Constant) and str(one.value) in ("w", "a", "w+", "wb") for one in node.args[1:])
-        for node in ast.walk(source.body)
+        for node in nodes(source)
         if isinstance(node, ast.Call)
     )
-    for node in ast.walk(source.body):
+    for node in nodes(source):
         place = f"{source.name}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 100 and " " not in node.value:
             text = node.value
