@@ -9,16 +9,18 @@ ARG SERVED=export
 FROM ${NODE_IMAGE} AS source
 WORKDIR /app
 ENV NEXT_TELEMETRY_DISABLED=1
+ARG BEFORE=
 COPY package.json package-lock.json* npm-shrinkwrap.json* pnpm-lock.yaml* yarn.lock* .npmrc* ./
 # Where packages come from (a mirror, a private CA) is the builder's business: secrets, gone with the step. A lock file that does not fit
 # is told, and what package.json says is taken.
+# hadolint ignore=DL3016,SC2086
 RUN --mount=type=cache,target=/root/.npm \
     --mount=type=secret,id=ca --mount=type=secret,id=npm \
     if [ -s /run/secrets/npm ]; then export NPM_CONFIG_USERCONFIG=/run/secrets/npm; fi; \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
     export NPM_CONFIG_FUND=false NPM_CONFIG_AUDIT=false; \
     told() { echo "phase4: $1 does not fit package.json, or cannot be used here: what package.json says is installed"; }; \
-    loose() { npm install || { echo "phase4: packages disagree about their peers: installed all the same"; npm install --legacy-peer-deps; }; }; \
+    loose() { npm install ${BEFORE:+--before=${BEFORE}} || { echo "phase4: packages disagree about their peers: installed all the same"; npm install --legacy-peer-deps; }; }; \
     if [ -f pnpm-lock.yaml ]; then \
       pnpm=pnpm@9.15.9; if grep -q "^lockfileVersion: '\?[56]" pnpm-lock.yaml; then pnpm=pnpm@8.15.9; fi; \
       npx --yes "$pnpm" install --frozen-lockfile || { told pnpm-lock.yaml; npx --yes "$pnpm" install --no-frozen-lockfile; }; \

@@ -97,6 +97,8 @@ def plan(run: Run, engine: Engine, app: Survey, bases: Mapping[str, str], resolv
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
+        # Without a lock file, what was there on the day of the app's last commit.
+        "BEFORE": "" if app.frontend.lock else resolved.date,
         # Turbopack reads the file of font answers as data; webpack runs it.
         "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
         "FONTS": "/app/phase4-fonts.cjs" if fonts else "",

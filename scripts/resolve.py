@@ -56,12 +56,16 @@ LIBRARIES = "libpq5"
 
 @dataclass(frozen=True)
 class Resolved:
-    """requirements: every package with its version. python: 3.13 and the like. compiles: some have no wheel. notes: what a person should know."""
+    """requirements: every package with its version. python: 3.13 and the like. compiles: some have no wheel. notes: what a person should know.
+
+    date: of the app's last commit (RFC 3339), empty when there is none.
+    """
 
     requirements: str
     python: str
     compiles: bool
     notes: tuple[str, ...]
+    date: str
 
 
 def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
@@ -79,7 +83,7 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
             app.backend.dependencies,
             "widen requires-python, or build where the official Python images can be pulled",
         )
-    key = digest("5", "\n".join(wanted), "\n".join(locked), date, *fitting, *(f"{name}" for name, _ in app.backend.imported))
+    key = digest("6", "\n".join(wanted), "\n".join(locked), date, *fitting, *(f"{name}" for name, _ in app.backend.imported))
 
     def make(target: Path) -> None:
         found = _resolve(run, app, wanted, locked, date, fitting, notes)
@@ -88,7 +92,7 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
     read = json.loads(make_once(run.settings.cache / "requirements" / f"{key}.json", make).read_text(encoding="utf-8"))
     for note in read["notes"]:
         run.say(note)
-    return Resolved(read["requirements"], read["python"], read["compiles"], tuple(read["notes"]))
+    return Resolved(read["requirements"], read["python"], read["compiles"], tuple(read["notes"]), date)
 
 
 def _resolve(run: Run, app: Survey, wanted: list[str], locked: list[str], date: str, pythons: tuple[str, ...], notes: list[str]) -> Resolved:
@@ -130,7 +134,7 @@ def _resolve(run: Run, app: Survey, wanted: list[str], locked: list[str], date: 
             result = again
         else:
             notes.append(f"and that could not be done: {_reason(again)}")
-    return Resolved(result.stdout, python, not wheels, tuple(notes))
+    return Resolved(result.stdout, python, not wheels, tuple(notes), date)
 
 
 def _compile(run: Run, wanted: list[str], constraints: list[str], python: str, wheels: bool, until: str) -> Result:
