@@ -26,7 +26,7 @@ def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: 
     arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by default. A private CA, pip's and npm's configuration reach the build as secrets
     named ca, pip and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
     """
-    with _secrets(run) as secrets:
+    with build_secrets(run) as secrets:
         result = run.shell.run(
             engine.client,
             "build",
@@ -90,7 +90,7 @@ def failing_lines(output: str, most: int = 20) -> str:
 
 
 @contextmanager
-def _secrets(run: Run) -> Iterator[dict[str, Path]]:
+def build_secrets(run: Run) -> Iterator[dict[str, Path]]:
     """Files for the build's secrets, in a folder that only this user can read and that ends with the build."""
     with tempfile.TemporaryDirectory(prefix="phase4-build-") as folder:
         found = {"pip": _pip_configuration(run), "npm": _npm_configuration(), "ca": _ca_bundle()}

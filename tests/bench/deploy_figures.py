@@ -49,7 +49,9 @@ class ByHand:
         for name, context in (("frontend", self._app / "frontend"), ("backend", self._app)):
             arguments = [part for key, base in bases_of[name].items() for part in ("--build-arg", f"{key}={self._bases[base]}")]
             image = f"{NAME}-{name}:{tag}"
-            _quietly(self._engine.client, "build", "-f", ROOT / f"{name}.Dockerfile", "-t", image, *arguments, context, DOCKER_BUILDKIT="1")
+            with buildkit.build_secrets(self._run) as secrets:
+                given = [f"--secret=id={one},src={path}" for one, path in secrets.items()]
+                _quietly(self._engine.client, "build", "-f", ROOT / f"{name}.Dockerfile", "-t", image, *given, *arguments, context, DOCKER_BUILDKIT="1")
             _quietly(self._found["minikube"], "-p", profile, "image", "load", image)
         repository, _, postgres = self._bases["postgres"].rpartition(":")
         sets = [
