@@ -124,10 +124,11 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
         run.say(f"{', '.join(stale)} runs other contents under its image's name: starting it anew")
         kubectl(run, tools, "-n", release.namespace, "rollout", "restart", *stale)
         return Release(release.name, release.namespace, int(deployed["revision"]), False)
-    if deployed and same and state and not drifted:
-        # Where not all is ready (after a reboot, say), helm has nothing to change: the pods are waited for.
+    waiting = bool(rollout.unready(state))
+    if deployed and same and state and not drifted and (unchanged or not waiting):
+        # Where the objects were compared and not all is ready (after a reboot, say), helm has nothing to change: the pods are waited for.
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
-        return Release(release.name, release.namespace, int(deployed["revision"]), False, state=() if rollout.unready(state) else tuple(state))
+        return Release(release.name, release.namespace, int(deployed["revision"]), False, state=() if waiting else tuple(state))
     if deployed:
         _make_room(run, tools, deployed, rendered)
     run.say("upgrading the release" if deployed else "installing the release")
