@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import fit
-from scripts.findings import Failure, Finding
+from scripts.findings import Failure, Finding, failure
 from scripts.fit import Environment
 from scripts.run import Run
 from scripts.settings import remember
@@ -86,7 +86,10 @@ def _from_files(run: Run, app: Survey, variables: Mapping[str, Variable]) -> dic
 
 def _env_files(run: Run, app: Survey) -> Iterator[Path]:
     if run.settings.app.env_file:
-        yield Path(run.settings.app.env_file).expanduser()
+        named = Path(run.settings.app.env_file).expanduser()
+        if not named.is_file():
+            raise failure("SETTINGS-INVALID", "phase4.app.env_file", f"there is no file {named}", remedy="correct phase4.app.env_file, or leave it empty")
+        yield named
         return
     for folder in dict.fromkeys((app.backend_folder, app.root, app.frontend_folder)):
         yield from (folder / name for name in ENV_FILES if (folder / name).is_file())

@@ -301,8 +301,11 @@ def secrets_of(app: Survey, given: Given) -> Secrets:
     """What the Secret must hold for this app."""
     how = {**given.environment.frontend_secrets, **given.environment.secrets}
     own = app.database == "postgres"
+    values = dict(given.secrets)
+    if app.database == "external":  # the chart has the address under one key, whatever the app's variable for it is called
+        values.update(("DATABASE_URL", values[name]) for name in given.environment.database if name in given.secrets)
     return Secrets(
-        given.secrets,
+        values,
         tuple(name for name, way in how.items() if way == "generate"),
         tuple(name for name, way in how.items() if way == "placeholder"),
         app.decision.scheme if own else "",

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from scripts import environment, resolve
+from scripts import environment, release, resolve
 from scripts.findings import Failure
 from scripts.settings import ROOT, Settings, remember
 from scripts.shell import Result
@@ -47,6 +47,21 @@ def test_values_come_from_the_environment_then_the_env_file_and_secrets_stay_apa
     assert run.shell.mask("sk-from-file") == "********"
     monkeypatch.setenv("TEAM", "blue")
     assert environment.gather(make_run(), read(root)).environment.plain["TEAM"] == "blue"
+
+
+def test_a_database_elsewhere_is_found_under_the_charts_key(make_run, root, monkeypatch):
+    (root / "app/main.py").write_text("import os\napp = FastAPI()\nURL = os.environ['NEON_DB_URL']\n")
+    monkeypatch.setenv("NEON_DB_URL", "postgresql://theirs.example/x")
+    app = read(root, "external")
+    wanted = release.secrets_of(app, environment.gather(make_run(), app))
+    assert wanted.given == {"NEON_DB_URL": "postgresql://theirs.example/x", "DATABASE_URL": "postgresql://theirs.example/x"}
+    assert wanted.scheme == ""
+
+
+def test_an_env_file_that_is_not_there_is_told(make_run, root, tmp_path):
+    with pytest.raises(Failure) as caught:
+        environment.gather(make_run(app={"env_file": str(tmp_path / "nowhere.env")}), read(root))
+    assert caught.value.findings[0].code == "SETTINGS-INVALID"
 
 
 def test_an_answer_is_kept_and_is_not_asked_for_again(tmp_path):
