@@ -42,8 +42,7 @@ RUN for path in ${DATA_PATHS}; do \
       case "${path}" in */) mkdir -p "/seed/${name}";; esac; \
       if [ -d "${name}" ]; then cp -a "${name}/." "/seed/${name}"; rm -rf "${name}"; elif [ -e "${name}" ]; then mv "${name}" "/seed/${name}"; fi; \
       ln -s "${DATA_DIR}/${name}" "${name}"; \
-    done; mkdir -p /seed
-RUN python3 -m compileall -q . || true
+    done; mkdir -p /seed; python3 -m compileall -q . || true
 ARG APP_MODULE=app.main:app
 ARG APP_TARGET=
 ARG APP_FACTORY=

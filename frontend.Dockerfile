@@ -40,6 +40,8 @@ ARG FONTS=
 ARG ADDRESSES=
 # hadolint ignore=DL4006,SC2086
 RUN --mount=type=cache,target=/app/.next/cache \
+    # Node keeps what it compiles of Next, webpack and TypeScript, beside what they keep themselves.
+    export NODE_COMPILE_CACHE=/app/.next/cache/node; \
     if [ -f phase4.env ]; then mv phase4.env .env.production.local; fi; \
     if [ -n "${FONTS}" ]; then export NEXT_FONT_GOOGLE_MOCKED_RESPONSES="${FONTS}"; fi; \
     if node -e 'process.exit(require("./package.json").scripts?.build ? 0 : 1)'; then npm run build -- ${BUILD_OPTIONS}; else node_modules/.bin/next build ${BUILD_OPTIONS}; fi \

@@ -69,14 +69,14 @@ def survey(c, app="", json=False, report="artifacts", adr=False):
 def build_images(c, app="", json=False, yes=False):
     """Build the images of frontend and backend, and try each alone."""
     with _session(c, json, yes, app=app) as session:
-        session.run("build-images")
+        session.run("build-images", "try-images")
 
 
 @task(help={"app": APP})
 def load_images(c, app="", json=False, yes=False):
     """Bring the images into the node, and compare their IDs with ours."""
     with _session(c, json, yes, app=app) as session:
-        session.run("load-images")
+        session.run("try-images", "load-images")
 
 
 @task(help={"app": APP})
@@ -118,7 +118,7 @@ def smoke(c, app="", json=False, yes=False):
 def deploy(c, app="", json=False, yes=False, dry_run=False):
     """All of it: cluster, images, release, access, proof."""
     steps = (
-        "check", "aiops", "cluster-up", "cluster-facts", "survey", "build-images", "load-images",
+        "check", "aiops", "cluster-up", "cluster-facts", "survey", "build-images", "try-images", "load-images",
         "validate", "install", "monitor", "dns", "smoke", "app-check",
     )  # fmt: skip
     with _session(c, json, yes, dry_run, app) as session:

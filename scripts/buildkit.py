@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,13 +20,13 @@ CA_VARIABLES = ("PIP_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
-def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str], target: str = "") -> str:
-    """Build `dockerfile` over `context` as `reference` and return the image ID (sha256:...).
+def build(run: Run, engine: Engine, dockerfile: Path, context: Path, names: Sequence[str], arguments: Mapping[str, str], target: str = "") -> str:
+    """Build `dockerfile` over `context` under these references and return the image ID (sha256:...).
 
     arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by default. A private CA, pip's and npm's configuration reach the build as secrets
     named ca, pip and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
     """
-    with build_secrets(run) as secrets:
+    with build_secrets(run, dockerfile) as secrets:
         result = run.shell.run(
             engine.client,
             "build",
@@ -34,7 +34,7 @@ def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: 
             *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
             *(f"--build-arg={name}={value}" for name, value in arguments.items()),
             *([f"--target={target}"] if target else []),
-            f"--tag={reference}",
+            *(f"--tag={name}" for name in names),
             f"--file={dockerfile}",
             context,
             env={"DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
@@ -42,16 +42,17 @@ def build(run: Run, engine: Engine, dockerfile: Path, context: Path, reference: 
             on_line=lambda line: _pass_on(run, line),
             check=False,
         )
+    name = names[0].split(":")[0]
     if not result.ok:
         raise failure(
             "IMAGE-BUILD-FAILED",
-            reference.split(":")[0],
-            f"{reference.split(':')[0]} could not be built from {dockerfile.name}",
+            name,
+            f"{name} could not be built from {dockerfile.name}",
             run.shell.mask(failing_lines(result.stdout + result.stderr)),
             f"mend what the lines say, then run the command again; by hand: docker build -f {dockerfile} {context}",
         )
-    found = image_id(run, engine, reference)
-    assert found or run.shell.dry, f"{reference} was built but is not there"
+    found = image_id(run, engine, names[0])
+    assert found or run.shell.dry, f"{names[0]} was built but is not there"
     return found
 
 
@@ -90,15 +91,15 @@ def failing_lines(output: str, most: int = 20) -> str:
 
 
 @contextmanager
-def build_secrets(run: Run) -> Iterator[dict[str, Path]]:
-    """Files for the build's secrets, in a folder that only this user can read and that ends with the build."""
+def build_secrets(run: Run, dockerfile: Path) -> Iterator[dict[str, Path]]:
+    """Files for the secrets that a Dockerfile asks for, in a folder that only this user can read and that ends with the build."""
+    text = dockerfile.read_text(encoding="utf-8")
+    makers = {"pip": lambda: _pip_configuration(run), "npm": _npm_configuration, "ca": _ca_bundle}
     with tempfile.TemporaryDirectory(prefix="phase4-build-") as folder:
-        found = {"pip": _pip_configuration(run), "npm": _npm_configuration(), "ca": _ca_bundle()}
-        paths = {}
-        for name, content in found.items():
-            paths[name] = Path(folder) / name
-            paths[name].touch(mode=0o600)
-            paths[name].write_text(content, encoding="utf-8")
+        paths = {name: Path(folder) / name for name in makers if f"id={name}" in text}
+        for name, path in paths.items():
+            path.touch(mode=0o600)
+            path.write_text(makers[name](), encoding="utf-8")
         yield paths
 
 

@@ -118,6 +118,12 @@ STAGES = {
             lambda run, done: images.build(run, done["engine"], done["plan-images"]),
             lambda found: f"{len(found.built)} built" if found.built else "nothing to build",
         ),
+        Stage(
+            "try-images",
+            ("build-images",),
+            lambda run, done: images.try_images(run, done["engine"], done["plan-images"], done["build-images"]),
+            lambda found: f"{len(found)} started and answered" if found else "nothing to try",
+        ),
         Stage("node-image", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.NodeParts(node.node_image(run, done["engine"]))),
         Stage("cluster-parts", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.cluster_parts(run, done["engine"])),
         Stage(
@@ -153,7 +159,7 @@ STAGES = {
         ),
         Stage(
             "install",
-            ("deployed", "validate", "load-images"),
+            ("deployed", "validate", "try-images", "load-images"),
             lambda run, done: release.install(
                 run, _found(done), done["deployed"], done["validate"], done["load-images"].images, release.secrets_of(done["survey"], done["environment"])
             ),

@@ -1,4 +1,4 @@
-"""The app's two images: named by a digest of everything that goes into them, built when that is new, tried alone.
+"""The app's two images: named by a digest of everything that goes into them, built when that is new, tried alone while they travel.
 
 What is digested is what is built: the files are read once, and the build gets a copy of just those bytes. Their dates are
 new each time, because BuildKit takes a file of the same size and date for the one that it has.
@@ -140,7 +140,7 @@ def _with(files: Iterable[File], added: Mapping[str, bytes]) -> tuple[File, ...]
 
 
 def build(run: Run, engine: Engine, plans: Plans) -> Images:
-    """Build what is not there, side by side, and start each by itself once. Raises IMAGE-BUILD-FAILED or IMAGE-RUN-FAILED."""
+    """Build what is not there, side by side. Raises IMAGE-BUILD-FAILED."""
     both = (plans.frontend, plans.backend)
     with ThreadPoolExecutor(len(both)) as pool:
         found = list(pool.map(lambda plan: plan.id or _build(run, engine, plan), both))
@@ -155,7 +155,7 @@ def build_source(run: Run, engine: Engine, plan: Plan) -> dict[str, str]:
     if not found:
         run.say(f"building {reference.split(':')[0]}")
         staged = stage(plan.build_files, _folder(run, plan))
-        found = buildkit.build(run, engine, plan.dockerfile, staged, reference, plan.arguments, target="source")
+        found = buildkit.build(run, engine, plan.dockerfile, staged, (reference,), plan.arguments, target="source")
     return {reference: found}
 
 
@@ -164,17 +164,31 @@ def _folder(run: Run, plan: Plan) -> Path:
 
 
 def _build(run: Run, engine: Engine, plan: Plan) -> str:
-    """Build one image. Only what runs gets the name that is deployed."""
+    """Build one image, under a second name that says that it has not run yet: whoever comes next will try it, also after an interruption."""
     run.say(f"building {plan.name}")
-    candidate = f"{plan.name}:candidate"
     staged = _folder(run, plan) if run.shell.dry else stage(plan.build_files, _folder(run, plan))
-    found = buildkit.build(run, engine, plan.dockerfile, staged, candidate, plan.arguments)
-    run.say(f"trying {plan.name} alone")
-    try_alone(run, engine, candidate, plan)
-    run.shell.run(engine.client, "tag", candidate, plan.reference)
-    run.shell.run(engine.client, "tag", candidate, f"{plan.name}:latest")  # for people; never sent to a pod
-    run.shell.run(engine.client, "rmi", candidate, check=False)
-    return found
+    return buildkit.build(run, engine, plan.dockerfile, staged, (plan.reference, _untried(plan)), plan.arguments)
+
+
+def _untried(plan: Plan) -> str:
+    return f"{plan.reference}-untried"
+
+
+def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[str, ...]:
+    """Start each image that has not run yet by itself, side by side; the references of those. Raises IMAGE-RUN-FAILED."""
+
+    def attempt(plan: Plan) -> str:
+        if buildkit.image_id(run, engine, _untried(plan)) != images.references[plan.reference]:
+            return ""
+        run.say(f"trying {plan.name} alone")
+        try_alone(run, engine, plan.reference, plan)
+        run.shell.run(engine.client, "tag", plan.reference, f"{plan.name}:latest")  # for people; never sent to a pod
+        run.shell.run(engine.client, "rmi", _untried(plan), check=False)
+        return plan.reference
+
+    both = (plans.frontend, plans.backend)
+    with ThreadPoolExecutor(len(both)) as pool:
+        return tuple(filter(None, pool.map(attempt, both)))
 
 
 def content_tag(run: Run, engine: Engine, dockerfile: Path, files: Iterable[File], arguments: Mapping[str, str]) -> str:
@@ -227,7 +241,7 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
             mapped = run.shell.run(engine.client, "port", container, f"{plan.port}/tcp", check=False).stdout.split()
             if mapped:
                 url = f"http://{mapped[0]}{plan.path}"
-                if run.shell.until(lambda: _answers(url, plan.strict) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.1) and _answers(
+                if run.shell.until(lambda: _answers(url, plan.strict) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.05) and _answers(
                     url, plan.strict
                 ):
                     return
@@ -245,8 +259,9 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
             f"try it: docker run -p {plan.port}:{plan.port} {reference}",
         )
     finally:
-        if container and not run.shell.cancelled:
-            run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)
+        if container:
+            # Nobody waits for it: a quarter of a second.
+            run.shell.detach(engine.client, "rm", "--force", "--volumes", container, log=run.settings.cache / "logs" / "trials.log")
 
 
 def _answers(url: str, strict: bool) -> bool:

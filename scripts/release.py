@@ -26,7 +26,6 @@ from scripts.survey import Survey
 
 INSTALL_TIMEOUT = 180.0
 CHART_NAME = "todo-chatbot"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, where the wheel has it: ten times as fast
 MOST_CHANGES = 20  # lines; more than a screen is not read
 USER = "todo"  # of the database, and its name
 DEFAULT_APP = "phase3-chatbot"
@@ -108,13 +107,15 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
     if not deployed:
         chart.ensure_namespace(run, tools)
     unchanged = () if rendered.objects else before.manifest
-    state = rollout.look(run, tools, {item["kind"] for item in unchanged}) if deployed else []
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(rollout.look, run, tools, {item["kind"] for item in unchanged}) if deployed else None
+        version = put_secrets(run, tools, secrets)
+    state = looking.result() if looking else []
     drifted = changes.drift(unchanged, state)
     if dev.is_left(state):
         run.say("a dev loop did not end well: going back to the deployed pods")
         dev.stop(run, tools)
         state = []
-    version = put_secrets(run, tools, secrets)
     description = f"{rendered.digest}-{version}"
     same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
     stale = rollout.stale(state, images) if same and not drifted else []
@@ -266,7 +267,7 @@ def _say_changes(run: Run, before: Deployed, rendered: Rendered) -> None:
 def manifest(run: Run, tools: Mapping[str, Found]) -> tuple[Mapping[str, Any], ...]:
     """What the deployed revision rendered, but for the pods of `helm test`, which come and go."""
     text = _helm(run, tools, "get", "manifest", run.settings.release.name).stdout
-    return tuple(item for item in yaml.load_all(text, Loader=LOADER) if item and item["kind"] != "Pod")
+    return tuple(item for item in yaml.load_all(text, Loader=chart.LOADER) if item and item["kind"] != "Pod")
 
 
 def _helm(run: Run, tools: Mapping[str, Found], *arguments: str, stdin: str | None = None) -> Result:

@@ -60,7 +60,15 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
         if waiting != shown:
             shown = waiting
             run.say("waiting for " + ", ".join(waiting))
-        run.shell.wait(0.5)
+        _until_something_happens(run, tools, waiting)
+
+
+def _until_something_happens(run: Run, tools: Mapping[str, Found], waiting: Iterable[str]) -> None:
+    """Let kubectl watch the first workload that is not up: it ends the moment that it is, and after a second at most, for the others and for trouble."""
+    workload = next((name for name in waiting if not name.startswith("service/")), "")
+    watch = ("-n", run.settings.release.namespace, "rollout", "status", workload, "--timeout=1s")
+    if not workload or kubectl(run, tools, *watch, check=False).seconds < 0.2:
+        run.shell.wait(0.2)
 
 
 def seen(state: list[Any], seconds: float) -> Rollout:

@@ -129,7 +129,7 @@ def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference
     """Build images/<name>/Dockerfile as `reference` unless the engine has it."""
     if not buildkit.image_id(run, engine, reference):
         run.say(f"building {reference.split(':')[0]} from packages")
-        buildkit.build(run, engine, IMAGES / name / "Dockerfile", context, reference, arguments)
+        buildkit.build(run, engine, IMAGES / name / "Dockerfile", context, (reference,), arguments)
     return reference
 
 
