@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from scripts.findings import failure
 from scripts.run import Run
+from scripts.supply import pip
 from scripts.supply.engine import Engine
 
 BUILD_TIMEOUT = 1800.0
@@ -26,7 +26,7 @@ def build(run: Run, engine: Engine, dockerfile: Path, context: Path, names: Sequ
     arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by default. A private CA, pip's and npm's configuration reach the build as secrets
     named ca, pip and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
     """
-    with build_secrets(run, dockerfile) as secrets:
+    with build_secrets(dockerfile) as secrets:
         result = run.shell.run(
             engine.client,
             "build",
@@ -91,10 +91,10 @@ def failing_lines(output: str, most: int = 20) -> str:
 
 
 @contextmanager
-def build_secrets(run: Run, dockerfile: Path) -> Iterator[dict[str, Path]]:
+def build_secrets(dockerfile: Path) -> Iterator[dict[str, Path]]:
     """Files for the secrets that a Dockerfile asks for, in a folder that only this user can read and that ends with the build."""
     text = dockerfile.read_text(encoding="utf-8")
-    makers = {"pip": lambda: _pip_configuration(run), "npm": _npm_configuration, "ca": _ca_bundle}
+    makers = {"pip": _pip_configuration, "npm": _npm_configuration, "ca": _ca_bundle}
     with tempfile.TemporaryDirectory(prefix="phase4-build-") as folder:
         paths = {name: Path(folder) / name for name in makers if f"id={name}" in text}
         for name, path in paths.items():
@@ -111,15 +111,9 @@ def _ca_bundle() -> str:
     return ""
 
 
-def _pip_configuration(run: Run) -> str:
+def _pip_configuration() -> str:
     """Where this machine's pip finds packages (a mirror, say), as a pip.conf."""
-    wanted = ("index-url", "extra-index-url", "trusted-host", "proxy")
-    settings = {}
-    for line in run.shell.run(sys.executable, "-m", "pip", "config", "list", check=False, reads=True).stdout.splitlines():
-        name, _, value = line.partition("=")
-        if name.split(".")[-1] in wanted:
-            settings[name.split(".")[-1]] = value.strip("'\"")
-    return "[global]\ndisable-pip-version-check = true\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+    return "[global]\ndisable-pip-version-check = true\n" + "".join(f"{name} = {value}\n" for name, value in pip.settings().items())
 
 
 def _npm_configuration() -> str:

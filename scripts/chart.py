@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from scripts import fit
+from scripts import changes, fit
 from scripts.cluster import Facts, kubectl
 from scripts.findings import failure
 from scripts.fit import Environment
@@ -109,7 +109,7 @@ def _more_variables(mine: Mapping[str, Any], found: list[dict[str, Any]]) -> dic
 
 
 def _defaults() -> dict[str, Any]:
-    read: dict[str, Any] = yaml.load((CHART / "values.yaml").read_text(encoding="utf-8"), Loader=LOADER)
+    read: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     return read
 
 
@@ -132,12 +132,21 @@ def key(run: Run, chosen: Mapping[str, Any]) -> str:
     return digest(tree_digest(CHART), yaml.safe_dump(dict(chosen)), *(path.read_bytes() for path in _files(run)))
 
 
-def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any]) -> Rendered:
-    """Lint, render, and have the cluster try the objects without keeping them. Raises CHART-INVALID."""
+def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any], deployed: Sequence[Mapping[str, Any]] = ()) -> Rendered:
+    """Render and lint, and have the cluster try the objects without keeping them. Raises CHART-INVALID.
+
+    deployed: the objects of the deployed revision. Where only images differ from those, the cluster has taken all the rest already.
+    """
     files = [part for path in _files(run) for part in ("-f", str(path))]
     text = yaml.safe_dump(dict(chosen))
-    helm = tools["helm"].path
-    run.say("linting and rendering the chart")
+    helm, release = tools["helm"].path, run.settings.release
+    scope = ("--namespace", release.namespace, "--kube-context", run.settings.context)
+    run.say("rendering the chart")
+    rendered = run.shell.run(helm, "template", release.name, CHART, *scope, *files, "-f", "-", stdin=text, check=False)
+    objects = [item for item in yaml.load_all(rendered.stdout, Loader=LOADER) if item] if rendered.ok else []
+    if rendered.ok and deployed and changes.only_images(deployed, objects):
+        run.say("only images change: the cluster has accepted the rest already")
+        return Rendered(chosen, tuple(objects), key(run, chosen))
     linted = run.shell.run(helm, "lint", "--strict", "--quiet", CHART, *files, "-f", "-", stdin=text, check=False)
     if not linted.ok:
         raise failure(
@@ -147,12 +156,8 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any]) ->
             linted.tail(12),
             "mend what helm names; values come from helm-chart/values.yaml and phase4.release.values",
         )
-    release = run.settings.release
-    scope = ("--namespace", release.namespace, "--kube-context", run.settings.context)
-    rendered = run.shell.run(helm, "template", release.name, CHART, *scope, *files, "-f", "-", stdin=text, check=False)
     if not rendered.ok:
         raise failure("CHART-INVALID", "helm-chart", "the chart cannot be rendered with these values", rendered.tail(8), "mend what helm names")
-    objects = [item for item in yaml.load_all(rendered.stdout, Loader=LOADER) if item]
     # A bare pod (of `helm test`) is admitted only when its service account is there already, which a dry run does not leave behind.
     _try_on_cluster(run, tools, [item for item in objects if item["kind"] != "Pod"])
     return Rendered(chosen, tuple(objects), key(run, chosen))

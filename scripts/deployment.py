@@ -59,7 +59,7 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
     if deployed.manifest and deployed.entry["description"].startswith(f"{key}-"):
         run.say("the deployed revision has this chart and these values already")
         return chart.Rendered(values, (), key)
-    return chart.validate(run, _found(results), values)
+    return chart.validate(run, _found(results), values, deployed.manifest)
 
 
 def _furnish(run: Run, results: Results) -> cluster.Cluster:
@@ -155,7 +155,7 @@ STAGES = {
             "validate",
             ("cluster-facts", "plan-images", "deployed", "environment"),
             _validate,
-            lambda found: f"{len(found.objects)} objects accepted" if found.objects else "unchanged",
+            lambda found: f"{len(found.objects)} objects" if found.objects else "unchanged",
         ),
         Stage(
             "install",

@@ -167,7 +167,8 @@ def _build(run: Run, engine: Engine, plan: Plan) -> str:
     """Build one image, under a second name that says that it has not run yet: whoever comes next will try it, also after an interruption."""
     run.say(f"building {plan.name}")
     staged = _folder(run, plan) if run.shell.dry else stage(plan.build_files, _folder(run, plan))
-    return buildkit.build(run, engine, plan.dockerfile, staged, (plan.reference, _untried(plan)), plan.arguments)
+    names = (plan.reference, _untried(plan), f"{plan.name}:latest")  # the last is for people, and never sent to a pod
+    return buildkit.build(run, engine, plan.dockerfile, staged, names, plan.arguments)
 
 
 def _untried(plan: Plan) -> str:
@@ -182,7 +183,6 @@ def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[
             return ""
         run.say(f"trying {plan.name} alone")
         try_alone(run, engine, plan.reference, plan)
-        run.shell.run(engine.client, "tag", plan.reference, f"{plan.name}:latest")  # for people; never sent to a pod
         run.shell.run(engine.client, "rmi", _untried(plan), check=False)
         return plan.reference
 
@@ -241,9 +241,7 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
             mapped = run.shell.run(engine.client, "port", container, f"{plan.port}/tcp", check=False).stdout.split()
             if mapped:
                 url = f"http://{mapped[0]}{plan.path}"
-                if run.shell.until(lambda: _answers(url, plan.strict) or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.05) and _answers(
-                    url, plan.strict
-                ):
+                if _comes_up(run, engine, container, url, plan.strict):
                     return
                 answer = f"{url} did not answer{' 200' if plan.strict else ''}"
         log = run.shell.run(engine.client, "logs", "--tail", "60", container, check=False).tail(60) if started.ok else started.tail(5)
@@ -262,6 +260,15 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
         if container:
             # Nobody waits for it: a quarter of a second.
             run.shell.detach(engine.client, "rm", "--force", "--volumes", container, log=run.settings.cache / "logs" / "trials.log")
+
+
+def _comes_up(run: Run, engine: Engine, container: str, url: str, strict: bool) -> bool:
+    """Whether it answers before it ends, or its time does. Docker is asked now and then only: that takes the CPU that the app starts with."""
+
+    def answers() -> bool:
+        return run.shell.until(lambda: _answers(url, strict), 0.5, 0.03)
+
+    return run.shell.until(lambda: answers() or not _is_running(run, engine, container), TRIAL_TIMEOUT, 0.0) and answers()
 
 
 def _answers(url: str, strict: bool) -> bool:

@@ -107,8 +107,9 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
     if not deployed:
         chart.ensure_namespace(run, tools)
     unchanged = () if rendered.objects else before.manifest
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         looking = pool.submit(rollout.look, run, tools, {item["kind"] for item in unchanged}) if deployed else None
+        reading = pool.submit(_values, run, tools, int(deployed["revision"])) if deployed and rendered.objects else None
         version = put_secrets(run, tools, secrets)
     state = looking.result() if looking else []
     drifted = changes.drift(unchanged, state)
@@ -130,8 +131,8 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
         # Where the objects were compared and not all is ready (after a reboot, say), helm has nothing to change: the pods are waited for.
         run.say(f"revision {deployed['revision']} has this chart, these values and these secrets already")
         return Release(release.name, release.namespace, int(deployed["revision"]), False, state=() if waiting else tuple(state))
-    if deployed:
-        _make_room(run, tools, deployed, rendered)
+    if reading:
+        _make_room(run, tools, reading.result(), rendered)
     run.say("upgrading the release" if deployed else "installing the release")
     if deployed and rendered.objects:
         _say_changes(run, before, rendered)
@@ -158,9 +159,10 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
     return Release(release.name, release.namespace, int(json.loads(result.stdout)["version"]), True, _good(deployed))
 
 
-def _make_room(run: Run, tools: Mapping[str, Found], deployed: Mapping[str, Any], rendered: Rendered) -> None:
-    """When another app takes the release's place: ask, and end the old one's database first, or the new app's pods would make their tables in it."""
-    before = _values(run, tools, int(deployed["revision"])).get("storage", {})
+def _make_room(run: Run, tools: Mapping[str, Found], values: Mapping[str, Any], rendered: Rendered) -> None:
+    """When another app takes the place of the release with these values: ask, and end the old one's database first, or the new app's pods would make
+    their tables in it."""
+    before = values.get("storage", {})
     old, new = before.get("folder", "") or DEFAULT_APP, rendered.values.get("storage", {}).get("folder", "") or DEFAULT_APP
     if not before or old == new:
         return

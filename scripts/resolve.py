@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from uv import find_uv_bin
 from scripts.findings import failure
 from scripts.run import Run
 from scripts.shell import Result
+from scripts.supply import pip
 from scripts.supply.archive import architecture
 from scripts.supply.cache import digest, make_once
 from scripts.survey import Survey
@@ -147,15 +147,14 @@ def _compile(run: Run, wanted: list[str], constraints: list[str], python: str, w
     return run.shell.run(
         find_uv_bin(), "pip", "compile", given, "--constraint", held, "--python-version", python,
         "--python-platform", f"{machine}-manylinux_2_28", "--no-header", "--no-annotate", "--quiet", "--prerelease", "if-necessary-or-explicit",
-        *(["--only-binary", ":all:"] if wheels else []), *(["--exclude-newer", until] if until else []), *_index(run),
+        *(["--only-binary", ":all:"] if wheels else []), *(["--exclude-newer", until] if until else []), *_index(),
         timeout=RESOLVE_TIMEOUT, check=False, reads=True, cwd=folder,
     )  # fmt: skip
 
 
-def _index(run: Run) -> list[str]:
+def _index() -> list[str]:
     """Where this machine's pip finds packages, for uv, which does not read pip's configuration."""
-    listed = run.shell.run(sys.executable, "-m", "pip", "config", "list", check=False, reads=True).stdout.splitlines()
-    given = {line.partition("=")[0].split(".")[-1]: line.partition("=")[2].strip("'\"") for line in listed}
+    given = pip.settings()
     options = {"index-url": "--default-index", "extra-index-url": "--index"}
     return [part for name, option in options.items() for value in given.get(name, "").split() for part in (option, value)]
 

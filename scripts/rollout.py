@@ -36,12 +36,12 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
     started = time.monotonic()
     shown: list[str] = []
     while True:
-        state = look(run, tools, EVENTS)
+        state = look(run, tools)
         waiting = unready(state)
         if not waiting:
             return seen(state, time.monotonic() - started)
         waited = time.monotonic() - started
-        _stop_on_trouble(run, tools, state, waited)
+        _stop_on_trouble(run, tools, look(run, tools, EVENTS) if waited >= PATIENCE or _has_restarted(state) else state, waited)
         if waited > run.settings.release.timeout:
             raise Failure(
                 *(
@@ -61,6 +61,10 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
             shown = waiting
             run.say("waiting for " + ", ".join(waiting))
         _until_something_happens(run, tools, waiting)
+
+
+def _has_restarted(state: list[dict[str, Any]]) -> bool:
+    return any(one["restartCount"] for pod in _of(state, "Pod") for one in pod["status"].get("containerStatuses", []))
 
 
 def _until_something_happens(run: Run, tools: Mapping[str, Found], waiting: Iterable[str]) -> None:

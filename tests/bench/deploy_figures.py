@@ -44,7 +44,7 @@ class ByHand:
         # Where packages come from is this machine's business: neither side is timed for finding it out.
         files = contextlib.ExitStack()
         atexit.register(files.close)
-        self._secrets = {name: files.enter_context(buildkit.build_secrets(run, ROOT / f"{name}.Dockerfile")) for name in ("frontend", "backend")}
+        self._secrets = {name: files.enter_context(buildkit.build_secrets(ROOT / f"{name}.Dockerfile")) for name in ("frontend", "backend")}
         self._run = run
         self._number = 0
 

@@ -1,4 +1,4 @@
-from scripts.changes import between, drift
+from scripts.changes import between, drift, only_images
 
 
 def _object(kind="Deployment", name="app", **spec):
@@ -24,6 +24,16 @@ def test_fields_objects_and_named_items():
         "~ deployment/app spec.containers.b.image: y:1 -> y:2",
         "+ service/new",
     ]
+
+
+def test_where_only_images_differ():
+    def deployment(image, version="1", **more):
+        return [_object(template={"annotations": {"checksum/secret": version}, "containers": [{"name": "a", "image": image, **more}]})]
+
+    assert only_images(deployment("x:1"), deployment("x:2", version="2"))
+    assert not only_images(deployment("x:1"), deployment("x:2", args=["run"]))
+    assert not only_images(deployment("x:1"), [*deployment("x:2"), _object("Service", "new")])
+    assert not only_images([*deployment("x:1"), _object("Service", "old")], deployment("x:2"))
 
 
 def test_what_comes_and_goes_within_an_object():

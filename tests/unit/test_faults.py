@@ -141,16 +141,15 @@ def test_a_release_of_another_chart_is_not_touched(make_run, found):
 
 
 def test_another_app_is_not_replaced_unasked_and_its_database_ends_first(make_run, stub, found, tmp_path):
-    stub("helm", """case "$*" in *"get values"*) echo '{"storage": {"folder": "mine"}}';; *) echo '[]';; esac""")
     stub("kubectl", f'echo "$*" >> {tmp_path}/asked')
     rendered = chart.Rendered({"storage": {"folder": ""}}, (), "k")
     with pytest.raises(Failure) as caught:
-        release._make_room(replace(make_run(), confirm=lambda what: False), found, {"revision": "3"}, rendered)
+        release._make_room(replace(make_run(), confirm=lambda what: False), found, {"storage": {"folder": "mine"}}, rendered)
     assert _code(caught) == "RELEASE-NOT-OURS"
     assert not (tmp_path / "asked").exists()
-    release._make_room(make_run(), found, {"revision": "3"}, rendered)
+    release._make_room(make_run(), found, {"storage": {"folder": "mine"}}, rendered)
     assert "scale statefulset/todo-app-postgres --replicas=0" in (tmp_path / "asked").read_text()
-    release._make_room(make_run(), found, {"revision": "3"}, chart.Rendered({"storage": {"folder": "mine"}}, (), "k"))
+    release._make_room(make_run(), found, {"storage": {"folder": "mine"}}, chart.Rendered({"storage": {"folder": "mine"}}, (), "k"))
     assert (tmp_path / "asked").read_text().count("scale") == 1
 
 

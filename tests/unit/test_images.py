@@ -1,10 +1,13 @@
 """What a build sees, and the name that it gets."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from scripts import images
 from scripts.images import File, content_tag, context_files, stage
+from scripts.supply.engine import Engine
 
 
 @pytest.fixture
@@ -60,3 +63,35 @@ def test_the_build_gets_those_bytes_with_new_dates_and_nothing_left_from_before(
     assert sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()) == ["lib/api.py", "main.py"]
     assert (staged / "main.py").read_text() == "print(1)\n"
     assert (staged / "main.py").stat().st_mtime > old
+
+
+def test_an_image_is_tried_until_it_has_run_once(make_run, stub, monkeypatch, tmp_path):
+    """The second name, -untried, outlives an interruption: an image that was built and never ran is not taken for one that works."""
+    (tmp_path / "names").mkdir()
+    stub(
+        "docker",
+        f"""cd {tmp_path}/names
+        case "$1 $2" in
+            "image inspect") [ -f "$3" ] && echo '[{{"Id": "sha256:1"}}]' ;;
+            rmi*) rm -f "$2" ;;
+        esac""",
+    )
+    plans = images.Plans(*(images.Plan(name, f"{name}:1", "", Path(), Path(), (), {}, 80, "/") for name in ("front", "back")))
+    built = images.Images({"front:1": "sha256:1", "back:1": "sha256:1"}, ("back:1",))
+    for name in ("front:1", "back:1", "back:1-untried"):
+        (tmp_path / "names" / name).touch()
+    tried = []
+
+    def attempt(run, engine, reference, plan):
+        tried.append(reference)
+        if len(tried) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(images, "try_alone", attempt)
+    engine = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34)
+    with pytest.raises(KeyboardInterrupt):
+        images.try_images(make_run(), engine, plans, built)
+    assert images.try_images(make_run(), engine, plans, built) == ("back:1",)
+    assert images.try_images(make_run(), engine, plans, built) == ()
+    assert tried == ["back:1", "back:1"]
+    assert sorted(path.name for path in (tmp_path / "names").iterdir()) == ["back:1", "front:1"]

@@ -226,8 +226,8 @@ def test_values_for_both_sides():
     assert fit.build_environment(auth)["NEXT_PUBLIC_APP_URL"] == "http://localhost:3000"
     assert fit.build_environment(read(APPS / "monorepo-uv")) == {"NEXT_PUBLIC_API_BASE_URL": "http://localhost:8001/api/v1"}
     assert fit.environment(read(APPS / "key-at-import"), Settings(), {}).secrets == {"OPENAI_API_KEY": "placeholder"}
-    assert fit.before_start(read(APPS / "monorepo-uv")) == ["sh", "-c", "python3 /srv/phase4_wait.py DATABASE_URL && exec python3 /srv/phase4_migrate.py DATABASE_URL 0001 alembic upgrade head"]
-    assert fit.before_start(read(ROOT / "phase3-chatbot")) == ["python3", "/srv/phase4_migrate.py", "DATABASE_URL", "0002", "alembic", "upgrade", "head"]
+    assert fit.before_start(read(APPS / "monorepo-uv")) == ["sh", "-c", "python3 /srv/phase4_wait.py DATABASE_URL && exec alembic upgrade head"]
+    assert fit.before_start(read(ROOT / "phase3-chatbot")) == ["alembic", "upgrade", "head"]
 
 
 def test_the_cause_in_a_log_has_its_place_in_the_app():
