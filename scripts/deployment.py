@@ -34,7 +34,7 @@ def _load(run: Run, results: Results) -> transport.Loaded:
     wanted = dict(results["build-images"].references)
     if results["survey"].database == "postgres":
         wanted[postgres] = buildkit.image_id(run, results["engine"], postgres)
-    return transport.load_images(run, results["engine"], results["minikube"], wanted, _python(results))
+    return transport.load_images(run, results["engine"], results["minikube"], wanted, _python(results), results["node-images"])
 
 
 def _asked(app: survey.Survey) -> str:
@@ -148,7 +148,14 @@ STAGES = {
             lambda run, done: release.deployed(run, _found(done)),
             lambda found: f"revision {found.entry['revision']}, {found.entry['status']}" if found.entry else "nothing",
         ),
-        Stage("load-images", ("build-images", "cluster-up"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
+        Stage(
+            "node-images",
+            ("plan-images", "cluster-up"),
+            lambda run, done: transport.look(
+                run, done["engine"], (done["plan-images"].frontend.reference, done["plan-images"].backend.reference, done["base-images"]["postgres"])
+            ),
+        ),
+        Stage("load-images", ("build-images", "node-images"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
         Stage("build-source", ("plan-images",), lambda run, done: images.build_source(run, done["engine"], done["plan-images"].frontend)),
         Stage("load-source", ("build-source", "cluster-up", "load-images"), lambda run, done: _load_source(run, done)),
         Stage(

@@ -66,21 +66,28 @@ def nodes(profile: str) -> tuple[Node, ...]:
     return tuple(Node(f"{profile}-{one['Name']}" if one.get("Name") else profile, runtime) for one in config["Nodes"])
 
 
-def load_images(run: Run, engine: Engine, minikube: Found, images: Mapping[str, str], python: str) -> Loaded:
+def look(run: Run, engine: Engine, references: Iterable[str]) -> dict[Node, Holdings]:
+    """What each node holds of these images, and all its layers."""
+    found, names = nodes(run.settings.cluster.profile), tuple(references)
+    with ThreadPoolExecutor(len(found)) as pool:
+        return dict(zip(found, pool.map(lambda node: holdings(run, engine, node, names), found), strict=True))
+
+
+def load_images(run: Run, engine: Engine, minikube: Found, images: Mapping[str, str], python: str, held: Mapping[Node, Holdings] | None = None) -> Loaded:
     """Make sure that every node has each image under its reference, with the engine's own ID (reference -> sha256:...).
 
     An image that a node has already does not travel. python: an image with Python, to read the engine's layers where this
-    user may not. Raises IMAGE-LOAD-FAILED when the IDs differ afterwards.
+    user may not. held: what the nodes had before the images were built; without it they are asked now. Raises IMAGE-LOAD-FAILED when
+    the IDs differ afterwards.
     """
-    found = nodes(run.settings.cluster.profile)
-    with ThreadPoolExecutor(len(found)) as pool:
-        loaded = list(pool.map(lambda node: _load(run, engine, minikube, node, images, python), found))
+    known = held or look(run, engine, images)
+    with ThreadPoolExecutor(len(known)) as pool:
+        loaded = list(pool.map(lambda one: _load(run, engine, minikube, *one, images, python), known.items()))
     return Loaded(loaded[0].images, tuple(sorted({reference for one in loaded for reference in one.sent})))
 
 
-def _load(run: Run, engine: Engine, minikube: Found, node: Node, images: Mapping[str, str], python: str) -> Loaded:
+def _load(run: Run, engine: Engine, minikube: Found, node: Node, held: Holdings, images: Mapping[str, str], python: str) -> Loaded:
     """Send a node what it lacks: its new layers; whole when that does not do; by minikube at last."""
-    held = holdings(run, engine, node, images)
     lacking = travelled = _lacking(run, engine, node, held, images)
     for reference in lacking:
         run.say(f"sending {reference} to {node.name}")
@@ -89,7 +96,7 @@ def _load(run: Run, engine: Engine, minikube: Found, node: Node, images: Mapping
         if run.shell.dry:
             return Loaded(dict(images), tuple(travelled))
         held = holdings(run, engine, node, images)
-        lacking = _lacking(run, engine, node, held, lacking)
+        lacking = _lacking(run, engine, node, held, images)  # all of them: one may have gone since the node was asked
     if lacking and node.runtime in RUNTIMES:
         run.say("sending whole images")
         run.shell.pipe([engine.client, "save", *lacking], _import(engine, node), timeout=LOAD_TIMEOUT, check=False)

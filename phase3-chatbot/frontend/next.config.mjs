@@ -4,6 +4,7 @@ const config = {
   reactStrictMode: true,
   outputFileTracing: false, // which files a server would need: a third of the build, and there is no server
   typescript: { ignoreBuildErrors: true }, // `tsc` looks for them beside the bundler: see package.json
+  eslint: { ignoreDuringBuilds: true }, // there is none
   experimental: { webpackBuildWorker: false }, // three processes one after another save memory, and cost a third of the rest
 };
 
