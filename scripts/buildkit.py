@@ -65,14 +65,10 @@ def _pass_on(run: Run, line: str) -> None:
 
 def image_id(run: Run, engine: Engine, reference: str) -> str:
     """The engine's ID of an image (sha256:...), empty when it has none of that name."""
+    if reference in engine.images:
+        return engine.images[reference]
     result = run.shell.run(engine.client, "image", "inspect", reference, check=False)
     return json.loads(result.stdout)[0]["Id"] if result.ok else ""
-
-
-def references(run: Run, engine: Engine) -> frozenset[str]:
-    """The references of all images that the engine has."""
-    listed = run.shell.run(engine.client, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", check=False)
-    return frozenset(listed.stdout.split()) if listed.ok else frozenset()
 
 
 def failing_lines(output: str, most: int = 20) -> str:

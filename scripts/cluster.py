@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -298,9 +299,11 @@ def kubectl(run: Run, tools: Mapping[str, Found], *arguments: str, **options: An
 
 def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Cluster, images: AddonImages) -> None:
     """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY."""
-    transport.load_archives(run, engine, images.archives)
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(_deployments, run, tools)
+        transport.load_archives(run, engine, images.archives)
     from_registries = bool(images.archives)
-    present = _deployments(run, tools)
+    present = looking.result()
     enabled = _enabled_addons(run)
     if from_registries and "storage-provisioner-rancher" not in enabled:
         _enable(run, tools, "storage-provisioner-rancher", LocalPathProvisioner=node.ADDONS["local-path-provisioner"], Helper=node.BUSYBOX)

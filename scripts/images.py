@@ -179,7 +179,7 @@ def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[
     """Start each image that has not run yet by itself, side by side; the references of those. Raises IMAGE-RUN-FAILED."""
 
     def attempt(plan: Plan) -> str:
-        if buildkit.image_id(run, engine, _untried(plan)) != images.references[plan.reference]:
+        if plan.reference not in images.built and _has_run(run, engine, plan):
             return ""
         run.say(f"trying {plan.name} alone")
         try_alone(run, engine, plan.reference, plan)
@@ -189,6 +189,12 @@ def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[
     both = (plans.frontend, plans.backend)
     with ThreadPoolExecutor(len(both)) as pool:
         return tuple(filter(None, pool.map(attempt, both)))
+
+
+def _has_run(run: Run, engine: Engine, plan: Plan) -> bool:
+    second = _untried(plan)
+    # Where the engine's list has the one name, it would have the other.
+    return (engine.images.get(second) if plan.reference in engine.images else buildkit.image_id(run, engine, second)) != plan.id
 
 
 def content_tag(run: Run, engine: Engine, dockerfile: Path, files: Iterable[File], arguments: Mapping[str, str]) -> str:

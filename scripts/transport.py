@@ -82,7 +82,7 @@ def load_images(run: Run, engine: Engine, minikube: Found, images: Mapping[str, 
     """
     known = held or look(run, engine, images)
     with ThreadPoolExecutor(len(known)) as pool:
-        loaded = list(pool.map(lambda one: _load(run, engine, minikube, *one, images, python), known.items()))
+        loaded = list(pool.map(lambda one: _load(run, engine, minikube, one[0], one[1], images, python), known.items()))
     return Loaded(loaded[0].images, tuple(sorted({reference for one in loaded for reference in one.sent})))
 
 

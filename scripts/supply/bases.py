@@ -69,11 +69,10 @@ def from_upstream(run: Run) -> bool:
 
 def ensure(run: Run, engine: Engine, names: tuple[str, ...], upstream: bool) -> dict[str, str]:
     """Return a reference for each base image, all of which the engine then has. Raises BASE-IMAGE-UNAVAILABLE."""
-    known = buildkit.references(run, engine)  # asked once: each stand-in would otherwise ask for its parents too
-    return {name: _ensure(run, engine, name, upstream, known) for name in names}
+    return {name: _ensure(run, engine, name, upstream) for name in names}
 
 
-def _ensure(run: Run, engine: Engine, name: str, upstream: bool, known: frozenset[str]) -> str:
+def _ensure(run: Run, engine: Engine, name: str, upstream: bool) -> str:
     refused = "the registry was not asked: it does not answer here, or supply.source is `registries`"
     if upstream:
         reference = official(run, name)
@@ -94,7 +93,7 @@ def _ensure(run: Run, engine: Engine, name: str, upstream: bool, known: frozense
             )
         run.say(f"{reference} could not be pulled; building a stand-in from packages")
     try:
-        return stand_in(run, engine, name, known)
+        return stand_in(run, engine, name)
     except Failure as error:
         raise failure(
             "BASE-IMAGE-UNAVAILABLE",
@@ -111,18 +110,17 @@ def official(run: Run, name: str) -> str:
     return f"{mirror}/library/{BASES[name].official}" if mirror else BASES[name].official
 
 
-def stand_in(run: Run, engine: Engine, name: str, known: frozenset[str] = frozenset()) -> str:
-    """Return the reference of the stand-in, built when the engine does not have it. known: references that it surely has."""
+def stand_in(run: Run, engine: Engine, name: str) -> str:
+    """Return the reference of the stand-in, built when the engine does not have it."""
     base = BASES[name]
     with locked(run.settings.cache / "locks" / f"stand-in-{name}"):
         if name in SUITES:
-            return _debian(run, engine, SUITES[name], known)
-        parents = {argument: stand_in(run, engine, parent, known) for argument, parent in base.parents.items()}
+            return _debian(run, engine, SUITES[name])
+        parents = {argument: stand_in(run, engine, parent) for argument, parent in base.parents.items()}
         arguments = {**parents, **base.arguments}
         folder = IMAGES / name.partition("-")[0]  # of a family, one Dockerfile: the base decides the version
         key = digest(tree_digest(folder), *(f"{one}={value}" for one, value in sorted(arguments.items())))
-        reference = f"phase4/{name}:{key}"
-        return reference if reference in known else build_stand_in(run, engine, folder.name, folder, reference, arguments)
+        return build_stand_in(run, engine, folder.name, folder, f"phase4/{name}:{key}", arguments)
 
 
 def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference: str, arguments: Mapping[str, str]) -> str:
@@ -133,10 +131,10 @@ def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference
     return reference
 
 
-def _debian(run: Run, engine: Engine, suite: str, known: frozenset[str]) -> str:
+def _debian(run: Run, engine: Engine, suite: str) -> str:
     """A minimal Debian, made by debootstrap: the root of every stand-in."""
     reference = f"phase4/debian:{suite}-{digest(suite, 'minbase', '1')}"
-    if reference in known or buildkit.image_id(run, engine, reference):
+    if buildkit.image_id(run, engine, reference):
         return reference
     if os.geteuid() != 0 or not (run.shell.which("debootstrap") or run.shell.which("apt-get")):
         raise failure(

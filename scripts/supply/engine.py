@@ -8,8 +8,9 @@ import platform
 import re
 import stat
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class Engine:
     """An engine that answers. client: path of a docker command that can use BuildKit. version: the server's.
 
     root: its folder on the machine where it runs. driver: how it stores layers there (overlay2, overlayfs, ...). memory: bytes.
+    images: reference -> ID of what it had when it was first asked; one question for the many that each stage would have.
     """
 
     client: str
@@ -37,6 +39,7 @@ class Engine:
     driver: str
     cpus: int
     memory: int
+    images: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 def ensure(run: Run) -> Engine:
@@ -50,14 +53,21 @@ def ensure(run: Run) -> Engine:
         clients = _clients(run)
     if not clients:
         raise failure("ENGINE-MISSING", "docker", "no docker command was found, and DOCKER_HOST names an engine elsewhere", remedy=_how_to_install())
-    info, words = _info(run, clients[0])
+    with ThreadPoolExecutor(2) as pool:
+        choosing, listing = pool.submit(_with_buildkit, run, clients), pool.submit(_images, run, clients[0])
+        info, words = _info(run, clients[0])
     if info is None:
         _start(run, clients[0], words)
         info, words = _info(run, clients[0])
         if info is None:
             raise failure("ENGINE-UNREACHABLE", "docker", "the docker engine was started but does not answer", words, f"its log: {_log(run)}")
         clients = _clients(run)  # the engine's package may have brought a command that can build, where the one before could not
-    return Engine(_with_buildkit(run, clients), info["ServerVersion"], info["DockerRootDir"], info["Driver"], info["NCPU"], info["MemTotal"])
+        return _engine(_with_buildkit(run, clients), info, _images(run, clients[0]))
+    return _engine(choosing.result(), info, listing.result())
+
+
+def _engine(client: str, info: Mapping[str, Any], images: Mapping[str, str]) -> Engine:
+    return Engine(client, info["ServerVersion"], info["DockerRootDir"], info["Driver"], info["NCPU"], info["MemTotal"], images)
 
 
 def present(run: Run) -> Engine:
@@ -75,7 +85,7 @@ def present(run: Run) -> Engine:
             words,
             "`invoke deploy` starts it where it may" if permitted else "sudo usermod -aG docker $USER   and log in again",
         )
-    return Engine(clients[0], info["ServerVersion"], info["DockerRootDir"], info["Driver"], info["NCPU"], info["MemTotal"])
+    return _engine(clients[0], info, {})
 
 
 def _clients(run: Run) -> list[str]:
@@ -95,6 +105,11 @@ def _info(run: Run, client: str) -> tuple[dict[str, Any] | None, str]:
     if result.ok and info.get("ServerVersion"):
         return info, ""
     return None, "\n".join(info.get("ServerErrors") or []) or result.tail(4)
+
+
+def _images(run: Run, client: str) -> dict[str, str]:
+    listed = run.shell.run(client, "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", timeout=30, check=False)
+    return dict(line.split() for line in listed.stdout.splitlines()) if listed.ok else {}
 
 
 def _start(run: Run, client: str, words: str) -> None:

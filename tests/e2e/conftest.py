@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def found(run):
 
 @pytest.fixture(scope="session")
 def docker(run):
-    return engine.ensure(run)
+    return replace(engine.ensure(run), images={})  # tests make and remove images: each is asked for anew
 
 
 @pytest.fixture(scope="session")

@@ -76,8 +76,8 @@ def test_an_image_is_tried_until_it_has_run_once(make_run, stub, monkeypatch, tm
             rmi*) rm -f "$2" ;;
         esac""",
     )
-    plans = images.Plans(*(images.Plan(name, f"{name}:1", "", Path(), Path(), (), {}, 80, "/") for name in ("front", "back")))
-    built = images.Images({"front:1": "sha256:1", "back:1": "sha256:1"}, ("back:1",))
+    plans = images.Plans(*(images.Plan(name, f"{name}:1", "sha256:1", Path(), Path(), (), {}, 80, "/") for name in ("front", "back")))
+    built = images.Images({"front:1": "sha256:1", "back:1": "sha256:1"}, ())
     for name in ("front:1", "back:1", "back:1-untried"):
         (tmp_path / "names" / name).touch()
     tried = []

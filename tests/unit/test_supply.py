@@ -6,10 +6,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scripts.buildkit import _pass_on, failing_lines
+from scripts.buildkit import _pass_on, failing_lines, image_id
 from scripts.settings import ROOT
 from scripts.supply import bases, capability_runtime, golang
 from scripts.supply.archive import pack
+from scripts.supply.engine import Engine
 
 
 def test_capabilities_absent_from_the_bounding_set_are_named():
@@ -123,3 +124,9 @@ def test_every_stand_in_has_its_dockerfile_and_every_base_a_pinned_tag():
         for line in (ROOT / dockerfile).read_text().splitlines():
             if line.startswith("ARG ") and "_IMAGE=" in line:
                 assert line.split("=")[1] in {base.official for base in bases.BASES.values()}, f"{dockerfile} and scripts/supply/bases.py differ"
+
+
+def test_an_image_that_the_engine_had_is_not_asked_for_again(make_run, stub):
+    engine = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34, {"old:1": "sha256:1"})
+    stub("docker", """[ "$3" = new:1 ] && echo '[{"Id": "sha256:2"}]'""")
+    assert [image_id(make_run(), engine, name) for name in ("old:1", "new:1", "none:1")] == ["sha256:1", "sha256:2", ""]
