@@ -71,8 +71,8 @@ def open_session(
         settings = Settings.load(values, app)
         shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         shell.path = (settings.cache / "bin",)
-        unattended = yes or settings.assume_yes
-        yield Session(Run(settings, shell, progress.note, _confirm(progress, shell, unattended), _ask(progress, shell, unattended)), progress)
+        attended = sys.stdin.isatty() and progress.mode != "json" and not (yes or settings.assume_yes or dry)
+        yield Session(Run(settings, shell, progress.note, _confirm(progress, shell, attended), _ask(progress, attended), attended), progress)
     except Failure as error:
         progress.findings(error.findings)
         _say_transcript(progress, shell)
@@ -94,11 +94,11 @@ def _as_interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _confirm(progress: Progress, shell: Shell, yes: bool) -> Callable[[str], bool]:
+def _confirm(progress: Progress, shell: Shell, attended: bool) -> Callable[[str], bool]:
     def confirm(what: str) -> bool:
         if shell.dry:
             return True  # what follows is told as part of the plan
-        if yes or not sys.stdin.isatty() or progress.mode == "json":
+        if not attended:
             progress.note(f"I {what}.")
             return True
         return progress.asks(what, shell.wait)
@@ -106,11 +106,9 @@ def _confirm(progress: Progress, shell: Shell, yes: bool) -> Callable[[str], boo
     return confirm
 
 
-def _ask(progress: Progress, shell: Shell, unattended: bool) -> Callable[[str, bool], str]:
+def _ask(progress: Progress, attended: bool) -> Callable[[str, bool], str]:
     def ask(what: str, secret: bool) -> str:
-        if unattended or shell.dry or not sys.stdin.isatty() or progress.mode == "json":
-            return ""
-        return progress.asks_for(what, secret)
+        return progress.asks_for(what, secret) if attended else ""
 
     return ask
 

@@ -74,22 +74,26 @@ def _missing(one: Variable) -> Finding:
 
 
 def _from_files(run: Run, app: Survey, variables: Mapping[str, Variable]) -> dict[str, str]:
-    """Values of the app's env files that its code reads, after asking. Addresses on somebody's machine, and databases elsewhere, are not meant here."""
+    """Values of the app's env files that its code reads, after asking once, or from those that the settings name. Addresses on somebody's machine, and databases elsewhere, are not meant here."""
     found: dict[str, str] = {}
+    allowed = []
     for path in _env_files(run, app):
         values = read_env(decode(path.read_bytes()))
         taken = {name: value for name, value in values.items() if value and name in variables and _is_meant(app, variables[name], value) and name not in found}
-        if taken and run.confirm(f"take {', '.join(sorted(taken))} from {path}"):
+        if taken and (run.settings.app.env_file or run.confirm(f"take {', '.join(sorted(taken))} from {path}")):
+            allowed.append(str(path))
             found.update(taken)
+    if allowed and run.attended and not run.settings.app.env_file:
+        remember(app.root, {"env_file": ",".join(allowed)})
     return found
 
 
 def _env_files(run: Run, app: Survey) -> Iterator[Path]:
     if run.settings.app.env_file:
-        named = Path(run.settings.app.env_file).expanduser()
-        if not named.is_file():
-            raise failure("SETTINGS-INVALID", "phase4.app.env_file", f"there is no file {named}", remedy="correct phase4.app.env_file, or leave it empty")
-        yield named
+        for named in (Path(name).expanduser() for name in run.settings.app.env_file.split(",")):
+            if not named.is_file():
+                raise failure("SETTINGS-INVALID", "phase4.app.env_file", f"there is no file {named}", remedy="correct phase4.app.env_file, or leave it empty")
+            yield named
         return
     for folder in dict.fromkeys((app.backend_folder, app.root, app.frontend_folder)):
         yield from (folder / name for name in ENV_FILES if (folder / name).is_file())

@@ -19,6 +19,7 @@ class Run:
 
     say: shows one line of progress. confirm: asks before something on the person's machine is installed or changed and
     returns the answer; an unattended run says what it does and goes on. ask: asks for a value (a secret is not shown), empty when nobody is there.
+    attended: a person answers; what was answered is worth keeping.
     """
 
     settings: Settings
@@ -26,6 +27,7 @@ class Run:
     say: Callable[[str], None]
     confirm: Callable[[str], bool]
     ask: Callable[[str, bool], str] = _nobody
+    attended: bool = False
 
     def saying(self, say: Callable[[str], None]) -> Run:
         """The same run, speaking through `say`."""

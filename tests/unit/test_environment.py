@@ -1,6 +1,7 @@
 """What an app is given, and by whom; what is asked is kept."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -56,6 +57,25 @@ def test_a_database_elsewhere_is_found_under_the_charts_key(make_run, root, monk
     wanted = release.secrets_of(app, environment.gather(make_run(), app))
     assert wanted.given == {"NEON_DB_URL": "postgresql://theirs.example/x", "DATABASE_URL": "postgresql://theirs.example/x"}
     assert wanted.scheme == ""
+
+
+def test_leave_to_read_an_env_file_is_asked_once(make_run, root, monkeypatch):
+    asked, kept = [], []
+    monkeypatch.setattr(environment, "remember", lambda app, answers: kept.append(answers))
+    (root / ".env").write_text("TEAM=red\n")
+    (root / ".env.local").write_text("OPENAI_API_KEY=sk-from-file\n")
+
+    def gather(attended, **app):
+        run = replace(make_run(app=app), attended=attended, confirm=lambda what: not asked.append(what))
+        return environment.gather(run, read(root)).environment.plain["TEAM"]
+
+    assert gather(attended=False) == "red"
+    assert kept == []  # nobody was there to be asked
+    assert gather(attended=True) == "red"
+    assert kept == [{"env_file": f"{root}/.env,{root}/.env.local"}]
+    asked.clear()
+    assert gather(attended=True, **kept[0]) == "red"
+    assert (asked, len(kept)) == ([], 1)
 
 
 def test_an_env_file_that_is_not_there_is_told(make_run, root, tmp_path):
