@@ -19,6 +19,7 @@ from scripts.run import Run
 HOSTS = Path("/etc/hosts")
 MARK = "# phase4"
 REQUEST_TIMEOUT = 5.0
+PATIENCE = 5.0
 SMOKE_TIMEOUT = 60.0
 
 
@@ -43,7 +44,11 @@ class Check:
 def configure(run: Run, cluster: Cluster, asked: str) -> Access:
     """Make the host name lead to the cluster, asking before the hosts file is written. asked: a path of the API. Raises HOSTS-ENTRY."""
     host = run.settings.release.host
-    address = cluster.address if _serves(cluster.address, 80, host, asked) else "127.0.0.1"
+    address = "127.0.0.1"
+    if platform.system() != "Darwin":  # containers have no address of their own there
+        # A controller that has just started may not know its routes yet, and would seem to be out of reach at the cluster's address.
+        run.shell.until(lambda: _serves(address, cluster.ingress_port, host, asked), PATIENCE, 0.1)
+        address = cluster.address if _serves(cluster.address, 80, host, asked) else address
     port = 80 if address == cluster.address else cluster.ingress_port
     url = f"http://{host}" + ("" if port == 80 else f":{port}")
     windows = f"on Windows, in C:\\Windows\\System32\\drivers\\etc\\hosts as administrator: 127.0.0.1 {host}   then http://{host}:{cluster.ingress_port}/"
@@ -106,8 +111,6 @@ def resolve(host: str) -> str:
 
 def _serves(address: str, port: int, host: str, asked: str) -> bool:
     """The app itself answers there. An accepted connection proves nothing on a network that accepts any."""
-    if platform.system() == "Darwin":
-        return False  # containers have no address of their own there
     try:
         answer = requests.get(f"http://{address}:{port}{asked}", headers={"Host": host}, timeout=2, proxies={"http": ""})
     except requests.RequestException:

@@ -15,8 +15,9 @@ def settings() -> dict[str, str]:
     """Those of SETTINGS that are set."""
     read = configparser.RawConfigParser()
     read.read(_files(), encoding="utf-8")
-    said = {name: value for section in ("global", "install") if read.has_section(section) for name, value in read.items(section)}
-    said |= {name.removeprefix("PIP_").lower().replace("_", "-"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+    given = [pair for section in ("global", "install") if read.has_section(section) for pair in read.items(section)]
+    given += [(name.removeprefix("PIP_"), value) for name, value in os.environ.items() if name.startswith("PIP_")]
+    said = {name.lower().replace("_", "-"): value for name, value in given}
     return {name: " ".join(said[name].split()) for name in SETTINGS if said.get(name)}
 
 

@@ -12,8 +12,8 @@ from scripts.supply import pip
 def _pip_says():
     """What pip would use: it lists all that is said, and `pip install` takes a variable before [install] before [global]."""
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout.splitlines()
-    ranked = sorted((("global", "install", ":env:").index(line.partition(".")[0]), line.partition(".")[2]) for line in listed)
-    said = dict(line.replace("'", "").split("=", 1) for _, line in ranked)
+    ranked = sorted(listed, key=lambda line: ("global", "install", ":env:").index(line.partition(".")[0]))
+    said = dict(line.partition(".")[2].replace("'", "").split("=", 1) for line in ranked)
     return {name: said[name] for name in pip.SETTINGS if name in said}
 
 
@@ -37,7 +37,7 @@ def place(tmp_path, monkeypatch):
 
 def test_the_nearest_file_wins_and_a_variable_before_all(place, monkeypatch):
     place("system/pip/pip.conf", "[global]\nindex-url = https://system.test/simple\nproxy = http://proxy.test:3128\n")
-    place("home/.pip/pip.conf", "[global]\nindex-url = https://old-home.test/simple\n")
+    place("home/.pip/pip.conf", "[global]\nindex_url = https://old-home.test/simple\n")
     assert pip.settings() == _pip_says()
     assert pip.settings()["index-url"] == "https://old-home.test/simple"
     place("home/.config/pip/pip.conf", "[global]\nindex-url = https://home.test/simple\n[install]\ntrusted-host = home.test\n")
