@@ -1,6 +1,6 @@
 """Where this machine's pip finds packages, out of its configuration files and variables as its documentation lists them.
 
-Read here and not asked of `pip config list`, which takes a quarter of a second of every build.
+Read here and not asked of `pip config list`, which takes a quarter of a second of every build, and whose order differs between releases.
 """
 
 import configparser
@@ -14,11 +14,15 @@ SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy")
 def settings() -> dict[str, str]:
     """Those of SETTINGS that are set."""
     read = configparser.RawConfigParser()
+    read.optionxform = _name  # type: ignore[method-assign,assignment] # the documented way
     read.read(_files(), encoding="utf-8")
-    given = [pair for section in ("global", "install") if read.has_section(section) for pair in read.items(section)]
-    given += [(name.removeprefix("PIP_"), value) for name, value in os.environ.items() if name.startswith("PIP_")]
-    said = {name.lower().replace("_", "-"): value for name, value in given}
+    said = {name: value for section in ("global", "install") if read.has_section(section) for name, value in read.items(section)}
+    said |= {_name(name.removeprefix("PIP_")): value for name, value in os.environ.items() if name.startswith("PIP_")}
     return {name: " ".join(said[name].split()) for name in SETTINGS if said.get(name)}
+
+
+def _name(given: str) -> str:
+    return given.lower().replace("_", "-")
 
 
 def _files() -> list[Path]:
