@@ -8,7 +8,6 @@ import pytest
 
 from scripts.supply import pip
 
-
 ASK = """
 import sys
 from pip._internal.configuration import Configuration
