@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,11 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any], de
     if rendered.ok and deployed and changes.only_images(deployed, objects):
         run.say("only images change: the cluster has accepted the rest already")
         return Rendered(chosen, tuple(objects), key(run, chosen))
-    linted = run.shell.run(helm, "lint", "--strict", "--quiet", CHART, *files, "-f", "-", stdin=text, check=False)
+    with ThreadPoolExecutor(1) as pool:
+        linting = pool.submit(run.shell.run, helm, "lint", "--strict", "--quiet", CHART, *files, "-f", "-", stdin=text, check=False)
+        # A bare pod (of `helm test`) is admitted only when its service account is there already, which a dry run does not leave behind.
+        refused = _try_on_cluster(run, tools, [item for item in objects if item["kind"] != "Pod"]) if rendered.ok else ""
+    linted = linting.result()
     if not linted.ok:
         raise failure(
             "CHART-INVALID",
@@ -158,27 +163,21 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any], de
         )
     if not rendered.ok:
         raise failure("CHART-INVALID", "helm-chart", "the chart cannot be rendered with these values", rendered.tail(8), "mend what helm names")
-    # A bare pod (of `helm test`) is admitted only when its service account is there already, which a dry run does not leave behind.
-    _try_on_cluster(run, tools, [item for item in objects if item["kind"] != "Pod"])
+    if refused:
+        raise failure("CHART-INVALID", "helm-chart", "the cluster would refuse what the chart renders", refused, "mend the object that is named")
     return Rendered(chosen, tuple(objects), key(run, chosen))
 
 
-def _try_on_cluster(run: Run, tools: Mapping[str, Found], objects: Sequence[Mapping[str, Any]]) -> None:
-    """A server-side dry run: schema, admission and quota, as an install would meet them; as helm, whose fields it may take away."""
+def _try_on_cluster(run: Run, tools: Mapping[str, Found], objects: Sequence[Mapping[str, Any]]) -> str:
+    """A server-side dry run: schema, admission and quota, as an install would meet them; as helm, whose fields it may take away. The cluster's words, if it
+    refuses."""
     run.say("trying the objects on the cluster (dry run)")
     ensure_namespace(run, tools)
     tried = kubectl(
         run, tools, "-n", run.settings.release.namespace, "apply", "--server-side", "--dry-run=server", "--force-conflicts",
         "--field-manager=helm", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, default=str), check=False,
     )  # fmt: skip
-    if not tried.ok:
-        raise failure(
-            "CHART-INVALID",
-            "helm-chart",
-            "the cluster would refuse what the chart renders",
-            "\n".join(tried.stderr.splitlines()[-8:]),
-            "mend the object that is named",
-        )
+    return "" if tried.ok else "\n".join(tried.stderr.splitlines()[-8:])
 
 
 def ensure_namespace(run: Run, tools: Mapping[str, Found]) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from scripts.supply.tools import Found
 
 TRAEFIK_OFFICIAL = "docker.io/library/traefik:v3.6.12"
 INGRESS_MANIFEST = Path(__file__).parent / "supply" / "ingress" / "traefik.yaml"
+SEEN = "deployments,nodes,storageclasses,ingressclasses,pods"  # what addons and facts are read from
 READY_TIMEOUT = 240.0
 BRING_BACK_TIMEOUT = 150  # seconds for an API server whose parts are all there; 10 to 15 are usual
 
@@ -297,34 +298,43 @@ def kubectl(run: Run, tools: Mapping[str, Found], *arguments: str, **options: An
     return run.shell.run(tools["kubectl"].path, "--context", run.settings.context, *arguments, **options)
 
 
-def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], cluster: Cluster, images: AddonImages) -> None:
-    """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY."""
+def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], images: AddonImages) -> list[dict[str, Any]]:
+    """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY.
+
+    Returns the objects that were seen (SEEN); none when something was added, for then they are others.
+    """
     with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(_deployments, run, tools)
+        looking = pool.submit(get_items, run, tools, SEEN, "-A")
         transport.load_archives(run, engine, images.archives)
     from_registries = bool(images.archives)
-    present = looking.result()
+    seen = looking.result()
+    present = _deployments(seen)
     enabled = _enabled_addons(run)
-    if from_registries and "storage-provisioner-rancher" not in enabled:
+    wanted = {"metrics-server", *(["storage-provisioner-rancher"] if from_registries else [])}
+    if "storage-provisioner-rancher" in wanted - enabled:
         _enable(run, tools, "storage-provisioner-rancher", LocalPathProvisioner=node.ADDONS["local-path-provisioner"], Helper=node.BUSYBOX)
-    if "metrics-server" not in enabled:
+    if "metrics-server" in wanted - enabled:
         own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
         _enable(run, tools, "metrics-server", **own)
-    if "ingress/traefik" in present or not get_items(run, tools, "ingressclasses"):
-        _install_ingress_controller(run, tools, node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL, present)
+    if "ingress/traefik" in present or not any(item["kind"] == "IngressClass" for item in seen):
+        added = _install_ingress_controller(run, tools, node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL, present)
+    else:
+        added = False
+    return [] if added or not wanted <= enabled else seen
 
 
-def _install_ingress_controller(run: Run, tools: Mapping[str, Found], image: str, present: Mapping[str, _Deployed]) -> None:
-    """Apply our manifest unless the cluster has this very one, and wait for the controller."""
+def _install_ingress_controller(run: Run, tools: Mapping[str, Found], image: str, present: Mapping[str, _Deployed]) -> bool:
+    """Apply our manifest unless the cluster has this very one, and wait for the controller. Whether there was something to do."""
     manifest = INGRESS_MANIFEST.read_text(encoding="utf-8").replace("TRAEFIK_IMAGE", image)
     key = digest(manifest)
     there = present.get("ingress/traefik")
     if there and there.manifest == key and there.available:
-        return
+        return False
     if not there or there.manifest != key:
         run.say("installing the ingress controller")
         kubectl(run, tools, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest.replace("MANIFEST_DIGEST", key))
     _wait_available(run, tools, ["ingress/traefik"])
+    return True
 
 
 def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> None:
@@ -346,10 +356,10 @@ def _enabled_addons(run: Run) -> set[str]:
     return {name for name, enabled in (profile.get("Addons") or {}).items() if enabled}
 
 
-def _deployments(run: Run, tools: Mapping[str, Found]) -> dict[str, _Deployed]:
-    """Every deployment of the cluster, as namespace/name."""
+def _deployments(seen: Iterable[Mapping[str, Any]]) -> dict[str, _Deployed]:
+    """Every deployment among these objects, as namespace/name."""
     found = {}
-    for item in get_items(run, tools, "deployments", "-A"):
+    for item in (item for item in seen if item["kind"] == "Deployment"):
         metadata, conditions = item["metadata"], item.get("status", {}).get("conditions", [])
         available = any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
         found[f"{metadata['namespace']}/{metadata['name']}"] = _Deployed((metadata.get("annotations") or {}).get("phase4/manifest", ""), available)
@@ -380,9 +390,9 @@ def _wait_available(run: Run, tools: Mapping[str, Found], deployments: list[str]
             )
 
 
-def facts(run: Run, tools: Mapping[str, Found]) -> Facts:
-    """Read the cluster. Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING."""
-    items = get_items(run, tools, "nodes,storageclasses,ingressclasses,pods", "-A")
+def facts(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] = ()) -> Facts:
+    """Read the cluster, or what was seen of it just now (SEEN). Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING."""
+    items = seen or get_items(run, tools, SEEN, "-A")
     reads = {
         name: {"items": [item for item in items if item["kind"] == kind]}
         for name, kind in (("nodes", "Node"), ("storage", "StorageClass"), ("classes", "IngressClass"), ("pods", "Pod"))

@@ -62,12 +62,6 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
     return chart.validate(run, _found(results), values, deployed.manifest)
 
 
-def _furnish(run: Run, results: Results) -> cluster.Cluster:
-    found: cluster.Cluster = results["cluster-up"]
-    cluster.furnish(run, results["engine"], _found(results), found, results["addon-images"])
-    return found
-
-
 STAGES = {
     stage.name: stage
     for stage in (
@@ -135,11 +129,16 @@ STAGES = {
         Stage(
             "addon-images", ("engine", "cluster-parts"), lambda run, done: node.AddonImages({}) if done["upstream"] else node.addon_images(run, done["engine"])
         ),
-        Stage("cluster-addons", ("cluster-up", "addon-images"), _furnish, lambda found: "storage, metrics, ingress"),
+        Stage(
+            "cluster-addons",
+            ("cluster-up", "addon-images"),
+            lambda run, done: cluster.furnish(run, done["engine"], _found(done), done["addon-images"]),
+            lambda _: "storage, metrics, ingress",
+        ),
         Stage(
             "cluster-facts",
             ("cluster-addons",),
-            lambda run, done: cluster.facts(run, _found(done)),
+            lambda run, done: cluster.facts(run, _found(done), done["cluster-addons"]),
             lambda found: f"Kubernetes {found.kubernetes}, storage class {found.default_storage_class}, ingress class {found.ingress_class}",
         ),
         Stage(

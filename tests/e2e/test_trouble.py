@@ -72,6 +72,22 @@ def test_a_deploy_that_does_not_come_up_goes_back_by_itself(run, found, state, u
     _deploy()
 
 
+def test_an_image_that_does_not_run_reaches_no_pod_and_is_tried_again(run, found, user, tmp_path):
+    before = release.history(run, found)[-1].number
+    app = tmp_path / "phase3-chatbot"
+    shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out"))
+    (app / "app" / "todos.py").write_text("raise ImportError('not today')\n")
+    for first in (True, False):
+        environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+        result = subprocess.run(["invoke", "deploy", "--yes"], env=environment, capture_output=True, text=True, timeout=300)
+        output = result.stdout + result.stderr
+        assert result.returncode == 15, output
+        assert "ImportError: not today (app/todos.py:1)" in output
+        assert ("building todo-chatbot-backend" in output) == first, output
+    assert release.history(run, found)[-1].number == before
+    assert user.get("/todos") == []
+
+
 def test_rollback_by_hand_and_its_history(run, found, user):
     todo = user.post("/todos", {"title": "stays"})
     shown = subprocess.run(["invoke", "history"], capture_output=True, text=True, timeout=60)
