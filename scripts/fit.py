@@ -229,11 +229,13 @@ def must_wait(app: Survey) -> bool:
 def before_start(app: Survey) -> list[str]:
     """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date."""
     steps = [*(["python3 /srv/phase4_wait.py DATABASE_URL"] if must_wait(app) else [])]
-    migrate = " ".join(app.backend.migrations)
-    if not steps and not app.backend.migrations_folder:
-        return list(app.backend.migrations)
+    back = app.backend
+    asks = ("python3", "/srv/phase4_migrate.py", "DATABASE_URL", ",".join(back.migrated)) if back.migrations and back.migrated else ()
+    migrate = (*asks, *back.migrations)
+    if not steps and not back.migrations_folder:
+        return list(migrate)
     if migrate:
-        steps += [*([f"cd {app.backend.migrations_folder}"] if app.backend.migrations_folder else []), f"exec {migrate}"]
+        steps += [*([f"cd {back.migrations_folder}"] if back.migrations_folder else []), f"exec {' '.join(migrate)}"]
     return ["sh", "-c", " && ".join(steps)] if steps else []
 
 
@@ -244,4 +246,6 @@ def backend_files(app: Survey, requirements: str) -> dict[str, bytes]:
         found["phase4_asgi.py"] = (ASSETS / "asgi.py").read_bytes()
     if must_wait(app):
         found["phase4_wait.py"] = (ASSETS / "wait.py").read_bytes()
+    if app.backend.migrations and app.backend.migrated:
+        found["phase4_migrate.py"] = (ASSETS / "migrate.py").read_bytes()
     return found

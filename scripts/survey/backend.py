@@ -45,7 +45,8 @@ class Backend:
     """What was found. folder: import root, relative to the app. modules: files that importing the app reads, relative to the app, as is
     dependencies: the file that lists its packages.
 
-    python: a requires-python specifier, empty for any. migrations: the command that brings the tables up to date. writes: (path relative to folder,
+    python: a requires-python specifier, empty for any. migrations: the command that brings the tables up to date. migrated: the versions that they have
+    then, empty when that is not known. writes: (path relative to folder,
     place, whether a folder). imported: top-level packages that are imported when the app starts, with a place. unresolved: local imports that lead nowhere.
     """
 
@@ -65,6 +66,7 @@ class Backend:
     variables: tuple[Variable, ...]
     migrations: tuple[str, ...]
     migrations_folder: str
+    migrated: tuple[str, ...]
     startup: tuple[Evidence, ...]
     writes: tuple[tuple[str, str, bool], ...]
     imported: tuple[tuple[str, str], ...]
@@ -155,7 +157,7 @@ def read(tree: Tree, sources: dict[str, Source], chosen: Candidate, others: list
     beside = dependencies.rsplit("/", 1)[0] if "/" in dependencies else ""
     health = _path(routes, r"^(/\w+){0,3}/(health|healthz|health-check|healthcheck|ping|status)/?$")
     creates = tuple(evidence for evidence, _ in tree.search(r"create_all\b|init_db\(|create_db_and_tables\(|on_event\([\"']startup|lifespan\s*=", files))
-    migrations, migrations_folder = _migrations(tree, folder)
+    migrations, migrations_folder, migrated = _migrations(tree, folder)
     if not any(re.match(r"alembic\b", one) for one in declared):
         migrations = ()  # a configuration that was left behind
     if any("create_all" in evidence.line for evidence in creates):
@@ -177,6 +179,7 @@ def read(tree: Tree, sources: dict[str, Source], chosen: Candidate, others: list
         merged([one for name in reached for one in python.variables(project.modules[name])]),
         migrations,
         migrations_folder,
+        migrated,
         creates,
         tuple(dict.fromkeys(_writes(project, reached, folder))),
         tuple(_imported(project, reached)),
@@ -254,18 +257,31 @@ def _ports(tree: Tree, names: list[str], folder: str) -> Iterator[tuple[int, str
         yield int(match.group(1)), evidence.place
 
 
-def _migrations(tree: Tree, folder: str) -> tuple[tuple[str, ...], str]:
-    """The command of Alembic, where its configuration has versions and reads the environment; and the folder to run it in."""
+def _migrations(tree: Tree, folder: str) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """The command of Alembic, where its configuration has versions and reads the environment; the folder to run it in; the newest versions."""
     for name in sorted(tree.names, key=len):
         if PurePosixPath(name).name == "alembic.ini" and name.startswith(folder):
             home = name.rsplit("/", 1)[0] if "/" in name else ""
             location = re.search(r"^script_location\s*=\s*(\S+)", tree.texts.get(name, ""), re.MULTILINE)
             place = join(home, location.group(1).replace("%(here)s/", "").removeprefix("./")) if location else join(home, "alembic")
-            has_versions = any(one.startswith(f"{place}/versions/") and one.endswith(".py") and not one.endswith("__init__.py") for one in tree.names)
+            versions = [one for one in tree.below(f"{place}/versions", [".py"]) if not one.endswith("__init__.py")]
             reads = re.search(r"environ|getenv|settings|DATABASE_URL|set_main_option|config\.", tree.texts.get(join(place, "env.py"), ""))
-            if has_versions and reads:
-                return ("alembic", "upgrade", "head"), home.removeprefix(folder).strip("/")
-    return (), ""
+            if versions and reads:
+                return ("alembic", "upgrade", "head"), home.removeprefix(folder).strip("/"), _newest([tree.texts[one] for one in versions])
+    return (), "", ()
+
+
+def _newest(scripts: list[str]) -> tuple[str, ...]:
+    """The revisions of Alembic that no other is built on; none when a script's own cannot be read."""
+    revisions, below = set[str](), set[str]()
+    for text in scripts:
+        said = python.literals(text)
+        revision, before = said.get("revision"), said.get("down_revision", ...)
+        if not isinstance(revision, str) or not isinstance(before, str | tuple | None):
+            return ()
+        revisions.add(revision)
+        below |= {before} if isinstance(before, str) else set(before or ())
+    return tuple(sorted(revisions - below))
 
 
 def _writes(project: Project, reached: list[str], folder: str) -> Iterator[tuple[str, str, bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -114,6 +115,17 @@ def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None]:
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return node.target.id, node.value
     return "", None
+
+
+def literals(text: str) -> dict[str, object]:
+    """Names of a module that are assigned a literal, and its value; empty for a text that is not Python."""
+    found = {}
+    with contextlib.suppress(SyntaxError):
+        for node in ast.parse(text).body:
+            name, value = _assignment(node)
+            with contextlib.suppress(ValueError, TypeError):
+                found[name] = ast.literal_eval(value) if value else None
+    return found
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -8,6 +8,15 @@ def _invoke(*arguments):
     return subprocess.run(["invoke", *arguments], capture_output=True, text=True, timeout=120)
 
 
+def test_a_new_pod_migrates_only_tables_that_are_behind(kube, state):
+    (backend,) = (item for item in state() if item["kind"] == "Deployment" and item["metadata"]["name"] == "todo-app-backend")
+    command = backend["spec"]["template"]["spec"]["initContainers"][0]["command"]
+    script, variable, version = command[1:4]
+    asked = ("exec", "deployment/todo-app-backend", "-c", "backend", "--", "python3", script, variable)
+    assert f"of version {version} already" in kube(*asked, version, "echo", "behind")
+    assert kube(*asked, "9999", "echo", "behind") == "behind\n"
+
+
 def test_dump_and_restore_bring_back_what_was_lost(user, tmp_path):
     todo = user.post("/todos", {"title": "worth a backup", "tags": ["kept"]})
     dump = tmp_path / "todo.dump"

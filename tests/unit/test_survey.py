@@ -1,13 +1,16 @@
 """Apps of many shapes, read without running them. The folders of tests/apps are also deployed, by `nox -s apps`."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from scripts import fit
 from scripts.findings import Failure
 from scripts.settings import ROOT, Settings
-from scripts.survey import read
+from scripts.survey import backend, read
 from scripts.survey.variables import kind
 from scripts.tracebacks import cause
 
@@ -226,8 +229,31 @@ def test_values_for_both_sides():
     assert fit.build_environment(auth)["NEXT_PUBLIC_APP_URL"] == "http://localhost:3000"
     assert fit.build_environment(read(APPS / "monorepo-uv")) == {"NEXT_PUBLIC_API_BASE_URL": "http://localhost:8001/api/v1"}
     assert fit.environment(read(APPS / "key-at-import"), Settings(), {}).secrets == {"OPENAI_API_KEY": "placeholder"}
-    assert fit.before_start(read(APPS / "monorepo-uv")) == ["sh", "-c", "python3 /srv/phase4_wait.py DATABASE_URL && exec alembic upgrade head"]
-    assert fit.before_start(read(ROOT / "phase3-chatbot")) == ["alembic", "upgrade", "head"]
+    assert fit.before_start(read(APPS / "monorepo-uv")) == [
+        "sh",
+        "-c",
+        "python3 /srv/phase4_wait.py DATABASE_URL && exec python3 /srv/phase4_migrate.py DATABASE_URL 0001 alembic upgrade head",
+    ]
+    assert fit.before_start(read(ROOT / "phase3-chatbot")) == ["python3", "/srv/phase4_migrate.py", "DATABASE_URL", "0002", "alembic", "upgrade", "head"]
+
+
+def test_the_newest_versions_of_alembic_are_read_and_not_run():
+    first, left, right = (
+        'revision = "a"\ndown_revision = None\n',
+        'revision: str = "b"\ndown_revision: str | None = "a"\n',
+        'revision = "c"\ndown_revision = "a"\n',
+    )
+    assert backend._newest([first]) == ("a",)
+    assert backend._newest([first, left, right]) == ("b", "c")
+    assert backend._newest([first, left, right, 'revision = "d"\ndown_revision = ("b", "c")\n']) == ("d",)
+    assert backend._newest([first, "revision = make_id()\n"]) == ()
+
+
+def test_what_cannot_be_asked_is_left_to_the_command():
+    script = fit.ASSETS / "migrate.py"
+    environment = {**os.environ, "URL": "postgresql://nobody:x@127.0.0.1:1/none"}
+    done = subprocess.run([sys.executable, script, "URL", "a", "echo", "migrated"], env=environment, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout) == (0, "migrated\n")
 
 
 def test_the_cause_in_a_log_has_its_place_in_the_app():
