@@ -52,7 +52,7 @@ def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_
         # Seen by the monitor: a pod that is never created.
         ({"frontend": {"extraEnv": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}]}}, ["CONFIG-MISSING", "ROLLED-BACK"]),
         # A migration that fails: the pod never gets to serve.
-        ({"backend": {"config": {"LOG_LEVEL": "NONSENSE"}}}, ["MIGRATION-FAILED", "ROLLED-BACK"]),
+        ({"backend": {"config": {"PYTHONHOME": "/nowhere"}}}, ["MIGRATION-FAILED", "ROLLED-BACK"]),
     ],
 )
 def test_a_deploy_that_does_not_come_up_goes_back_by_itself(run, found, state, user, tmp_path, values, codes):
@@ -76,7 +76,7 @@ def test_an_image_that_does_not_run_reaches_no_pod_and_is_tried_again(run, found
     before = release.history(run, found)[-1].number
     app = tmp_path / "phase3-chatbot"
     shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out"))
-    (app / "app" / "todos.py").write_text("raise ImportError('not today')\n")
+    (app / "app" / "todos.py").write_text(f"raise ImportError('not today')  # {os.urandom(8).hex()}\n")
     for first in (True, False):
         environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
         result = subprocess.run(["invoke", "deploy", "--yes"], env=environment, capture_output=True, text=True, timeout=300)
