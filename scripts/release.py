@@ -35,7 +35,7 @@ DEFAULT_APP = "phase3-chatbot"
 class Release:
     """A deployed release. changed: this run installed or upgraded it. good: the revision that served before that; 0 when there is none.
 
-    state: the objects as they were seen well, when nothing had to be done.
+    state: the objects as they were seen well, when nothing had to be done. settle: seconds until the pods that were replaced get no request any more.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Release:
     changed: bool
     good: int = 0
     state: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    settle: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
     if deployed and stale:
         run.say(f"{', '.join(stale)} runs other contents under its image's name: starting it anew")
         kubectl(run, tools, "-n", release.namespace, "rollout", "restart", *stale)
-        return Release(release.name, release.namespace, int(deployed["revision"]), False)
+        return Release(release.name, release.namespace, int(deployed["revision"]), False, settle=_settle(rendered))
     waiting = bool(rollout.unready(state))
     if deployed and same and state and not drifted and (unchanged or not waiting):
         # Where the objects were compared and not all is ready (after a reboot, say), helm has nothing to change: the pods are waited for.
@@ -158,7 +159,12 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
             "mend what helm names and run `invoke install` again",
         )
         raise _going_back(run, tools, _good(deployed), Failure(*causes, failed))
-    return Release(release.name, release.namespace, int(json.loads(result.stdout)["version"]), True, _good(deployed))
+    return Release(release.name, release.namespace, int(json.loads(result.stdout)["version"]), True, _good(deployed), settle=_settle(rendered))
+
+
+def _settle(rendered: Rendered) -> float:
+    """The ingress controller follows the endpoints within 0.2 s; Next's server asks by the Service, and kube-proxy follows once a second."""
+    return 1.2 if rendered.values.get("frontend", {}).get("server") else 0.3
 
 
 def _make_room(run: Run, tools: Mapping[str, Found], values: Mapping[str, Any], rendered: Rendered) -> None:
@@ -192,9 +198,11 @@ def monitor(run: Run, tools: Mapping[str, Found], installed: Release) -> rollout
     if installed.state:
         return rollout.seen(list(installed.state), 0.0)
     try:
-        return rollout.monitor(run, tools)
+        found = rollout.monitor(run, tools)
     except Failure as error:
         raise _going_back(run, tools, installed.good if installed.changed else 0, error) from error
+    run.shell.wait(installed.settle)
+    return found
 
 
 def _going_back(run: Run, tools: Mapping[str, Found], good: int, reason: Failure) -> Failure:
