@@ -95,14 +95,7 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
     """
     release = run.settings.release
     deployed = before.entry
-    if deployed and not deployed["chart"].startswith(f"{CHART_NAME}-"):
-        raise failure(
-            "RELEASE-NOT-OURS",
-            f"release {release.namespace}/{release.name}",
-            f"the release {release.name} in namespace {release.namespace} is of another chart",
-            deployed["chart"],
-            "choose another name or namespace: INVOKE_PHASE4_RELEASE_NAME, INVOKE_PHASE4_RELEASE_NAMESPACE",
-        )
+    _check_ours(run, deployed)
     if deployed and deployed["status"].startswith("pending"):
         deployed = _recover(run, tools, deployed)
     if not deployed:
@@ -160,6 +153,18 @@ def install(run: Run, tools: Mapping[str, Found], before: Deployed, rendered: Re
         )
         raise _going_back(run, tools, _good(deployed), Failure(*causes, failed))
     return Release(release.name, release.namespace, int(json.loads(result.stdout)["version"]), True, _good(deployed), settle=_settle(rendered))
+
+
+def _check_ours(run: Run, deployed: Mapping[str, Any] | None) -> None:
+    release = run.settings.release
+    if deployed and not deployed["chart"].startswith(f"{CHART_NAME}-"):
+        raise failure(
+            "RELEASE-NOT-OURS",
+            f"release {release.namespace}/{release.name}",
+            f"the release {release.name} in namespace {release.namespace} is of another chart",
+            deployed["chart"],
+            "choose another name or namespace: INVOKE_PHASE4_RELEASE_NAME, INVOKE_PHASE4_RELEASE_NAMESPACE",
+        )
 
 
 def _settle(rendered: Rendered) -> float:
