@@ -149,10 +149,9 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any], de
         run.say("only images change: the cluster has accepted the rest already")
         return Rendered(chosen, tuple(objects), key(run, chosen))
     with ThreadPoolExecutor(1) as pool:
-        linting = pool.submit(run.shell.run, helm, "lint", "--strict", "--quiet", CHART, *files, "-f", "-", stdin=text, check=False)
         # A bare pod (of `helm test`) is admitted only when its service account is there already, which a dry run does not leave behind.
-        refused = _try_on_cluster(run, tools, [item for item in objects if item["kind"] != "Pod"]) if rendered.ok else ""
-    linted = linting.result()
+        trying = pool.submit(_try_on_cluster, run, tools, [item for item in objects if item["kind"] != "Pod"] if rendered.ok else [])
+        linted = run.shell.run(helm, "lint", "--strict", "--quiet", CHART, *files, "-f", "-", stdin=text, check=False)
     if not linted.ok:
         raise failure(
             "CHART-INVALID",
@@ -163,6 +162,7 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any], de
         )
     if not rendered.ok:
         raise failure("CHART-INVALID", "helm-chart", "the chart cannot be rendered with these values", rendered.tail(8), "mend what helm names")
+    refused = trying.result()
     if refused:
         raise failure("CHART-INVALID", "helm-chart", "the cluster would refuse what the chart renders", refused, "mend the object that is named")
     return Rendered(chosen, tuple(objects), key(run, chosen))
@@ -171,6 +171,8 @@ def validate(run: Run, tools: Mapping[str, Found], chosen: Mapping[str, Any], de
 def _try_on_cluster(run: Run, tools: Mapping[str, Found], objects: Sequence[Mapping[str, Any]]) -> str:
     """A server-side dry run: schema, admission and quota, as an install would meet them; as helm, whose fields it may take away. The cluster's words, if it
     refuses."""
+    if not objects:
+        return ""
     run.say("trying the objects on the cluster (dry run)")
     ensure_namespace(run, tools)
     tried = kubectl(

@@ -44,7 +44,7 @@ def file_server(tmp_path):
 
 @pytest.fixture
 def stub(tmp_path, monkeypatch):
-    """Put an executable script on PATH in front of all others."""
+    """Put an executable script on PATH in front of all others. This machine's own kubectl and docker are out of reach: a test must not lean on them."""
     folder = tmp_path / "stubs"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -55,4 +55,6 @@ def stub(tmp_path, monkeypatch):
         path.chmod(0o755)
         return path
 
+    for name in ("docker", "helm", "kubectl", "minikube"):
+        make(name, f"echo this test has no {name} >&2; exit 97")
     return make
