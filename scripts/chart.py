@@ -60,6 +60,8 @@ def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Fact
     ]
     back = _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}})
     config = {**unread, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
+    allowed = _defaults()["networkPolicy"]["egressPorts"]
+    outside = sorted({*allowed, *given.ports})
     made: dict[str, Any] = {
         "frontend": {
             "image": _image(images.frontend.reference),
@@ -87,6 +89,7 @@ def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Fact
             "apiPath": fit.api_path(app),
             "backendPaths": list(fit.backend_paths(app)),
         },
+        **({"networkPolicy": {"egressPorts": outside}} if outside != allowed and "egressPorts" not in mine("networkPolicy") else {}),
     }
     return made
 

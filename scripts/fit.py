@@ -26,13 +26,14 @@ API_PATH, OTHER_API_PATH = "/api", "/_api"
 CHARTS_OWN = ("BETTER_AUTH_SECRET", "OPENAI_API_KEY", "DATABASE_URL")  # the chart itself takes these from the Secret
 FRONTEND_DATABASE_URL = "FRONTEND_DATABASE_URL"
 DATA_FOLDER = re.compile(r"^(DATA|STORAGE|UPLOADS?|DB|FILES?)_?(DIR|PATH|FOLDER|DIRECTORY)$")
+SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379, "mysql": 3306}
 PLACEHOLDER = "not-set"  # a key that the app must have to start, and nobody gave
 
 
 @dataclass(frozen=True)
 class Environment:
     """What the pods are given. plain: names and values for the ConfigMap. secrets: name -> how it is made when nobody gives it: `generate`,
-    `placeholder`, or nothing. missing: required, and nothing is known. placeholders: keys that are made up. database: variables for its address.
+    `placeholder`, or nothing. missing: required, and nothing is known. database: variables for its address. ports: those that what was given leads to.
     """
 
     plain: Mapping[str, str]
@@ -42,6 +43,7 @@ class Environment:
     frontend_plain: Mapping[str, str]
     frontend_secrets: Mapping[str, str]
     frontend_database: tuple[str, ...]
+    ports: tuple[int, ...]
 
 
 def name(app: Survey) -> str:
@@ -159,7 +161,23 @@ def environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> En
         elif one.required:
             missing.append(one)
     side, side_made, side_database = _frontend_environment(app, settings, given)
-    return Environment(plain, made, tuple(missing), tuple(database), side, side_made, side_database)
+    return Environment(plain, made, tuple(missing), tuple(database), side, side_made, side_database, ports(given))
+
+
+def ports(given: Mapping[str, str]) -> tuple[int, ...]:
+    """The ports of all addresses among these values, and of variables like SMTP_PORT: what the pods will connect to, unless it is on their own machine."""
+    found = set[int]()
+    for key, value in given.items():
+        if "ORIGIN" in key:
+            continue
+        if key.endswith("_PORT") and value.isdecimal():
+            found.add(int(value))
+        for scheme, place in re.findall(r"(?<![\w+.-])([a-z][\w+.-]*)://([^\s/?#,\"']+)", value):
+            address = re.fullmatch(r"(?:.*@)?(\[[^]]*\]|[^:]+)(?::(\d+))?", place)
+            port = address and (address[2] or SCHEMES.get(scheme.partition("+")[0]))
+            if port and address[1] not in ("localhost", "127.0.0.1", "[::1]"):
+                found.add(int(port))
+    return tuple(sorted(port for port in found if 0 < port < 65536))
 
 
 def _frontend_environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:

@@ -14,11 +14,11 @@ PLANS = SimpleNamespace(frontend=SimpleNamespace(reference="front:1"), backend=S
 
 @pytest.fixture
 def values(make_run, tmp_path):
-    def make(name, mine=""):
+    def make(name, mine="", **given):
         (tmp_path / "mine.yaml").write_text(mine)
         app = read(ROOT / name)
         run = make_run(release={"values": str(tmp_path / "mine.yaml")})
-        return chart.values(run, app, fit.environment(app, Settings(), {}), PLANS, FACTS, "postgres:16")
+        return chart.values(run, app, fit.environment(app, Settings(), given), PLANS, FACTS, "postgres:16")
 
     return make
 
@@ -47,3 +47,24 @@ def test_the_plans_app_adds_no_variables(values):
     assert "extraEnv" not in made["frontend"]
     assert "extraEnv" not in made["backend"]
     assert (made["postgres"]["folder"], made["storage"]["files"], made["frontend"]["server"]) == ("pgdata", False, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"OPENAI_BASE_URL": "http://host.minikube.internal:11434/v1"}, (11434,)),
+        ({"DATABASE_URL": "postgresql+asyncpg://user:p%40ss@db.example.com:6543/app?ssl=require"}, (6543,)),
+        ({"DATABASE_URL": "postgresql://user@db.example.com/app", "CACHE": "rediss://:word@cache.example.com"}, (5432, 6379)),
+        ({"SMTP_PORT": "587", "OPENAI_BASE_URL": "https://api.openai.com/v1"}, (443, 587)),
+        ({"ALLOWED_ORIGINS": "http://localhost:3000,http://a.example.com:81", "SITE": "http://localhost:3000", "KEY": "sk-a:1", "FILE": "sqlite:///app.db"}, ()),
+    ],
+)
+def test_where_the_pods_will_connect_to(given, found):
+    assert fit.ports(given) == found
+
+
+def test_the_pods_may_reach_what_they_are_given_an_address_of(values):
+    assert "networkPolicy" not in values("phase3-chatbot", OPENAI_BASE_URL="https://api.example.com/v1")
+    assert values("phase3-chatbot", OPENAI_BASE_URL="http://10.0.0.1:11434/v1")["networkPolicy"]["egressPorts"] == [443, 11434]
+    mine = "networkPolicy: {egressPorts: [8443]}\n"
+    assert "networkPolicy" not in values("phase3-chatbot", mine, OPENAI_BASE_URL="http://10.0.0.1:11434/v1")
