@@ -45,23 +45,24 @@ def secret_name(run: Run) -> str:
     return f"{run.settings.release.name}-credentials"
 
 
-def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Facts, postgres: str) -> dict[str, Any]:
-    """The values that this app on this cluster needs. postgres: reference of PostgreSQL's image."""
+def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Facts, postgres: str, deployed: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The values that this app on this cluster needs. postgres: reference of PostgreSQL's image. deployed: the objects of the deployed revision."""
     controller = next((name for name in CONTROLLERS if name in facts.ingress_controller), CONTROLLERS[0])
     secret, folder = secret_name(run), fit.name(app)
-    own = {one.name for one in app.backend.variables}
-    unread = {name: None for name in _defaults()["backend"]["config"] if name not in own and name != "NEXT_PUBLIC_API_URL"}
+    own, mine, default = {one.name for one in app.backend.variables}, _of_the_person(run), _defaults()
+    unread = {name: None for name in default["backend"]["config"] if name not in own and name != "NEXT_PUBLIC_API_URL"}
     server = app.frontend.served == "server"
     database = {name: "DATABASE_URL" for name in given.database if name != "DATABASE_URL"}
-    mine = _of_the_person(run)
     front = [
         *({"name": name, "value": value} for name, value in sorted(given.frontend_plain.items())),
         *_from_secret(secret, {**dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL), **{name: name for name in given.frontend_secrets}}),
     ]
     back = _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}})
-    config = {**unread, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
-    allowed = _defaults()["networkPolicy"]["egressPorts"]
-    outside = sorted({*allowed, *given.ports})
+    stays = own.intersection(fit.PROVIDER).difference(given.plain, mine("backend").get("config") or {})
+    kept = {name: value for name, value in _deployed_config(run, deployed).items() if name in stays and value != default["backend"]["config"].get(name)}
+    config = {**unread, **kept, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
+    allowed = default["networkPolicy"]["egressPorts"]
+    outside = sorted({*allowed, *given.ports, *fit.ports(kept)})
     made: dict[str, Any] = {
         "frontend": {
             "image": _image(images.frontend.reference),
@@ -92,6 +93,13 @@ def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Fact
         **({"networkPolicy": {"egressPorts": outside}} if outside != allowed and "egressPorts" not in mine("networkPolicy") else {}),
     }
     return made
+
+
+def _deployed_config(run: Run, deployed: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """The ConfigMap of the deployed revision. A provider's key stays in the Secret until another is given: its address must stay beside it, or the key
+    goes to somebody else."""
+    name = f"{run.settings.release.name}-config"
+    return next((one.get("data") or {} for one in deployed if one["kind"] == "ConfigMap" and one["metadata"]["name"] == name), {})
 
 
 def _of_the_person(run: Run) -> Callable[[str], Mapping[str, Any]]:

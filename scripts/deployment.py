@@ -53,9 +53,10 @@ def _load_source(run: Run, results: Results) -> transport.Loaded:
 
 def _validate(run: Run, results: Results) -> chart.Rendered:
     postgres = results["base-images"]["postgres"]
-    values = chart.values(run, results["survey"], results["environment"].environment, results["plan-images"], results["cluster-facts"], postgres)
-    key = chart.key(run, values)
     deployed = results["deployed"]
+    given = results["environment"].environment
+    values = chart.values(run, results["survey"], given, results["plan-images"], results["cluster-facts"], postgres, deployed.manifest)
+    key = chart.key(run, values)
     if deployed.manifest and deployed.entry["description"].startswith(f"{key}-"):
         run.say("the deployed revision has this chart and these values already")
         return chart.Rendered(values, (), key)

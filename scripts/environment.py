@@ -18,7 +18,6 @@ from scripts.survey.tree import decode, read_env
 from scripts.survey.variables import Variable
 
 ENV_FILES = (".env", ".env.local", ".env.production")
-ALWAYS = ("OPENAI_BASE_URL", "OPENAI_MODEL")  # no secrets, and taken from the environment of whoever deploys
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def gather(run: Run, app: Survey) -> Given:
     """Put together what the pods get. Raises VARIABLES-MISSING with the names of what the app must have and nobody gave."""
     variables = {one.name: one for one in (*app.backend.variables, *app.frontend.variables)}
     found = {**_from_files(run, app, variables), **run.settings.app.environment}
-    wanted = {one.name for one in variables.values() if one.kind in ("signing", "provider") or one.required} | set(ALWAYS)
+    wanted = {one.name for one in variables.values() if one.kind in ("signing", "provider") or one.required} | set(fit.PROVIDER)
     if app.database == "external":
         wanted |= {one.name for one in variables.values() if one.kind == "database"}
     found.update({name: os.environ[name] for name in wanted & set(variables) if os.environ.get(name)})

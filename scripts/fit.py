@@ -24,6 +24,7 @@ ORIGIN = f"http://localhost:{PORT}"  # what a variable for the API's address is 
 SITE = f"http://localhost:{OWN_PORT}"  # and one for the page's own
 API_PATH, OTHER_API_PATH = "/api", "/_api"
 CHARTS_OWN = ("BETTER_AUTH_SECRET", "OPENAI_API_KEY", "DATABASE_URL")  # the chart itself takes these from the Secret
+PROVIDER = ("OPENAI_BASE_URL", "OPENAI_MODEL")  # no secrets; taken from the environment of whoever deploys, and kept as their key is
 FRONTEND_DATABASE_URL = "FRONTEND_DATABASE_URL"
 DATA_FOLDER = re.compile(r"^(DATA|STORAGE|UPLOADS?|DB|FILES?)_?(DIR|PATH|FOLDER|DIRECTORY)$")
 SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379, "mysql": 3306}
@@ -174,9 +175,8 @@ def ports(given: Mapping[str, str]) -> tuple[int, ...]:
             found.add(int(value))
         for scheme, place in re.findall(r"(?<![\w+.-])([a-z][\w+.-]*)://([^\s/?#,\"']+)", value):
             address = re.fullmatch(r"(?:.*@)?(\[[^]]*\]|[^:]+)(?::(\d+))?", place)
-            port = address and (address[2] or SCHEMES.get(scheme.partition("+")[0]))
-            if port and address[1] not in ("localhost", "127.0.0.1", "[::1]"):
-                found.add(int(port))
+            if address and address[1] not in ("localhost", "127.0.0.1", "[::1]"):
+                found.add(int(address[2] or SCHEMES.get(scheme.partition("+")[0], 0)))
     return tuple(sorted(port for port in found if 0 < port < 65536))
 
 

@@ -14,11 +14,11 @@ PLANS = SimpleNamespace(frontend=SimpleNamespace(reference="front:1"), backend=S
 
 @pytest.fixture
 def values(make_run, tmp_path):
-    def make(name, mine="", **given):
+    def make(name, mine="", deployed=(), **given):
         (tmp_path / "mine.yaml").write_text(mine)
         app = read(ROOT / name)
         run = make_run(release={"values": str(tmp_path / "mine.yaml")})
-        return chart.values(run, app, fit.environment(app, Settings(), given), PLANS, FACTS, "postgres:16")
+        return chart.values(run, app, fit.environment(app, Settings(), given), PLANS, FACTS, "postgres:16", deployed)
 
     return make
 
@@ -56,7 +56,10 @@ def test_the_plans_app_adds_no_variables(values):
         ({"DATABASE_URL": "postgresql+asyncpg://user:p%40ss@db.example.com:6543/app?ssl=require"}, (6543,)),
         ({"DATABASE_URL": "postgresql://user@db.example.com/app", "CACHE": "rediss://:word@cache.example.com"}, (5432, 6379)),
         ({"SMTP_PORT": "587", "OPENAI_BASE_URL": "https://api.openai.com/v1"}, (443, 587)),
-        ({"ALLOWED_ORIGINS": "http://localhost:3000,http://a.example.com:81", "SITE": "http://localhost:3000", "KEY": "sk-a:1", "FILE": "sqlite:///app.db"}, ()),
+        (
+            {"ALLOWED_ORIGINS": "http://localhost:3000,http://a.example.com:81", "SITE": "http://localhost:3000", "KEY": "sk-a:1", "FILE": "sqlite:///app.db"},
+            (),
+        ),
     ],
 )
 def test_where_the_pods_will_connect_to(given, found):
@@ -68,3 +71,15 @@ def test_the_pods_may_reach_what_they_are_given_an_address_of(values):
     assert values("phase3-chatbot", OPENAI_BASE_URL="http://10.0.0.1:11434/v1")["networkPolicy"]["egressPorts"] == [443, 11434]
     mine = "networkPolicy: {egressPorts: [8443]}\n"
     assert "networkPolicy" not in values("phase3-chatbot", mine, OPENAI_BASE_URL="http://10.0.0.1:11434/v1")
+
+
+def test_a_models_address_stays_beside_its_key_until_another_is_given(values):
+    config = {"OPENAI_BASE_URL": "http://10.0.0.1:11434/v1", "OPENAI_MODEL": "small", "LOG_LEVEL": "debug"}
+    deployed = [{"kind": "ConfigMap", "metadata": {"name": "todo-app-config"}, "data": config}]
+    made = values("phase3-chatbot", deployed=deployed)
+    assert {name: made["backend"]["config"].get(name) for name in config} == {**config, "LOG_LEVEL": None}
+    assert made["networkPolicy"]["egressPorts"] == [443, 11434]
+    made = values("phase3-chatbot", deployed=deployed, OPENAI_BASE_URL="https://api.example.com/v1")
+    assert (made["backend"]["config"]["OPENAI_BASE_URL"], "networkPolicy" in made) == ("https://api.example.com/v1", False)
+    made = values("phase3-chatbot", "backend: {config: {OPENAI_BASE_URL: https://mine/v1}}\n", deployed=deployed)
+    assert "OPENAI_BASE_URL" not in made["backend"]["config"]
