@@ -23,7 +23,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("mypy", "scripts")
     session.run("hadolint", "--config", ".hadolint.yaml", "frontend.Dockerfile", "backend.Dockerfile")
-    session.run("yamllint", "--strict", "invoke.yaml", "helm-chart/values.yaml", "helm-chart/Chart.yaml", "scripts/supply/ingress")
+    session.run("yamllint", "--strict", "invoke.yaml", "helm-chart/values.yaml", "helm-chart/Chart.yaml", "scripts/supply/addons")
     session.run("shellcheck", "scripts/supply/images/postgres/docker-entrypoint.sh", "scripts/supply/images/minikube-node/narrow-oom-score", ".ci/run")
 
 

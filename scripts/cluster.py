@@ -24,9 +24,11 @@ from scripts.supply.node import AddonImages, NodeParts
 from scripts.supply.tools import Found
 
 TRAEFIK_OFFICIAL = "docker.io/library/traefik:v3.6.12"
-INGRESS_MANIFEST = Path(__file__).parent / "supply" / "ingress" / "traefik.yaml"
-SEEN = "deployments,nodes,storageclasses,ingressclasses,pods"  # what addons and facts are read from
+MANIFESTS = Path(__file__).parent / "supply" / "addons"
+SEEN = "deployments,daemonsets,nodes,storageclasses,ingressclasses,pods"  # what addons and facts are read from
 READY_TIMEOUT = 240.0
+#: What enforces NetworkPolicies, by the daemon that runs on every node: minikube's default network, ours, and those of `minikube start --cni`.
+ENFORCERS = ("kindnet", "network-policies", "calico-node", "cilium")
 BRING_BACK_TIMEOUT = 150  # seconds for an API server whose parts are all there; 10 to 15 are usual
 
 
@@ -43,7 +45,10 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the plan's tasks 1.4 and 4.0 ask of a cluster. capacity: of the node, in Kubernetes quantities."""
+    """What the plan's tasks 1.4 and 4.0 ask of a cluster. policies: the daemon that enforces NetworkPolicies, if one does.
+
+    capacity: of the node, in Kubernetes quantities.
+    """
 
     kubernetes: str
     runtime: str
@@ -52,6 +57,7 @@ class Facts:
     ingress_class: str
     ingress_controller: str
     controller_pods: tuple[str, ...]
+    policies: str
     capacity: Mapping[str, str]
 
 
@@ -66,7 +72,7 @@ class _Marker:
 
 @dataclass(frozen=True)
 class _Deployed:
-    """A deployment on the cluster. manifest: the digest of ours that it was made from."""
+    """A deployment or daemon set on the cluster. manifest: the digest of ours that it was made from."""
 
     manifest: str
     available: bool
@@ -308,7 +314,7 @@ def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], images: AddonI
         transport.load_archives(run, engine, images.archives)
     from_registries = bool(images.archives)
     seen = looking.result()
-    present = _deployments(seen)
+    present = _deployed(seen)
     enabled = _enabled_addons(run)
     wanted = {"metrics-server", *(["storage-provisioner-rancher"] if from_registries else [])}
     if "storage-provisioner-rancher" in wanted - enabled:
@@ -316,24 +322,26 @@ def furnish(run: Run, engine: Engine, tools: Mapping[str, Found], images: AddonI
     if "metrics-server" in wanted - enabled:
         own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
         _enable(run, tools, "metrics-server", **own)
+    added = False
+    if from_registries:  # nobody waits for it: a kernel that it cannot use is a fact about the cluster, no reason to deploy nothing
+        added |= _apply(run, tools, "network-policies", node.NETWORK_POLICIES, present.get("kube-system/network-policies"))
     if "ingress/traefik" in present or not any(item["kind"] == "IngressClass" for item in seen):
-        added = _install_ingress_controller(run, tools, node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL, present)
-    else:
-        added = False
+        there = present.get("ingress/traefik")
+        applied = _apply(run, tools, "traefik", node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL, there)
+        if applied or not (there and there.available):
+            _wait_available(run, tools, ["ingress/traefik"])
+            added = True
     return [] if added or not wanted <= enabled else seen
 
 
-def _install_ingress_controller(run: Run, tools: Mapping[str, Found], image: str, present: Mapping[str, _Deployed]) -> bool:
-    """Apply our manifest unless the cluster has this very one, and wait for the controller. Whether there was something to do."""
-    manifest = INGRESS_MANIFEST.read_text(encoding="utf-8").replace("TRAEFIK_IMAGE", image)
+def _apply(run: Run, tools: Mapping[str, Found], name: str, image: str, there: _Deployed | None) -> bool:
+    """Apply our manifest of this name, with this image, unless the cluster has this very one. Whether there was something to do."""
+    manifest = (MANIFESTS / f"{name}.yaml").read_text(encoding="utf-8").replace("image: IMAGE", f"image: {image}")
     key = digest(manifest)
-    there = present.get("ingress/traefik")
-    if there and there.manifest == key and there.available:
+    if there and there.manifest == key:
         return False
-    if not there or there.manifest != key:
-        run.say("installing the ingress controller")
-        kubectl(run, tools, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest.replace("MANIFEST_DIGEST", key))
-    _wait_available(run, tools, ["ingress/traefik"])
+    run.say(f"installing {name}")
+    kubectl(run, tools, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest.replace("MANIFEST_DIGEST", key))
     return True
 
 
@@ -356,14 +364,20 @@ def _enabled_addons(run: Run) -> set[str]:
     return {name for name, enabled in (profile.get("Addons") or {}).items() if enabled}
 
 
-def _deployments(seen: Iterable[Mapping[str, Any]]) -> dict[str, _Deployed]:
-    """Every deployment among these objects, as namespace/name."""
+def _deployed(seen: Iterable[Mapping[str, Any]]) -> dict[str, _Deployed]:
+    """Every deployment and daemon set among these objects, as namespace/name."""
     found = {}
-    for item in (item for item in seen if item["kind"] == "Deployment"):
-        metadata, conditions = item["metadata"], item.get("status", {}).get("conditions", [])
-        available = any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
+    for item in (item for item in seen if item["kind"] in ("Deployment", "DaemonSet")):
+        metadata, status = item["metadata"], item.get("status", {})
+        available = any(one["type"] == "Available" and one["status"] == "True" for one in status.get("conditions", [])) or _on_every_node(item)
         found[f"{metadata['namespace']}/{metadata['name']}"] = _Deployed((metadata.get("annotations") or {}).get("phase4/manifest", ""), available)
     return found
+
+
+def _on_every_node(item: Mapping[str, Any]) -> bool:
+    """A daemon set has a ready pod wherever it wants one."""
+    status = item.get("status", {})
+    return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0) > 0)
 
 
 def get_items(run: Run, tools: Mapping[str, Found], *arguments: str) -> list[dict[str, Any]]:
@@ -395,13 +409,13 @@ def facts(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]
     items = seen or get_items(run, tools, SEEN, "-A")
     reads = {
         name: {"items": [item for item in items if item["kind"] == kind]}
-        for name, kind in (("nodes", "Node"), ("storage", "StorageClass"), ("classes", "IngressClass"), ("pods", "Pod"))
+        for name, kind in (("nodes", "Node"), ("storage", "StorageClass"), ("classes", "IngressClass"), ("pods", "Pod"), ("daemons", "DaemonSet"))
     }
     return parse_facts(**reads)
 
 
-def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any) -> Facts:
-    """Facts from `kubectl get ... -o json` of nodes, storageclasses, ingressclasses and pods."""
+def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any) -> Facts:
+    """Facts from `kubectl get ... -o json` of nodes, storageclasses, ingressclasses, pods and daemonsets."""
     default = [one["metadata"]["name"] for one in storage["items"] if _is_default(one, "storageclass.kubernetes.io/is-default-class")]
     if not default:
         raise failure(
@@ -431,6 +445,7 @@ def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any) -> Facts:
         chosen["metadata"]["name"],
         controller,
         tuple(f"{pod['metadata']['namespace']}/{pod['metadata']['name']} {pod['status']['phase']}" for pod in serving),
+        next((one["metadata"]["name"] for one in daemons["items"] if one["metadata"]["name"] in ENFORCERS and _on_every_node(one)), ""),
         {name: first["allocatable"][name] for name in ("cpu", "memory", "pods", "ephemeral-storage") if name in first["allocatable"]},
     )
 

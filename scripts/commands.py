@@ -35,6 +35,7 @@ def show_facts(session: Session, outcome: Outcome) -> None:
         ("storage classes", ", ".join(facts.storage_classes) + f" (default {facts.default_storage_class})"),
         ("ingress class", f"{facts.ingress_class} ({facts.ingress_controller})"),
         ("controller pods", ", ".join(facts.controller_pods)),
+        ("NetworkPolicies", f"enforced by {facts.policies}" if facts.policies else "not enforced by this cluster's network"),
         ("allocatable", ", ".join(f"{name} {value}" for name, value in facts.capacity.items())),
     ]
     session.progress.table("Cluster", ("what", "is"), rows)

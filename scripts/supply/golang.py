@@ -70,6 +70,7 @@ PROGRAMS = {
     "kube-scheduler": Program("k8s.io/kubernetes/cmd/kube-scheduler", _KUBERNETES_FLAGS, "linux"),
     "kube-proxy": Program("k8s.io/kubernetes/cmd/kube-proxy", _KUBERNETES_FLAGS, "linux"),
     "pause": Program("./pause", "", "linux"),
+    "network-policies": Program("./network-policies", "", "linux"),
     "etcd": Program("go.etcd.io/etcd/server/v3", "", "linux"),
     "coredns": Program("github.com/coredns/coredns", "", "linux"),
     "local-path-provisioner": Program("github.com/rancher/local-path-provisioner", "-X main.VERSION=v0.0.30", "linux"),
@@ -78,6 +79,8 @@ PROGRAMS = {
     "kubectl": Program("k8s.io/kubernetes/cmd/kubectl", _KUBERNETES_FLAGS),
     "crane": Program("github.com/google/go-containerregistry/cmd/crane"),
 }
+
+OWN = [program.package for program in PROGRAMS.values() if program.package.startswith("./")]
 
 _building = threading.Lock()  # one `go build` uses every core by itself; two fight for memory
 
@@ -207,7 +210,8 @@ def _workspace(run: Run, go: str, environment: dict[str, str]) -> Path:
         path.mkdir()
         for name in ("go.mod", "go.sum"):
             shutil.copy(MODULE / name, path / name)
-        shutil.copytree(MODULE / "pause", path / "pause")
+        for name in OWN:
+            shutil.copytree(MODULE / name, path / name)
         run.say("fetching modules from the Go proxy")
         patches = MODULE / "patches"
         required = json.loads(run.shell.run(go, "mod", "edit", "-json", cwd=path, env=environment).stdout)["Require"]

@@ -40,6 +40,7 @@ ADDONS = {
     "metrics-server": "docker.io/phase4/metrics-server:v0.9.0",
     "traefik": "docker.io/phase4/traefik:v3.6.12",
 }
+NETWORK_POLICIES = f"docker.io/phase4/network-policies:{digest(tree_digest(golang.MODULE / 'network-policies'), tree_digest(bases.IMAGES / 'iptables'))}"
 BUSYBOX = "docker.io/phase4/busybox:1"
 
 
@@ -91,12 +92,12 @@ def cluster_parts(run: Run, engine: Engine) -> None:
     for program, reference in CONTROL_PLANE.items():
         folder = "" if program in ("pause", "coredns") else "/usr/local/bin"  # where kubeadm's manifests expect it
         _replace(run, _image_path(cache, reference), _packed(run, program, reference, folder))
-    _replace(run, _image_path(cache, KUBE_PROXY), _kube_proxy(run, engine))
+    _replace(run, _image_path(cache, KUBE_PROXY), _saved(run, engine, "iptables", KUBE_PROXY, "kube-proxy"))
 
 
 def addon_images(run: Run, engine: Engine) -> AddonImages:
     """Build the images of the addons as archives."""
-    archives = {BUSYBOX: _saved(run, engine, "busybox", BUSYBOX, None)}
+    archives = {BUSYBOX: _saved(run, engine, "busybox", BUSYBOX), NETWORK_POLICIES: _saved(run, engine, "iptables", NETWORK_POLICIES, "network-policies")}
     for program, reference in ADDONS.items():
         archives[reference] = _packed(run, program, reference, "/usr/local/bin")
     return AddonImages(archives)
@@ -114,26 +115,24 @@ def _packed(run: Run, program: str, reference: str, folder: str) -> Path:
     return make_once(run.settings.cache / "images" / f"{binary.parent.name}.tar", make)
 
 
-def _kube_proxy(run: Run, engine: Engine) -> Path:
-    return _saved(run, engine, "kube-proxy", KUBE_PROXY, golang.build(run, "kube-proxy"))
-
-
-def _saved(run: Run, engine: Engine, name: str, reference: str, program: Path | None) -> Path:
+def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "") -> Path:
     """Build images/<name> (with `program` in its context) and save it as an archive under `reference`."""
     debian = bases.stand_in(run, engine, "debian")
-    key = digest(tree_digest(bases.IMAGES / name), str(program), debian)
+    binary = golang.build(run, program) if program else None
+    key = digest(tree_digest(bases.IMAGES / name), str(binary), debian)
 
     def make(target: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="phase4-image-") as scratch:
             context = Path(scratch)
             shutil.copytree(bases.IMAGES / name, context, dirs_exist_ok=True)
-            if program:
-                shutil.copy(program, context / program.name)
-            built = reference.removeprefix("docker.io/")
-            bases.build_stand_in(run, engine, name, context, built, {"BASE": debian})
-            run.shell.run(engine.client, "save", "-o", target, built, timeout=300)
+            if binary:
+                shutil.copy(binary, context / binary.name)
+            built, named = f"phase4/{program or name}:{key}", reference.removeprefix("docker.io/")
+            bases.build_stand_in(run, engine, name, context, built, {"BASE": debian, **({"PROGRAM": program} if program else {})})
+            run.shell.run(engine.client, "tag", built, named)
+            run.shell.run(engine.client, "save", "-o", target, named, timeout=300)
 
-    return make_once(run.settings.cache / "images" / f"{name}-{key}.tar", make)
+    return make_once(run.settings.cache / "images" / f"{program or name}-{key}.tar", make)
 
 
 def _image_path(cache: Path, reference: str) -> Path:

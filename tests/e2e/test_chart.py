@@ -13,8 +13,9 @@ import pytest
 import requests
 import yaml
 
-from scripts import rollout
+from scripts import cluster, rollout
 from scripts.cluster import get_items, kubectl
+from scripts.findings import Failure
 from scripts.settings import ROOT
 from tests.api_client import Writer
 
@@ -155,23 +156,38 @@ def test_postgresql_is_durable(release, on_cluster):
     assert ask("show server_version").startswith("16")
 
 
-def test_network_policies(release, on_cluster):
-    """Says plainly whether this cluster enforces them: the frontend has no business with PostgreSQL."""
+def test_network_policies(run, found, kube, release, on_cluster):
+    """What must pass passes. Where this cluster enforces policies nothing else does, each tried from where it would matter."""
 
-    def reaches(source, port):
-        script = f"import socket; socket.create_connection(('{NAME}-postgres', {port}), 3)"
-        shell = ["python3", "-c", script] if source == "backend" else ["bash", "-c", f"exec 3<>/dev/tcp/{NAME}-postgres/{port}"]
-        argv = ("exec", f"deployment/{NAME}-{source}", "--", *(("timeout", "3") if source == "frontend" else ()), *shell)
+    def reaches(ask, source, host, port):
+        if source.endswith("backend"):
+            command = ["python3", "-c", f"import socket; socket.create_connection(('{host}', {port}), 3)"]
+        else:
+            command = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]
         try:
-            on_cluster(*argv, timeout=30)
-        except Exception:
+            ask("exec", f"deployment/{source}", "--", *command, timeout=30)
+        except Failure:
             return False
         return True
 
     assert len(json.loads(on_cluster("get", "networkpolicies", "-o", "json"))["items"]) == 7
-    assert reaches("backend", 5432)
-    if reaches("frontend", 5432):
+    database, api = f"{NAME}-postgres.{NAME}", "kubernetes.default"
+    assert reaches(on_cluster, f"{NAME}-backend", database, 5432)
+    enforcer = cluster.facts(run, found).policies
+    if not enforcer:
+        assert reaches(on_cluster, f"{NAME}-frontend", database, 5432)
         pytest.skip("this cluster's network does NOT enforce NetworkPolicies: the frontend reached PostgreSQL. The policies are there for one that does")
+    passed = [
+        (source, host, port)
+        for ask, source, host, port in (
+            (on_cluster, f"{NAME}-frontend", database, 5432),
+            (on_cluster, f"{NAME}-frontend", f"{NAME}-backend", 8001),
+            (on_cluster, f"{NAME}-backend", api, 443),
+            (kube, f"{run.settings.release.name}-backend", database, 5432),  # another release's
+        )
+        if reaches(ask, source, host, port)
+    ]
+    assert not passed, f"{enforcer} let these through: {passed}"
 
 
 class Visitor(Writer):

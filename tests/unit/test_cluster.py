@@ -41,7 +41,7 @@ def test_a_cluster_made_with_another_port_is_told_with_both(make_run, profile):
     assert "8080" in caught.value.findings[0].evidence
 
 
-def _objects(storage_default=True, classes=("traefik",)):
+def _objects(storage_default=True, classes=("traefik",), ready=1):
     default = {"storageclass.kubernetes.io/is-default-class": "true"} if storage_default else {}
     node = {
         "status": {"nodeInfo": {"kubeletVersion": "v1.35.1", "containerRuntimeVersion": "containerd://1.7.24"}, "allocatable": {"cpu": "2", "memory": "4Gi"}}
@@ -52,13 +52,23 @@ def _objects(storage_default=True, classes=("traefik",)):
         "storage": {"items": [{"metadata": {"name": "local-path", "annotations": default}}]},
         "classes": {"items": [{"metadata": {"name": name, "annotations": None}, "spec": {"controller": f"k8s.io/{name}"}} for name in classes]},
         "pods": {"items": [pod]},
+        "daemons": {"items": [_daemon("kube-proxy", 1), _daemon("network-policies", ready)]},
     }
+
+
+def _daemon(name, ready):
+    return {"metadata": {"name": name}, "status": {"desiredNumberScheduled": 1, "numberReady": ready}}
 
 
 def test_facts_from_kubectls_json():
     found = cluster.parse_facts(**_objects())
     assert (found.default_storage_class, found.ingress_class, found.controller_pods) == ("local-path", "traefik", ("ingress/traefik-1 Running",))
     assert found.capacity == {"cpu": "2", "memory": "4Gi"}
+    assert found.policies == "network-policies"
+
+
+def test_policies_are_not_called_enforced_by_a_daemon_that_is_not_ready():
+    assert cluster.parse_facts(**_objects(ready=0)).policies == ""
 
 
 @pytest.mark.parametrize(("objects", "code"), [(_objects(storage_default=False), "STORAGE-CLASS-MISSING"), (_objects(classes=()), "INGRESS-CLASS-MISSING")])

@@ -4,6 +4,7 @@ module supply
 go 1.26.4
 
 require (
+	github.com/cloudnativelabs/kube-router/v2 v2.1.0
 	github.com/coredns/coredns v1.13.1
 	github.com/go-acme/lego/v4 v4.33.0
 	github.com/google/go-containerregistry v0.20.7
@@ -17,6 +18,8 @@ require (
 )
 
 replace (
+	// k3s's own line of it: the newest that the proxy has.
+	github.com/cloudnativelabs/kube-router/v2 => github.com/k3s-io/kube-router/v2 v2.2.1
 	// Traefik asks for these three forks in its own go.mod; only the main module's replacements count.
 	github.com/abbot/go-http-auth => github.com/containous/go-http-auth v0.4.1-0.20200324110947-a37a7636d23e
 	github.com/gorilla/mux => github.com/containous/mux v0.0.0-20250523120546-41b6ec3aed59
