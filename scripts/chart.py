@@ -45,8 +45,20 @@ def secret_name(run: Run) -> str:
     return f"{run.settings.release.name}-credentials"
 
 
-def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Facts, postgres: str, deployed: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """The values that this app on this cluster needs. postgres: reference of PostgreSQL's image. deployed: the objects of the deployed revision."""
+def values(
+    run: Run,
+    app: Survey,
+    given: Environment,
+    images: Plans,
+    facts: Facts,
+    postgres: str,
+    deployed: Sequence[Mapping[str, Any]] = (),
+    behind: bool = True,
+) -> dict[str, Any]:
+    """The values that this app on this cluster needs.
+
+    postgres: reference of PostgreSQL's image. deployed: the objects of the deployed revision. behind: the tables are not known to be up to date.
+    """
     controller = next((name for name in CONTROLLERS if name in facts.ingress_controller), CONTROLLERS[0])
     secret, folder = secret_name(run), fit.name(app)
     own, mine, default = {one.name for one in app.backend.variables}, _of_the_person(run), _defaults()
@@ -77,7 +89,7 @@ def values(run: Run, app: Survey, given: Environment, images: Plans, facts: Fact
             "config": {name: value for name, value in config.items() if name not in (mine("backend").get("config") or {})},
             **_more_variables(mine("backend"), back),
         },
-        "migrations": {"command": fit.before_start(app)},
+        "migrations": {"command": fit.before_start(app, behind)},
         "database": {"kind": app.database},
         "postgres": {"image": _image(postgres), "folder": folder or "pgdata", "tls": bool(app.decision.tls)},
         "storage": {"files": app.keeps_files, "folder": folder},

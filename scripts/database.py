@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts import fit
 from scripts.cluster import kubectl
 from scripts.findings import failure
 from scripts.run import Run
 from scripts.supply.tools import Found
+from scripts.survey import Survey
 
 USER = DATABASE = "todo"
 TIMEOUT = 600.0
@@ -58,6 +60,19 @@ def restore(run: Run, tools: Mapping[str, Found], source: Path, migrations: tupl
         raise failure("RESTORE-FAILED", pod, "the dump was not restored; the database is as it was", result.tail(6), "mend what pg_restore names")
     if migrations:
         kubectl(run, tools, *scope[:3], f"deployment/{run.settings.release.name}-backend", "--", *migrations, timeout=TIMEOUT)
+
+
+def tables(run: Run, tools: Mapping[str, Found], app: Survey) -> frozenset[str] | None:
+    """The versions that Alembic gave the tables in this release's PostgreSQL; None when it cannot be asked, or holds another app's data."""
+    if app.database != "postgres" or not app.backend.migrated:
+        return None
+    name, ask = run.settings.release.name, ("SHOW data_directory", "SELECT version_num FROM alembic_version")
+    psql = ("psql", "-U", USER, "-d", DATABASE, "-At", *(part for sql in ask for part in ("-c", sql)))
+    said = kubectl(run, tools, "-n", run.settings.release.namespace, "exec", f"{name}-postgres-0", "--", *psql, check=False, reads=True, timeout=10)
+    folder, *versions = said.stdout.split() or [""]
+    if not folder.endswith(f"/{fit.name(app) or 'pgdata'}") or not (said.ok or "does not exist" in said.stderr):
+        return None
+    return frozenset(versions)
 
 
 def _pod(run: Run, tools: Mapping[str, Found]) -> str:

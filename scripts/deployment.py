@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts import access, aiops, app_check, buildkit, chart, cluster, environment, fit, images, preflight, release, resolve, survey, transport
+from scripts import access, aiops, app_check, buildkit, chart, cluster, database, environment, fit, images, preflight, release, resolve, survey, transport
 from scripts.pipeline import Stage
 from scripts.run import Run
 from scripts.supply import bases, engine, node, tools
@@ -52,15 +52,20 @@ def _load_source(run: Run, results: Results) -> transport.Loaded:
 
 
 def _validate(run: Run, results: Results) -> chart.Rendered:
-    postgres = results["base-images"]["postgres"]
-    deployed = results["deployed"]
-    given = results["environment"].environment
-    values = chart.values(run, results["survey"], given, results["plan-images"], results["cluster-facts"], postgres, deployed.manifest)
-    key = chart.key(run, values)
-    if deployed.manifest and deployed.entry["description"].startswith(f"{key}-"):
-        run.say("the deployed revision has this chart and these values already")
-        return chart.Rendered(values, (), key)
-    return chart.validate(run, _found(results), values, deployed.manifest)
+    """The chart with its values. New pods run the migrations only when there is something to migrate; what is deployed may be of either kind."""
+    app, deployed, tables = results["survey"], results["deployed"], results["tables"]
+    up_to_date = tables == frozenset(app.backend.migrated)
+
+    def values(behind: bool) -> dict[str, Any]:
+        postgres, given = results["base-images"]["postgres"], results["environment"].environment
+        return chart.values(run, app, given, results["plan-images"], results["cluster-facts"], postgres, deployed.manifest, behind)
+
+    for behind in (True, False) if up_to_date or tables is None else (True,):
+        key = chart.key(run, values(behind))
+        if deployed.manifest and deployed.entry["description"].startswith(f"{key}-"):
+            run.say("the deployed revision has this chart and these values already")
+            return chart.Rendered(values(behind), (), key)
+    return chart.validate(run, _found(results), values(not up_to_date), deployed.manifest)
 
 
 STAGES = {
@@ -148,6 +153,7 @@ STAGES = {
             lambda run, done: release.deployed(run, _found(done)),
             lambda found: f"revision {found.entry['revision']}, {found.entry['status']}" if found.entry else "nothing",
         ),
+        Stage("tables", ("cluster-up", "survey"), lambda run, done: database.tables(run, _found(done), done["survey"])),
         Stage(
             "node-images",
             ("plan-images", "cluster-up"),
@@ -160,7 +166,7 @@ STAGES = {
         Stage("load-source", ("build-source", "cluster-up", "load-images"), lambda run, done: _load_source(run, done)),
         Stage(
             "validate",
-            ("cluster-facts", "plan-images", "deployed", "environment"),
+            ("cluster-facts", "plan-images", "deployed", "environment", "tables"),
             _validate,
             lambda found: f"{len(found.objects)} objects" if found.objects else "unchanged",
         ),

@@ -244,12 +244,11 @@ def must_wait(app: Survey) -> bool:
     return app.database == "postgres" and not app.backend.waits_for_database
 
 
-def before_start(app: Survey) -> list[str]:
-    """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date."""
-    steps = [*(["python3 /srv/phase4_wait.py DATABASE_URL"] if must_wait(app) else [])]
+def before_start(app: Survey, behind: bool = True) -> list[str]:
+    """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date, unless they are. behind: not known to be."""
     back = app.backend
-    asks = ("python3", "/srv/phase4_migrate.py", "DATABASE_URL", ",".join(back.migrated)) if back.migrations and back.migrated else ()
-    migrate = (*asks, *back.migrations)
+    steps = [*(["python3 /srv/phase4_wait.py DATABASE_URL"] if must_wait(app) else [])]
+    migrate = back.migrations if behind else ()
     if not steps and not back.migrations_folder:
         return list(migrate)
     if migrate:
@@ -264,6 +263,4 @@ def backend_files(app: Survey, requirements: str) -> dict[str, bytes]:
         found["phase4_asgi.py"] = (ASSETS / "asgi.py").read_bytes()
     if must_wait(app):
         found["phase4_wait.py"] = (ASSETS / "wait.py").read_bytes()
-    if app.backend.migrations and app.backend.migrated:
-        found["phase4_migrate.py"] = (ASSETS / "migrate.py").read_bytes()
     return found
