@@ -107,6 +107,12 @@ def values(
     return made
 
 
+def migrates(objects: Sequence[Mapping[str, Any]], image: str) -> bool:
+    """Whether one of these deployments runs something of this image before it serves."""
+    pods = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "Deployment"]
+    return any(container["image"] == image for pod in pods for container in pod.get("initContainers", []))
+
+
 def _deployed_config(run: Run, deployed: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
     """The ConfigMap of the deployed revision. A provider's key stays in the Secret until another is given: its address must stay beside it, or the key
     goes to somebody else."""

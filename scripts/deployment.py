@@ -55,6 +55,8 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
     """The chart with its values. New pods run the migrations only when there is something to migrate; what is deployed may be of either kind."""
     app, deployed, tables = results["survey"], results["deployed"], results["tables"]
     up_to_date = tables == frozenset(app.backend.migrated)
+    # A pod that has them is not replaced only to lose them.
+    stays = chart.migrates(deployed.manifest, results["plan-images"].backend.reference)
 
     def values(behind: bool) -> dict[str, Any]:
         postgres, given = results["base-images"]["postgres"], results["environment"].environment
@@ -65,7 +67,7 @@ def _validate(run: Run, results: Results) -> chart.Rendered:
         if deployed.manifest and deployed.entry["description"].startswith(f"{key}-"):
             run.say("the deployed revision has this chart and these values already")
             return chart.Rendered(values(behind), (), key)
-    return chart.validate(run, _found(results), values(not up_to_date), deployed.manifest)
+    return chart.validate(run, _found(results), values(stays or not up_to_date), deployed.manifest)
 
 
 STAGES = {

@@ -1,20 +1,80 @@
-"""The database as a file, and back."""
+"""The release's database: its migrations, and the whole of it as a file, and back."""
 
+import os
+import shutil
 import subprocess
 import time
+
+import pytest
+
+from scripts import release
+from scripts.settings import ROOT
 
 
 def _invoke(*arguments):
     return subprocess.run(["invoke", *arguments], capture_output=True, text=True, timeout=120)
 
 
-def test_a_new_pod_migrates_only_tables_that_are_behind(kube, state):
-    (backend,) = (item for item in state() if item["kind"] == "Deployment" and item["metadata"]["name"] == "todo-app-backend")
-    command = backend["spec"]["template"]["spec"]["initContainers"][0]["command"]
-    script, variable, version = command[1:4]
-    asked = ("exec", "deployment/todo-app-backend", "-c", "backend", "--", "python3", script, variable)
-    assert f"of version {version} already" in kube(*asked, version, "echo", "behind")
-    assert kube(*asked, "9999", "echo", "behind") == "behind\n"
+@pytest.fixture
+def deploy_copy(tmp_path, kube):
+    """Deploy a copy of the app after a change of it; the pods' way back afterwards, and that of the tables."""
+    app = tmp_path / "phase3-chatbot"
+    shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out"))
+
+    def deploy_copy(file, text):
+        (app / file).write_text(text)
+        environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+        return subprocess.run(["invoke", "deploy", "--yes"], env=environment, capture_output=True, text=True, timeout=300)
+
+    yield deploy_copy
+    back = "drop table if exists e2e_more; update alembic_version set version_num = '0002'"
+    kube("exec", "todo-app-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", "-c", back)
+    assert _invoke("deploy", "--yes").returncode == 0
+
+
+MORE = """
+from alembic import op
+revision = "0003"
+down_revision = "0002"
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":  # the trial of the image has a file
+        op.execute("{sql}")
+"""
+VERSIONS = "app/database/migrations/versions"
+
+
+def _backend(state):
+    (found,) = (item for item in state() if item["kind"] == "Deployment" and item["metadata"]["name"] == "todo-app-backend")
+    return found["spec"]["template"]["spec"]
+
+
+def test_new_pods_migrate_when_there_is_something_to_migrate(kube, state, user, deploy_copy):
+    todo = user.post("/todos", {"title": "outlives a migration"})
+    result = deploy_copy(f"{VERSIONS}/0003_e2e.py", MORE.format(sql="create table e2e_more (id integer)"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert [one["name"] for one in _backend(state)["initContainers"]] == ["migrate"]
+    newest = kube("get", "pods", "-l", "app.kubernetes.io/component=backend", "--sort-by=.metadata.creationTimestamp", "-o", "name").split()[-1]
+    assert "Running upgrade 0002 -> 0003" in kube("logs", newest, "-c", "migrate")
+
+    change = ("app/unused.py", f"# {os.urandom(8).hex()}\n")
+    changed = deploy_copy(*change)  # the tables are up to date now
+    assert changed.returncode == 0, changed.stdout + changed.stderr
+    assert "initContainers" not in _backend(state)
+    assert user.get(f"/todos/{todo['id']}") == todo
+
+    assert "unchanged" in deploy_copy(*change).stdout
+
+
+def test_a_migration_that_fails_is_named_and_the_pods_before_it_go_on(run, found, user, deploy_copy):
+    before = release.history(run, found)[-1]
+    result = deploy_copy(f"{VERSIONS}/0003_e2e.py", MORE.format(sql="create table todos (id integer)"))
+    output = result.stdout + result.stderr
+    assert result.returncode not in (0, 1), output
+    for code in ("MIGRATION-FAILED", "ROLLED-BACK"):
+        assert f"{code} in TROUBLESHOOTING.md" in output
+    assert "already exists" in output
+    assert f"went back to revision {before.number}, which served before" in output
+    assert user.get("/todos") == []
 
 
 def test_dump_and_restore_bring_back_what_was_lost(user, tmp_path):

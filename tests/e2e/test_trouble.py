@@ -46,23 +46,16 @@ def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_
         _deploy()
 
 
-@pytest.mark.parametrize(
-    ("values", "codes"),
-    [
-        # Seen by the monitor: a pod that is never created.
-        ({"frontend": {"extraEnv": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}]}}, ["CONFIG-MISSING", "ROLLED-BACK"]),
-        # A migration that fails: the pod never gets to serve.
-        ({"backend": {"config": {"PYTHONHOME": "/nowhere"}}}, ["MIGRATION-FAILED", "ROLLED-BACK"]),
-    ],
-)
-def test_a_deploy_that_does_not_come_up_goes_back_by_itself(run, found, state, user, tmp_path, values, codes):
+def test_a_deploy_that_does_not_come_up_goes_back_by_itself(run, found, user, tmp_path):
     before = release.history(run, found)[-1]
+    # A pod that is never created: seen by the monitor only.
+    values = {"frontend": {"extraEnv": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}]}}
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"phase4": {"release": {"values": [str(tmp_path / "values.yaml")]}}}))
     result = subprocess.run(["invoke", "-f", str(tmp_path / "mine.yaml"), "deploy", "--yes"], capture_output=True, text=True, timeout=400)
     output = result.stdout + result.stderr
     assert result.returncode not in (0, 1), output
-    for code in codes:
+    for code in ("CONFIG-MISSING", "ROLLED-BACK"):
         assert f"{code} in TROUBLESHOOTING.md" in output
     assert f"went back to revision {before.number}, which served before" in output
     after = release.history(run, found)[-1]
