@@ -30,6 +30,7 @@ from scripts.tracebacks import cause
 FRONTEND = "todo-chatbot-frontend"
 BACKEND = "todo-chatbot-backend"
 TRIAL_TIMEOUT = 45.0
+KEPT = 30  # names of earlier images in the engine, of each kind: more than helm keeps revisions
 NEEDS_DATABASE = re.compile(r"[Cc]onnection refused|Connect call failed|could not connect|connection to server|ECONNREFUSED", re.IGNORECASE)
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
@@ -145,7 +146,21 @@ def build(run: Run, engine: Engine, plans: Plans) -> Images:
     with ThreadPoolExecutor(len(both)) as pool:
         found = list(pool.map(lambda plan: plan.id or _build(run, engine, plan), both))
     references = {plan.reference: image_id for plan, image_id in zip(both, found, strict=True)}
-    return Images(references, tuple(plan.reference for plan in both if not plan.id))
+    built = tuple(plan.reference for plan in both if not plan.id)
+    if built:
+        _forget_oldest(run, engine, references)
+    return Images(references, built)
+
+
+def _forget_oldest(run: Run, engine: Engine, wanted: Iterable[str]) -> None:
+    """Take from the engine all but the newest images of the app: every edit makes one, and the engine keeps them for ever. What is needed again is built again."""
+    old = []
+    for name in (FRONTEND, BACKEND, f"{FRONTEND}-source"):
+        tags = [reference for reference in engine.images if reference.startswith(f"{name}:")]  # docker lists the newest first
+        old += [reference for reference in tags[KEPT:] if reference not in wanted and not reference.endswith(":latest")]
+    if old:
+        run.say(f"removing {len(old)} names of old images")
+        run.shell.detach(engine.client, "rmi", *old, log=run.settings.cache / "logs" / "docker-rmi.log")
 
 
 def build_source(run: Run, engine: Engine, plan: Plan) -> dict[str, str]:
@@ -265,7 +280,7 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
     finally:
         if container:
             # Nobody waits for it: a quarter of a second.
-            run.shell.detach(engine.client, "rm", "--force", "--volumes", container, log=run.settings.cache / "logs" / "trials.log")
+            run.shell.detach(engine.client, "rm", "--force", "--volumes", container, log=run.settings.cache / "logs" / "docker-rm.log")
 
 
 def _comes_up(run: Run, engine: Engine, container: str, url: str, strict: bool) -> bool:

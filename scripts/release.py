@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,9 @@ class Release:
     good: int = 0
     state: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     settle: float = 0.0
+
+
+GOOD = ("superseded", "deployed")  # helm's words for what it installed to the end
 
 
 @dataclass(frozen=True)
@@ -224,11 +228,11 @@ def _going_back(run: Run, tools: Mapping[str, Found], good: int, reason: Failure
 
 
 def rollback(run: Run, tools: Mapping[str, Found], wanted: int) -> int:
-    """Go back to a revision; 0: to the newest good one before the present. Its number. Raises ROLLBACK-FAILED."""
+    """Go back to a revision; 0: to the one that the present one came after. Its number. Raises ROLLBACK-FAILED."""
     revisions = history(run, tools)
     name = f"release {run.settings.release.namespace}/{run.settings.release.name}"
-    earlier = [one.number for one in revisions[:-1] if one.status in ("superseded", "deployed")]
-    target = wanted or (earlier[-1] if earlier else 0)
+    earlier = [one.number for one in revisions[:-1] if one.status in GOOD]
+    target = wanted or before_present(revisions)
     if target not in earlier:
         there = ", ".join(map(str, earlier)) or "none"
         raise failure(
@@ -240,6 +244,20 @@ def rollback(run: Run, tools: Mapping[str, Found], wanted: int) -> int:
         raise failure("ROLLBACK-FAILED", name, f"helm could not go back to revision {target}", result.tail(6), "mend what helm names and try again")
     rollout.monitor(run, tools)
     return target
+
+
+def before_present(revisions: Sequence[Revision]) -> int:
+    """The revision that the present one came after, 0 if none: whatever was gone back from, by a person or by a deploy, is not on the way."""
+    way: list[list[int]] = []  # the same state may have several numbers: each way back gets a new one
+    for one in revisions:
+        back = re.fullmatch(r"Rollback to (\d+)", one.description)
+        at = next((index for index, numbers in enumerate(way) if back and int(back[1]) in numbers), None)
+        if at is not None:
+            del way[at + 1 :]
+            way[at].append(one.number)
+        elif one.status in GOOD or one is revisions[-1]:
+            way.append([one.number])
+    return way[-2][-1] if len(way) > 1 else 0
 
 
 def _rollback(run: Run, tools: Mapping[str, Found], revision: int) -> Result:

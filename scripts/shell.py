@@ -139,7 +139,10 @@ class Shell:
         return self._finish([str(part) for part in target], [str(part) for part in source], None, timeout, None, None, None, check)
 
     def detach(self, *argv: str | Path, log: Path) -> None:
-        """Start a daemon that outlives this process, its output appended to `log`."""
+        """Start what outlives this process, its output appended to `log`."""
+        if self.dry:
+            self._skip([str(part) for part in argv])
+            return
         log.parent.mkdir(parents=True, exist_ok=True)
         self._note([str(part) for part in argv], "detached")
         with log.open("ab") as out:

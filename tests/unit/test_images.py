@@ -95,3 +95,19 @@ def test_an_image_is_tried_until_it_has_run_once(make_run, stub, monkeypatch, tm
     assert images.try_images(make_run(), engine, plans, built) == ()
     assert tried == ["back:1", "back:1"]
     assert sorted(path.name for path in (tmp_path / "names").iterdir()) == ["back:1", "front:1"]
+
+
+def test_old_images_go_and_what_is_wanted_stays(make_run, stub, tmp_path, monkeypatch):
+    stub("docker", f"echo $* >> {tmp_path}/asked")
+    monkeypatch.setattr(images, "KEPT", 3)
+    mine = {f"{images.BACKEND}:{tag}": "sha256:1" for tag in ("new", "latest", "b", "c", "d", "wanted", "e", "e-untried")}
+    engine = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34, {**mine, "postgres:16": "sha256:2", f"{images.FRONTEND}:x": "sha256:3"})
+    run = make_run()
+    run.shell.dry = True
+    images._forget_oldest(run, engine, [f"{images.BACKEND}:wanted"])
+    assert [line.split()[3:] for line in run.shell.planned] == [[f"{images.BACKEND}:{tag}" for tag in ("c", "d", "e", "e-untried")]]
+    assert not (tmp_path / "asked").exists()
+    run.shell.dry = False
+    images._forget_oldest(run, engine, [f"{images.BACKEND}:wanted"])
+    assert run.shell.until((tmp_path / "asked").exists, 5)
+    assert (tmp_path / "asked").read_text().split() == ["rmi", *(f"{images.BACKEND}:{tag}" for tag in ("c", "d", "e", "e-untried"))]

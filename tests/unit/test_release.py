@@ -2,6 +2,9 @@ import json
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
+from scripts import release
 from scripts.release import Secrets, complete_secrets
 from scripts.transport import contents_here, contents_there, normalized, parse_node_images
 
@@ -62,3 +65,28 @@ def test_an_image_is_known_by_its_contents_where_ids_differ():
 def test_node_images_are_read_from_crictl():
     text = '{"images": [{"id": "sha256:a", "repoTags": ["docker.io/library/todo:1"]}, {"id": "sha256:b", "repoTags": null}]}'
     assert parse_node_images(text) == {"docker.io/library/todo:1": "sha256:a"}
+
+
+@pytest.mark.parametrize(
+    ("history", "before"),
+    [
+        ("1 2 3", 2),
+        ("1", 0),
+        ("", 0),
+        ("1 2 3 2", 1),  # 3 did not come up, and its deploy went back
+        ("1 2 3 2 5", 4),  # 4 is 2 again
+        ("1 2 1", 0),  # a person went back once, and cannot go further
+        ("1 2 3 2 1", 0),
+        ("1 2 1 4 3 6", 5),  # 4 came up on what was 1 again, 5 went back to that, 6 came after
+        ("7 8 9 4", 9),  # 4 is forgotten: nothing is known of the way
+        ("1 2 failed", 2),
+        ("1 failed 3", 1),
+    ],
+)
+def test_the_revision_before_is_none_that_was_gone_back_from(history, before):
+    revisions, words = [], history.split()
+    for number, word in enumerate(words, int(words[0]) if words and words[0].isdecimal() else 1):
+        back = word.isdecimal() and int(word) != number
+        description = f"Rollback to {word}" if back else "a digest"
+        revisions.append(release.Revision(number, "", "failed" if word == "failed" else "superseded", description, ()))
+    assert release.before_present(revisions) == before
