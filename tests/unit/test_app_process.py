@@ -230,6 +230,24 @@ def _alembic(folder, **environment):
     return subprocess.Popen(argv, cwd=ROOT / "phase3-chatbot", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def test_a_login_of_nobody_takes_as_long_as_one_of_somebody():
+    _python("from app.auth import NOBODY, hasher; assert not hasher.check_needs_rehash(NOBODY)", DATA_DIR="/nowhere")
+
+
+def test_a_process_that_serves_has_not_loaded_alembic():
+    _python("import app.main, sys; assert 'alembic' not in sys.modules", DATA_DIR="/nowhere")
+
+
+def test_a_migrations_file_begins_with_its_version():
+    code = """
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from app.database import schema
+assert [one.revision for one in ScriptDirectory.from_config(Config("alembic.ini")).walk_revisions()] == schema._known[::-1]
+"""
+    _python(code, DATA_DIR="/nowhere")
+
+
 def test_a_migration_says_what_it_did_in_json(tmp_path):
     lines = _alembic(tmp_path).communicate(timeout=60)[0].splitlines()
     messages = [json.loads(line)["message"] for line in lines]

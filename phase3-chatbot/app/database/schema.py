@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_fixed
 
@@ -21,10 +17,10 @@ log = logging.getLogger("app.database")
 STARTUP_PATIENCE = 90.0  # seconds; app and database start together
 LOCK = 4_401_001  # any number, as long as every replica takes the same
 
-_alembic = Config(Path(__file__).parents[2] / "alembic.ini")
-_known = [script.revision for script in ScriptDirectory.from_config(_alembic).walk_revisions()]
+#: The versions of the tables, oldest first: each migration's file begins with its own.
+_known = sorted(path.name.partition("_")[0] for path in Path(__file__).parent.glob("migrations/versions/[0-9]*.py"))
 #: The version that this app needs.
-HEAD = _known[0]
+HEAD = _known[-1]
 
 
 def version() -> str:
@@ -34,7 +30,9 @@ def version() -> str:
 
 
 def _version(connection: Connection) -> str:
-    return MigrationContext.configure(connection).get_current_revision() or ""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def is_known(found: str) -> bool:
@@ -69,4 +67,7 @@ def exclusive() -> Iterator[tuple[Connection, str]]:
 
 def migrate() -> None:
     """Bring the tables up to HEAD. Raises OperationalError."""
-    command.upgrade(_alembic, "head")
+    from alembic import command
+    from alembic.config import Config
+
+    command.upgrade(Config(Path(__file__).parents[2] / "alembic.ini"), "head")
