@@ -41,7 +41,7 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
         if not waiting:
             return seen(state, time.monotonic() - started)
         waited = time.monotonic() - started
-        _stop_on_trouble(run, tools, look(run, tools, EVENTS) if waited >= PATIENCE or _has_restarted(state) else state, waited)
+        _stop_on_trouble(run, tools, look(run, tools, EVENTS) if waited >= PATIENCE or _is_restarted(state) else state, waited)
         if waited > run.settings.release.timeout:
             raise Failure(
                 *(
@@ -63,8 +63,9 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
         _until_something_happens(run, tools, waiting)
 
 
-def _has_restarted(state: list[dict[str, Any]]) -> bool:
-    return any(one["restartCount"] for pod in _of(state, "Pod") for one in pod["status"].get("containerStatuses", []))
+def _is_restarted(state: list[dict[str, Any]]) -> bool:
+    """A container does not serve, and not for the first time. One that serves again, after a reboot say, is no reason to read every event."""
+    return any(one["restartCount"] and not one["ready"] for pod in _of(state, "Pod") for one in pod["status"].get("containerStatuses", []))
 
 
 def _until_something_happens(run: Run, tools: Mapping[str, Found], waiting: Iterable[str]) -> None:
