@@ -70,11 +70,12 @@ def values(
         *_from_secret(secret, {**dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL), **{name: name for name in given.frontend_secrets}}),
     ]
     back = _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}})
-    stays = own.intersection(fit.PROVIDER).difference(given.plain, mine("backend").get("config") or {})
+    written = {name: str(value) for name, value in (mine("backend").get("config") or {}).items()}
+    stays = own.intersection(fit.PROVIDER).difference(given.plain, written)
     kept = {name: value for name, value in _deployed_config(run, deployed).items() if name in stays and value != default["backend"]["config"].get(name)}
     config = {**unread, **kept, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
     allowed = default["networkPolicy"]["egressPorts"]
-    outside = sorted({*allowed, *given.ports, *fit.ports(kept)})
+    outside = sorted({*allowed, *given.ports, *fit.ports({**kept, **written})})
     made: dict[str, Any] = {
         "frontend": {
             "image": _image(images.frontend.reference),
@@ -86,7 +87,7 @@ def values(
             "image": _image(images.backend.reference),
             "healthPath": app.backend.health_path,
             "readyPath": app.backend.ready_path,
-            "config": {name: value for name, value in config.items() if name not in (mine("backend").get("config") or {})},
+            "config": {name: value for name, value in config.items() if name not in written},
             **_more_variables(mine("backend"), back),
         },
         "migrations": {"command": fit.before_start(app, behind)},

@@ -83,3 +83,5 @@ def test_a_models_address_stays_beside_its_key_until_another_is_given(values):
     assert (made["backend"]["config"]["OPENAI_BASE_URL"], "networkPolicy" in made) == ("https://api.example.com/v1", False)
     made = values("phase3-chatbot", "backend: {config: {OPENAI_BASE_URL: https://mine/v1}}\n", deployed=deployed)
     assert "OPENAI_BASE_URL" not in made["backend"]["config"]
+    made = values("phase3-chatbot", "backend: {config: {OPENAI_BASE_URL: 'http://mine:8000/v1', TOKEN_HOURS: 12}}\n")
+    assert made["networkPolicy"]["egressPorts"] == [443, 8000]
