@@ -61,8 +61,7 @@ def values(
     """
     controller = next((name for name in CONTROLLERS if name in facts.ingress_controller), CONTROLLERS[0])
     secret, folder = secret_name(run), fit.name(app)
-    own, mine, default = {one.name for one in app.backend.variables}, _of_the_person(run), _defaults()
-    unread = {name: None for name in default["backend"]["config"] if name not in own and name != "NEXT_PUBLIC_API_URL"}
+    mine, default = _of_the_person(run), _defaults()
     server = app.frontend.served == "server"
     database = {name: "DATABASE_URL" for name in given.database if name != "DATABASE_URL"}
     front = [
@@ -70,12 +69,11 @@ def values(
         *_from_secret(secret, {**dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL), **{name: name for name in given.frontend_secrets}}),
     ]
     back = _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}})
-    written = {name: str(value) for name, value in (mine("backend").get("config") or {}).items()}
-    stays = own.intersection(fit.PROVIDER).difference(given.plain, written)
-    kept = {name: value for name, value in _deployed_config(run, deployed).items() if name in stays and value != default["backend"]["config"].get(name)}
-    config = {**unread, **kept, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
+    config = _config(run, app, given, deployed, default["backend"]["config"])
+    written = mine("backend").get("config") or {}
+    by_hand = {**{name: config.get(name) for name in fit.PROVIDER}, **written}  # all else is given, or leads to the release itself
     allowed = default["networkPolicy"]["egressPorts"]
-    outside = sorted({*allowed, *given.ports, *fit.ports({**kept, **written})})
+    outside = sorted({*allowed, *given.ports, *fit.ports({name: str(value) for name, value in by_hand.items()})})
     made: dict[str, Any] = {
         "frontend": {
             "image": _image(images.frontend.reference),
@@ -108,17 +106,23 @@ def values(
     return made
 
 
+def _config(run: Run, app: Survey, given: Environment, deployed: Sequence[Mapping[str, Any]], default: Mapping[str, str]) -> dict[str, str | None]:
+    """The backend's variables that are not as the chart has them; None for those of the chart's that this app does not read.
+
+    A provider's key stays in the Secret until another is given: its address must stay beside it, or the key goes to somebody else.
+    """
+    own, name = {one.name for one in app.backend.variables}, f"{run.settings.release.name}-config"
+    there = next((one.get("data") or {} for one in deployed if one["kind"] == "ConfigMap" and one["metadata"]["name"] == name), {})
+    kept = {name: value for name, value in there.items() if name in own.intersection(fit.PROVIDER)}
+    unread = {name: None for name in default if name not in own and name != "NEXT_PUBLIC_API_URL"}
+    wanted = {**unread, **kept, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
+    return {name: value for name, value in wanted.items() if value != default.get(name)}
+
+
 def migrates(objects: Sequence[Mapping[str, Any]], image: str) -> bool:
     """Whether one of these deployments runs something of this image before it serves."""
     pods = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "Deployment"]
     return any(container["image"] == image for pod in pods for container in pod.get("initContainers", []))
-
-
-def _deployed_config(run: Run, deployed: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
-    """The ConfigMap of the deployed revision. A provider's key stays in the Secret until another is given: its address must stay beside it, or the key
-    goes to somebody else."""
-    name = f"{run.settings.release.name}-config"
-    return next((one.get("data") or {} for one in deployed if one["kind"] == "ConfigMap" and one["metadata"]["name"] == name), {})
 
 
 def _of_the_person(run: Run) -> Callable[[str], Mapping[str, Any]]:

@@ -85,3 +85,8 @@ def test_a_models_address_stays_beside_its_key_until_another_is_given(values):
     assert "OPENAI_BASE_URL" not in made["backend"]["config"]
     made = values("phase3-chatbot", "backend: {config: {OPENAI_BASE_URL: 'http://mine:8000/v1', TOKEN_HOURS: 12}}\n")
     assert made["networkPolicy"]["egressPorts"] == [443, 8000]
+
+
+@pytest.mark.parametrize("name", ["tests/apps/auth-next16", "tests/apps/rewrites-asyncpg", "tests/apps/key-at-import", "tests/apps/monorepo-uv"])
+def test_an_app_that_is_given_nothing_may_reach_no_more_than_the_chart_allows(values, name):
+    assert "networkPolicy" not in values(name)
