@@ -71,9 +71,9 @@ def values(
     back = _from_secret(secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}})
     config = _config(run, app, given, deployed, default["backend"]["config"])
     written = mine("backend").get("config") or {}
-    by_hand = {**{name: config.get(name) for name in fit.PROVIDER}, **written}  # all else is given, or leads to the release itself
+    addresses = {**{name: config.get(name) for name in fit.PROVIDER}, **written}  # all else is given, or leads to the release itself
     allowed = default["networkPolicy"]["egressPorts"]
-    outside = sorted({*allowed, *given.ports, *fit.ports({name: str(value) for name, value in by_hand.items()})})
+    outside = sorted({*allowed, *given.ports, *fit.ports({name: str(value) for name, value in addresses.items()})})
     made: dict[str, Any] = {
         "frontend": {
             "image": _image(images.frontend.reference),

@@ -155,7 +155,12 @@ STAGES = {
             lambda run, done: release.deployed(run, _found(done)),
             lambda found: f"revision {found.entry['revision']}, {found.entry['status']}" if found.entry else "nothing",
         ),
-        Stage("tables", ("cluster-up", "survey"), lambda run, done: database.tables(run, _found(done), done["survey"])),
+        Stage(
+            "tables",
+            ("cluster-up", "survey"),
+            lambda run, done: database.tables(run, _found(done), done["survey"]),
+            lambda found: f"of version {', '.join(sorted(found))}" if found else "of no known version",
+        ),
         Stage(
             "node-images",
             ("plan-images", "cluster-up"),
