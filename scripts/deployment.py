@@ -126,12 +126,17 @@ STAGES = {
             lambda run, done: images.try_images(run, done["engine"], done["plan-images"], done["build-images"]),
             lambda found: f"{len(found)} started and answered" if found else "nothing to try",
         ),
-        Stage("node-image", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.NodeParts(node.node_image(run, done["engine"]))),
+        Stage("node-image", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.node_image(run, done["engine"])),
         Stage("cluster-parts", ("engine", "minikube"), lambda run, done: None if done["upstream"] else node.cluster_parts(run, done["engine"])),
         Stage(
+            "preload",
+            ("node-image", "cluster-parts"),
+            lambda run, done: None if done["upstream"] else node.preload(run, done["engine"], done["node-image"], done["cluster-parts"]),
+        ),
+        Stage(
             "cluster-up",
-            ("tools", "minikube", "engine", "node-image", "cluster-parts"),
-            lambda run, done: cluster.up(run, done["engine"], _found(done), done["node-image"]),
+            ("tools", "minikube", "engine", "preload"),
+            lambda run, done: cluster.up(run, done["engine"], _found(done), done["preload"]),
             lambda found: f"{found.profile} at {found.address}{'' if found.created else ', there already'}",
         ),
         Stage(

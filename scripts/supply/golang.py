@@ -40,7 +40,14 @@ _KUBERNETES_FLAGS = " ".join(
         "gitCommit": "built-from-the-module-proxy",
     }.items()
 )
-_MINIKUBE_FLAGS = f"-X k8s.io/minikube/pkg/version.version={MINIKUBE_VERSION} -X k8s.io/minikube/pkg/version.gitCommitID=built-from-the-module-proxy"
+_MINIKUBE_FLAGS = " ".join(
+    f"-X k8s.io/minikube/pkg/version.{name}={value}"
+    for name, value in {
+        "version": MINIKUBE_VERSION,
+        "gitCommitID": "built-from-the-module-proxy",
+        "storageProvisionerVersion": "v5",
+    }.items()
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The parts of a minikube cluster, built from package registries alone.
 
-minikube is told nothing about where they come from: the programs and images lie in its own cache, under the names that
-it and kubeadm ask for, and the node is an image of our own passed as --base-image.
+minikube is told nothing about where they come from: its cache holds a preload of Kubernetes' programs and images, as it would download it,
+and the node is an image of our own passed as --base-image.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ CONTROL_PLANE = {
     "pause": f"{REGISTRY}/pause:3.10.1",
 }
 KUBE_PROXY = f"{REGISTRY}/kube-proxy:{KUBERNETES}"
+PROGRAMS = ("kubelet", "kubeadm", "kubectl")
+#: Minikube takes a node's images for complete only with this one of an addon that stays off: here another name of the smallest.
+NEVER_USED = "gcr.io/k8s-minikube/storage-provisioner:v5"
+#: Where minikube looks for a preload (its pkg/minikube/download/preload.go), below its cache.
+PRELOAD = f"preloaded-tarball/preloaded-images-k8s-v18-{KUBERNETES}-containerd-overlay2-{architecture()}.tar.lz4"
 
 #: What is added to the cluster once it runs.
 ADDONS = {
@@ -52,6 +57,14 @@ class NodeParts:
 
 
 @dataclass(frozen=True)
+class ClusterParts:
+    """What Kubernetes is made of on a node. programs: by name. archives: of its images."""
+
+    programs: Mapping[str, Path]
+    archives: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class AddonImages:
     """archives: reference -> image archive to load into the node. Empty when upstream's images are pulled instead."""
 
@@ -66,33 +79,62 @@ def minikube_home() -> Path:
     return Path(named) if named.rstrip("/").endswith(".minikube") else Path(named) / ".minikube"
 
 
-def node_image(run: Run, engine: Engine) -> str:
-    """Build the node's image unless the engine has it, and return its reference."""
+def node_image(run: Run, engine: Engine) -> NodeParts:
+    """Build the node's image unless the engine has it."""
     crictl = golang.build(run, "crictl")
     kicbase = golang.module_files(run, "k8s.io/minikube") / "deploy" / "kicbase"
     debian = bases.stand_in(run, engine, "debian")
     key = digest(tree_digest(bases.IMAGES / "minikube-node"), tree_digest(golang.MODULE), debian)
     reference = f"phase4/minikube-node:{key}"
     if buildkit.image_id(run, engine, reference):
-        return reference
+        return NodeParts(reference)
     with tempfile.TemporaryDirectory(prefix="phase4-node-") as scratch:
         context = Path(scratch)
         shutil.copytree(bases.IMAGES / "minikube-node", context, dirs_exist_ok=True)
         for path in (crictl, kicbase / "entrypoint", kicbase / "containerd.toml"):
             shutil.copy(path, context / path.name)
-        return bases.build_stand_in(run, engine, "minikube-node", context, reference, {"BASE": debian})
+        return NodeParts(bases.build_stand_in(run, engine, "minikube-node", context, reference, {"BASE": debian}))
 
 
-def cluster_parts(run: Run, engine: Engine) -> None:
-    """Put into minikube's cache what `minikube start` would download: three programs and seven images."""
-    cache = minikube_home() / "cache"
-    for program in ("kubelet", "kubeadm", "kubectl"):
-        binary = golang.build(run, program)
-        _replace(run, cache / "linux" / architecture() / KUBERNETES / program, binary)
-    for program, reference in CONTROL_PLANE.items():
-        folder = "" if program in ("pause", "coredns") else "/usr/local/bin"  # where kubeadm's manifests expect it
-        _replace(run, _image_path(cache, reference), _packed(run, program, reference, folder))
-    _replace(run, _image_path(cache, KUBE_PROXY), _saved(run, engine, "iptables", KUBE_PROXY, "kube-proxy"))
+def cluster_parts(run: Run, engine: Engine) -> ClusterParts:
+    """Build what Kubernetes is made of on a node: three programs and seven images."""
+    programs = {program: golang.build(run, program) for program in PROGRAMS}
+    folders = {"pause": "", "coredns": ""}  # where kubeadm's manifests expect them
+    images = [_packed(run, program, reference, folders.get(program, "/usr/local/bin")) for program, reference in CONTROL_PLANE.items()]
+    return ClusterParts(programs, (*images, _saved(run, engine, "iptables", KUBE_PROXY, "kube-proxy")))
+
+
+def preload(run: Run, engine: Engine, node: NodeParts, parts: ClusterParts) -> NodeParts:
+    """Put into minikube's cache what it unpacks into the volume of a new node: the programs, and containerd's folder with the images. Returns `node`.
+
+    Made with the node's own containerd, once. Without it each start would send every archive over ssh and unpack it twice, for 5 s.
+    """
+    made = (f"{path.parent.name}/{path.name}" for path in (*parts.programs.values(), *parts.archives))
+
+    def make(target: Path) -> None:
+        run.say("unpacking Kubernetes' images once for all nodes")
+        # On a volume: containerd's snapshots are overlays, and these cannot lie on one.
+        start = ("run", "--detach", "--privileged", "--stop-signal", "TERM", "--volume", "/var", "--entrypoint", "containerd", node.base_image)
+        container = run.shell.run(engine.client, *start).stdout.strip()
+        ctr = (engine.client, "exec", "--interactive", container, "ctr", "--namespace=k8s.io")
+        try:
+            run.shell.until(lambda: run.shell.run(*ctr, "version", check=False).ok, 30)
+            for archive in parts.archives:
+                run.shell.run(*ctr, "images", "import", "-", stdin=archive, timeout=300)
+            run.shell.run(*ctr, "images", "tag", CONTROL_PLANE["pause"], NEVER_USED)
+            folder = f"/var/lib/minikube/binaries/{KUBERNETES}"
+            run.shell.run(engine.client, "exec", container, "mkdir", "-p", folder)
+            for program, binary in parts.programs.items():
+                run.shell.run(engine.client, "cp", binary, f"{container}:{folder}/{program}")
+            run.shell.run(engine.client, "stop", container)
+            read = ("run", "--rm", "--volumes-from", container, "--volume", f"{target.parent}:/out", "--entrypoint", "sh", node.base_image, "-c")
+            run.shell.run(engine.client, *read, f"tar -C /var -c lib/containerd lib/minikube | lz4 -1 > /out/{target.name}", timeout=300)
+        finally:
+            run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)
+
+    archive = make_once(run.settings.cache / "images" / f"preload-{digest(node.base_image, NEVER_USED, *made)}.tar.lz4", make)
+    _replace(run, minikube_home() / "cache" / PRELOAD, archive)
+    return node
 
 
 def addon_images(run: Run, engine: Engine) -> AddonImages:
@@ -133,11 +175,6 @@ def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "
             run.shell.run(engine.client, "save", "-o", target, named, timeout=300)
 
     return make_once(run.settings.cache / "images" / f"{program or name}-{key}.tar", make)
-
-
-def _image_path(cache: Path, reference: str) -> Path:
-    """Where minikube looks for the archive of an image (its localpath.SanitizeCacheDir: ':' becomes '_')."""
-    return cache / "images" / architecture() / reference.replace(":", "_")
 
 
 def _replace(run: Run, target: Path, source: Path) -> None:
