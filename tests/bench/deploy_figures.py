@@ -26,7 +26,7 @@ from scripts import buildkit, transport
 from scripts.run import Run
 from scripts.settings import ROOT, Settings
 from scripts.shell import Shell
-from scripts.supply import bases, engine, tools
+from scripts.supply import bases, engine, node, tools
 
 TURNS = 3
 NAME = "by-hand"
@@ -75,7 +75,15 @@ class ByHand:
         _quietly(self._found["minikube"], "-p", self._run.settings.cluster.profile, "image", "load", self._bases["postgres"])
 
     def remove(self):
+        """All that it left: the release, the engine's images, and the copies that `minikube image load` keeps."""
         _quietly(self._found["kubectl"], "--context", self._run.settings.context, "delete", "namespace", NAME, "--ignore-not-found")
+        client = self._engine.client
+        listed = subprocess.run([client, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True, check=True).stdout.split()
+        mine = [name for name in listed if name.startswith(f"{NAME}-")]
+        if mine:
+            _quietly(client, "image", "rm", "--force", *mine)
+        for path in (node.minikube_home() / "cache" / "images").glob(f"*/{NAME}-*"):
+            path.unlink()
 
 
 def _quietly(*argv, **environment):

@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from scripts import cluster
 from scripts.findings import Failure
+from scripts.supply.node import NodeParts
+from scripts.supply.tools import Found
 
 
 @pytest.fixture
@@ -76,3 +79,12 @@ def test_what_a_cluster_lacks_is_named(objects, code):
     with pytest.raises(Failure) as caught:
         cluster.parse_facts(**objects)
     assert caught.value.findings[0].code == code
+
+
+@pytest.mark.parametrize(("exists", "preload"), [(False, "--preload=true"), (True, "--preload=false")])
+def test_images_are_unpacked_into_a_new_node_only(make_run, stub, tmp_path, exists, preload):
+    stub("minikube", f"echo $* > {tmp_path}/asked")
+    minikube = Found("minikube", Path("minikube"), "v1.38.1", "PATH")
+    cluster._start(make_run(), None, minikube, NodeParts("node:1"), exists)
+    asked = (tmp_path / "asked").read_text().split()
+    assert {"--base-image=node:1", preload} <= set(asked)
