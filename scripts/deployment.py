@@ -29,12 +29,29 @@ def _python(results: Results) -> str:
     return str(results["base-images"][images.PYTHON_BASES[results["requirements"].python]])
 
 
-def _load(run: Run, results: Results) -> transport.Loaded:
+def _wanted(run: Run, results: Results) -> dict[str, str]:
+    """The images that the release needs: reference -> ID."""
     postgres = results["base-images"]["postgres"]
-    wanted = dict(results["build-images"].references)
-    if results["survey"].database == "postgres":
-        wanted[postgres] = buildkit.image_id(run, results["engine"], postgres)
-    return transport.load_images(run, results["engine"], results["minikube"], wanted, _python(results), results["node-images"])
+    own = {postgres: buildkit.image_id(run, results["engine"], postgres)} if results["survey"].database == "postgres" else {}
+    return {**results["build-images"].references, **own}
+
+
+def _images_ahead(run: Run, results: Results) -> bool:
+    engine, wanted = results["engine"], _wanted(run, results)
+    return transport.ahead(run, engine, lambda: transport.load_images(run, engine, results["minikube"], wanted, _python(results)))
+
+
+def _addons_ahead(run: Run, results: Results) -> bool:
+    return transport.ahead(run, results["engine"], lambda: transport.load_archives(run, results["engine"], results["addon-images"].archives))
+
+
+def _load(run: Run, results: Results) -> transport.Loaded:
+    held = None if results["images-ahead"] else results["node-images"]  # it was looked at before they came
+    return transport.load_images(run, results["engine"], results["minikube"], _wanted(run, results), _python(results), held)
+
+
+def _ahead_summary(sent: bool) -> str:
+    return "while Kubernetes booted" if sent else "no new node"
 
 
 def _asked(app: survey.Survey) -> str:
@@ -142,9 +159,10 @@ STAGES = {
         Stage(
             "addon-images", ("engine", "cluster-parts"), lambda run, done: node.AddonImages({}) if done["upstream"] else node.addon_images(run, done["engine"])
         ),
+        Stage("addons-ahead", ("engine", "addon-images"), _addons_ahead, _ahead_summary),
         Stage(
             "cluster-addons",
-            ("cluster-up", "addon-images"),
+            ("cluster-up", "addon-images", "addons-ahead"),
             lambda run, done: cluster.furnish(run, done["engine"], _found(done), done["addon-images"]),
             lambda _: "storage, metrics, ingress",
         ),
@@ -166,6 +184,7 @@ STAGES = {
             lambda run, done: database.tables(run, _found(done), done["survey"]),
             lambda found: f"of version {', '.join(sorted(found))}" if found else "of no known version",
         ),
+        Stage("images-ahead", ("build-images", "minikube"), _images_ahead, _ahead_summary),
         Stage(
             "node-images",
             ("plan-images", "cluster-up"),
@@ -173,7 +192,12 @@ STAGES = {
                 run, done["engine"], (done["plan-images"].frontend.reference, done["plan-images"].backend.reference, done["base-images"]["postgres"])
             ),
         ),
-        Stage("load-images", ("build-images", "node-images"), _load, lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs"),
+        Stage(
+            "load-images",
+            ("build-images", "node-images", "images-ahead"),
+            _load,
+            lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs",
+        ),
         Stage("build-source", ("plan-images",), lambda run, done: images.build_source(run, done["engine"], done["plan-images"].frontend)),
         Stage("load-source", ("build-source", "cluster-up", "load-images"), lambda run, done: _load_source(run, done)),
         Stage(

@@ -11,14 +11,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts import layers
-from scripts.findings import failure
+from scripts.findings import Failure, failure
 from scripts.run import Run
 from scripts.supply.engine import Engine
 from scripts.supply.node import minikube_home
@@ -84,6 +84,24 @@ def load_images(run: Run, engine: Engine, minikube: Found, images: Mapping[str, 
     with ThreadPoolExecutor(len(known)) as pool:
         loaded = list(pool.map(lambda one: _load(run, engine, minikube, one[0], one[1], images, python), known.items()))
     return Loaded(loaded[0].images, tuple(sorted({reference for one in loaded for reference in one.sent})))
+
+
+def ahead(run: Run, engine: Engine, send: Callable[[], object]) -> bool:
+    """Send something to a node that is being made, while Kubernetes boots on it and leaves a core idle. Whether there was such a node.
+
+    A failure is no harm: whoever needs it looks for it again.
+    """
+    profile = run.settings.cluster.profile
+    if run.shell.run(engine.client, "container", "inspect", profile, check=False).ok:
+        return False
+    # Minikube writes this file when it has configured the node's runtime and started it for the last time.
+    ready = (engine.client, "exec", profile, "ls", "/var/tmp/minikube/kubeadm.yaml.new")  # noqa: S108 - in the node
+    run.shell.until(lambda: run.shell.run(*ready, check=False).ok, run.settings.cluster.start_timeout, 0.3)
+    try:
+        send()
+    except Failure as error:
+        run.say(f"not all could be sent ahead: {error.findings[0].summary}")
+    return True
 
 
 def _load(run: Run, engine: Engine, minikube: Found, node: Node, held: Holdings, images: Mapping[str, str], python: str) -> Loaded:

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from scripts import transport
+from scripts.findings import failure
+from scripts.supply.engine import Engine
 from scripts.transport import Node, nodes, whole
 
 
@@ -33,3 +36,27 @@ def test_an_image_that_lacks_a_layer_is_not_whole():
         "docker.io/library/b:1 application/vnd.docker.distribution.manifest.v2+json sha256:2 incomplete (6/7) 200 MiB/201 MiB true\n"
     )
     assert whole(text) == {"docker.io/library/a:1"}
+
+
+def test_only_a_node_that_is_being_made_is_sent_something_ahead(make_run, stub, said, tmp_path):
+    """It is waited for until its runtime is configured, and what fails then is said and no more."""
+    stub(
+        "docker",
+        f"""cd {tmp_path}
+        case $1 in
+            container) [ -f there ] ;;
+            exec) echo look >> looks; [ $(wc -l < looks) -ge 3 ] ;;
+        esac""",
+    )
+    engine, looks = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34), []
+
+    def send():
+        looks.append(len((tmp_path / "looks").read_text().split()))
+        raise failure("IMAGE-LOAD-FAILED", "x", "x did not arrive")
+
+    assert transport.ahead(make_run(), engine, send)
+    assert looks == [3]
+    assert said[-1] == "not all could be sent ahead: x did not arrive"
+    (tmp_path / "there").touch()
+    assert not transport.ahead(make_run(), engine, send)
+    assert looks == [3]
