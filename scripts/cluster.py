@@ -206,8 +206,9 @@ def _start(run: Run, engine: Engine, minikube: Found, parts: NodeParts | None, e
         *(["--force"] if os.geteuid() == 0 else []), *([f"--wait-timeout={BRING_BACK_TIMEOUT}s"] if exists else []),
     ]  # fmt: skip
     if parts:
-        # A node that is there has its images, and must not have others unpacked over them.
-        argv += [f"--base-image={parts.base_image}", f"--preload={'false' if exists else 'true'}", "--cni=bridge", "--install-addons=false"]
+        # A volume that is there has its images, and must not have others unpacked over them.
+        filled = run.shell.run(engine.client, "volume", "inspect", wanted.profile, check=False).ok
+        argv += [f"--base-image={parts.base_image}", f"--preload={'false' if filled else 'true'}", "--cni=bridge", "--install-addons=false"]
     if "CAP_SYS_RESOURCE" in capability_runtime.missing_here():
         argv.append("--extra-config=kubelet.feature-gates=KubeletInUserNamespace=true")
     result = run.shell.run(*argv, timeout=wanted.start_timeout, env=_minikube_env(), on_line=lambda line: _say_step(run, line), check=False)

@@ -27,7 +27,7 @@ TAIL_LINES = 25
 #: Commands that only look, by program and first words; a dry run runs these and no others. "" stands for all of a program's.
 READS = {
     "apt-cache": ("",),
-    "docker": ("--version", "ai version", "buildx version", "container inspect", "image inspect", "image ls", "info", "logs", "port", "ps"),
+    "docker": ("--version", "ai version", "buildx version", "container inspect", "image inspect", "image ls", "info", "logs", "port", "ps", "volume inspect"),
     "dockerd": ("--version",),
     "go": ("version",),
     "helm": ("get", "history", "lint", "list", "template", "version"),

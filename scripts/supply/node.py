@@ -97,11 +97,22 @@ def node_image(run: Run, engine: Engine) -> NodeParts:
 
 
 def cluster_parts(run: Run, engine: Engine) -> ClusterParts:
-    """Build what Kubernetes is made of on a node: three programs and seven images."""
+    """Build what Kubernetes is made of on a node, three programs and seven images, and put it into minikube's cache.
+
+    A new node has all of it from the preload. When one image is missing later, minikube takes them all from here, one by one.
+    """
     programs = {program: golang.build(run, program) for program in PROGRAMS}
     folders = {"pause": "", "coredns": ""}  # where kubeadm's manifests expect them
-    images = [_packed(run, program, reference, folders.get(program, "/usr/local/bin")) for program, reference in CONTROL_PLANE.items()]
-    return ClusterParts(programs, (*images, _saved(run, engine, "iptables", KUBE_PROXY, "kube-proxy")))
+    images = {
+        **{reference: _packed(run, program, reference, folders.get(program, "/usr/local/bin")) for program, reference in CONTROL_PLANE.items()},
+        KUBE_PROXY: _saved(run, engine, "iptables", KUBE_PROXY, "kube-proxy"),
+    }
+    cache = minikube_home() / "cache"
+    for program, binary in programs.items():
+        _replace(run, cache / "linux" / architecture() / KUBERNETES / program, binary)
+    for reference, archive in images.items():  # by its localpath.SanitizeCacheDir: ':' becomes '_'
+        _replace(run, cache / "images" / architecture() / reference.replace(":", "_"), archive)
+    return ClusterParts(programs, tuple(images.values()))
 
 
 def preload(run: Run, engine: Engine, node: NodeParts, parts: ClusterParts) -> NodeParts:

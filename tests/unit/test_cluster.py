@@ -5,6 +5,7 @@ import pytest
 
 from scripts import cluster
 from scripts.findings import Failure
+from scripts.supply.engine import Engine
 from scripts.supply.node import NodeParts
 from scripts.supply.tools import Found
 
@@ -81,10 +82,12 @@ def test_what_a_cluster_lacks_is_named(objects, code):
     assert caught.value.findings[0].code == code
 
 
-@pytest.mark.parametrize(("exists", "preload"), [(False, "--preload=true"), (True, "--preload=false")])
-def test_images_are_unpacked_into_a_new_node_only(make_run, stub, tmp_path, exists, preload):
+@pytest.mark.parametrize(("volume", "preload"), [("exit 1", "--preload=true"), ("exit 0", "--preload=false")])
+def test_images_are_unpacked_into_a_new_volume_only(make_run, stub, tmp_path, volume, preload):
+    """Also where the volume of a cluster that is there was taken away: a new one of an old cluster is as empty as any."""
     stub("minikube", f"echo $* > {tmp_path}/asked")
-    minikube = Found("minikube", Path("minikube"), "v1.38.1", "PATH")
-    cluster._start(make_run(), None, minikube, NodeParts("node:1"), exists)
+    stub("docker", volume)
+    engine = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34)
+    cluster._start(make_run(), engine, Found("minikube", Path("minikube"), "v1.38.1", "PATH"), NodeParts("node:1"), True)
     asked = (tmp_path / "asked").read_text().split()
     assert {"--base-image=node:1", preload} <= set(asked)
