@@ -72,7 +72,7 @@ class _Marker:
 
 @dataclass(frozen=True)
 class _Deployed:
-    """A deployment or daemon set on the cluster. manifest: the digest of ours that it was made from."""
+    """A deployment or daemon set on the cluster. manifest: the digest of ours that it was made from. available: as a deployment says it."""
 
     manifest: str
     available: bool
@@ -371,7 +371,7 @@ def _deployed(seen: Iterable[Mapping[str, Any]]) -> dict[str, _Deployed]:
     found = {}
     for item in (item for item in seen if item["kind"] in ("Deployment", "DaemonSet")):
         metadata, status = item["metadata"], item.get("status", {})
-        available = any(one["type"] == "Available" and one["status"] == "True" for one in status.get("conditions", [])) or _on_every_node(item)
+        available = any(one["type"] == "Available" and one["status"] == "True" for one in status.get("conditions", []))
         found[f"{metadata['namespace']}/{metadata['name']}"] = _Deployed((metadata.get("annotations") or {}).get("phase4/manifest", ""), available)
     return found
 
