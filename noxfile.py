@@ -22,16 +22,32 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", *SOURCES)
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("mypy", "scripts")
-    session.run("hadolint", "--config", ".hadolint.yaml", "frontend.Dockerfile", "backend.Dockerfile")
-    session.run("yamllint", "--strict", "invoke.yaml", "helm-chart/values.yaml", "helm-chart/Chart.yaml", "scripts/supply/addons")
-    session.run("shellcheck", "scripts/supply/images/postgres/docker-entrypoint.sh", "scripts/supply/images/minikube-node/narrow-oom-score", ".ci/run")
+    session.run(
+        "hadolint", "--config", ".hadolint.yaml", "frontend.Dockerfile", "backend.Dockerfile"
+    )
+    session.run(
+        "yamllint",
+        "--strict",
+        "invoke.yaml",
+        "helm-chart/values.yaml",
+        "helm-chart/Chart.yaml",
+        "scripts/cluster/manifests",
+    )
+    session.run(
+        "shellcheck",
+        "scripts/supply/images/postgres/docker-entrypoint.sh",
+        "scripts/supply/images/minikube-node/narrow-oom-score",
+        ".ci/run",
+    )
 
 
 @nox.session
 def unit(session: nox.Session) -> None:
     """The project's own logic and the app, without docker; in seconds."""
     session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *PYTEST)
-    session.run("pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60")
+    session.run(
+        "pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60"
+    )
 
 
 @nox.session
@@ -46,7 +62,13 @@ def chart(session: nox.Session) -> None:
 def checkov(session: nox.Session) -> None:
     """Checkov's policies, on what the chart session rendered. In an environment of its own: it wants older packages than pytest."""
     session.install("checkov==3.3.30")
-    common = ("--skip-download", "--compact", "--quiet", "--config-file", "helm-chart/.checkov.yaml")
+    common = (
+        "--skip-download",
+        "--compact",
+        "--quiet",
+        "--config-file",
+        "helm-chart/.checkov.yaml",
+    )
     session.run("checkov", "--directory", "artifacts/chart", "--framework", "kubernetes", *common)
 
 

@@ -7,20 +7,28 @@ again after it was interrupted.
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be told, not trip over the imports
-    sys.stderr.write(f"This project needs Python 3.11 or later, and this is {sys.version.split()[0]}. (PYTHON-TOO-OLD in TROUBLESHOOTING.md)\n")
+    sys.stderr.write(
+        f"This project needs Python 3.11 or later, and this is {sys.version.split()[0]}. (PYTHON-TOO-OLD in TROUBLESHOOTING.md)\n"
+    )
     sys.exit(10)
 
 from invoke import Context, task
 from invoke.exceptions import Exit
 
-from scripts import commands, console
-from scripts.console import Session
+from scripts import commands
+from scripts.deployment import STAGES
+from scripts.session import console
+from scripts.session.console import Session
 
 APP = "folder of your Phase III app, taken as it is; default: phase4.app.path"
 
 
-def _session(c: Context, json: bool = False, yes: bool = False, dry: bool = False, app: str = "") -> Session:
-    return console.open_session(c.config.phase4, as_json=json, yes=yes, stop=Exit, dry=dry, app=app)
+def _session(
+    c: Context, json: bool = False, yes: bool = False, dry: bool = False, app: str = ""
+) -> Session:
+    return console.open_session(
+        STAGES, c.config.phase4, as_json=json, yes=yes, stop=Exit, dry=dry, app=app
+    )
 
 
 @task
@@ -58,7 +66,13 @@ def cluster_facts(c, json=False):
         commands.show_facts(session, session.run("cluster-facts"))
 
 
-@task(help={"app": APP, "report": "folder for survey.json", "adr": "also keep the decision about the database as a record in history/adr"})
+@task(
+    help={
+        "app": APP,
+        "report": "folder for survey.json",
+        "adr": "also keep the decision about the database as a record in history/adr",
+    }
+)
 def survey(c, app="", json=False, report="artifacts", adr=False):
     """What the app is made of, and which database it wants, with the lines that say so. Nothing of it is run."""
     with _session(c, json, app=app) as session:
@@ -114,7 +128,9 @@ def smoke(c, app="", json=False, yes=False):
         session.run("smoke")
 
 
-@task(default=True, help={"app": APP, "dry_run": "only tell what would be done, command by command"})
+@task(
+    default=True, help={"app": APP, "dry_run": "only tell what would be done, command by command"}
+)
 def deploy(c, app="", json=False, yes=False, dry_run=False):
     """All of it: cluster, images, release, access, proof."""
     steps = (
@@ -164,7 +180,10 @@ def verify(c, app="", json=False, restart=False, report="artifacts", phr=False):
 
 
 @task(
-    help={"ai": "also ask the first of kubectl-ai, kagent and Gordon that is usable here; says what it sends, and asks", "seconds": "how long to watch the use"}
+    help={
+        "ai": "also ask the first of kubectl-ai, kagent and Gordon that is usable here; says what it sends, and asks",
+        "seconds": "how long to watch the use",
+    }
 )
 def health(c, json=False, ai=False, seconds=0):
     """How it runs: use against limits, restarts, log lines by level, warnings."""
@@ -193,7 +212,12 @@ def phr(c, title):
         commands.make_record(session, "phr", title)
 
 
-@task(help={"component": "frontend, backend or postgres; all of them when left out", "follow": "go on until Ctrl-C"})
+@task(
+    help={
+        "component": "frontend, backend or postgres; all of them when left out",
+        "follow": "go on until Ctrl-C",
+    }
+)
 def logs(c, component="", follow=False):
     """The logs of the app's pods."""
     with _session(c) as session:
@@ -207,7 +231,9 @@ def history(c):
         commands.show_history(session)
 
 
-@task(help={"revision": "number of `invoke history`; default: the newest good one before the present"})
+@task(
+    help={"revision": "number of `invoke history`; default: the newest good one before the present"}
+)
 def rollback(c, revision=0):
     """Go back to an earlier revision of the release. The data stays as it is."""
     with _session(c) as session:

@@ -11,19 +11,33 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from scripts import acceptance, access, aiops, cluster, database, describe, dev, diagnose, health, pipeline, records, release, report, rollout, support, survey
-from scripts.console import Session
+from scripts.app import describe, survey
+from scripts.checks import acceptance, diagnose, health, records, report, support
+from scripts.checks import assistants as aiops
+from scripts.cluster import kubectl, minikube
 from scripts.deployment import STAGES
-from scripts.findings import Failure, failure
-from scripts.pipeline import Outcome
-from scripts.shell import Interrupted
-from scripts.supply import engine, tools
+from scripts.machine import engine
+from scripts.release import access, database, dev, helm, rollback, rollout
+from scripts.session import pipeline
+from scripts.session.console import Session
+from scripts.session.findings import Failure, failure
+from scripts.session.pipeline import Outcome
+from scripts.session.shell import Interrupted
+from scripts.supply import tools
 from scripts.supply.tools import Found
 
 
 def show_assistants(session: Session, outcome: Outcome) -> None:
     """One row an assistant."""
-    rows = [(one.name, "usable" if one.usable else "not usable", one.evidence, "" if one.usable else one.fallback) for one in outcome.results["aiops"]]
+    rows = [
+        (
+            one.name,
+            "usable" if one.usable else "not usable",
+            one.evidence,
+            "" if one.usable else one.fallback,
+        )
+        for one in outcome.results["aiops"]
+    ]
     session.progress.table("Assistants", ("name", "state", "evidence", "used instead"), rows)
 
 
@@ -32,10 +46,18 @@ def show_facts(session: Session, outcome: Outcome) -> None:
     facts = outcome.results["cluster-facts"]
     rows = [
         ("Kubernetes", f"{facts.kubernetes}, {facts.runtime}"),
-        ("storage classes", ", ".join(facts.storage_classes) + f" (default {facts.default_storage_class})"),
+        (
+            "storage classes",
+            ", ".join(facts.storage_classes) + f" (default {facts.default_storage_class})",
+        ),
         ("ingress class", f"{facts.ingress_class} ({facts.ingress_controller})"),
         ("controller pods", ", ".join(facts.controller_pods)),
-        ("NetworkPolicies", f"enforced by {facts.policies}" if facts.policies else "not enforced by this cluster's network"),
+        (
+            "NetworkPolicies",
+            f"enforced by {facts.policies}"
+            if facts.policies
+            else "not enforced by this cluster's network",
+        ),
         ("allocatable", ", ".join(f"{name} {value}" for name, value in facts.capacity.items())),
     ]
     session.progress.table("Cluster", ("what", "is"), rows)
@@ -70,7 +92,10 @@ def show_deployed(session: Session, outcome: Outcome) -> None:
     path = pipeline.critical_path(STAGES, outcome.timings)
     took = max((timing.end for timing in outcome.timings), default=0.0)
     longest = sorted(path, key=lambda timing: timing.start - timing.end)[:3]
-    session.progress.note(f"\nDeployed in {took:.0f} s; longest on the way: " + ", ".join(f"{one.name} {one.end - one.start:.0f} s" for one in longest))
+    session.progress.note(
+        f"\nDeployed in {took:.0f} s; longest on the way: "
+        + ", ".join(f"{one.name} {one.end - one.start:.0f} s" for one in longest)
+    )
     show_access(session, outcome)
 
 
@@ -82,7 +107,9 @@ def _present(session: Session, names: Iterable[str]) -> dict[str, Found]:
 def _kubectl(session: Session) -> dict[str, Found]:
     """kubectl, when the cluster answers. Raises CLUSTER-NOT-RUNNING otherwise."""
     found = _present(session, ("kubectl",))
-    ready = cluster.kubectl(session.context, found, "get", "--raw", "/readyz", "--request-timeout=5s", check=False)
+    ready = kubectl.kubectl(
+        session.context, found, "get", "--raw", "/readyz", "--request-timeout=5s", check=False
+    )
     if not ready.ok:
         raise failure(
             "CLUSTER-NOT-RUNNING",
@@ -102,11 +129,31 @@ def show_status(session: Session) -> None:
     for pod in (item for item in state if item["kind"] == "Pod"):
         statuses = pod["status"].get("containerStatuses", [])
         ready = f"{sum(one['ready'] for one in statuses)}/{len(statuses)}"
-        pods.append((pod["metadata"]["name"], ready, pod["status"]["phase"], str(sum(one["restartCount"] for one in statuses))))
+        pods.append(
+            (
+                pod["metadata"]["name"],
+                ready,
+                pod["status"]["phase"],
+                str(sum(one["restartCount"] for one in statuses)),
+            )
+        )
     session.progress.table("Pods", ("name", "ready", "phase", "restarts"), pods)
-    session.progress.table("Services", ("name", "ready endpoints"), [(name, str(number)) for name, number in rollout.endpoints(state).items()])
-    hosts = sorted({rule["host"] for item in state if item["kind"] == "Ingress" for rule in item["spec"]["rules"]})
-    session.progress.note(f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: {session.context.settings.local_url}/")
+    session.progress.table(
+        "Services",
+        ("name", "ready endpoints"),
+        [(name, str(number)) for name, number in rollout.endpoints(state).items()],
+    )
+    hosts = sorted(
+        {
+            rule["host"]
+            for item in state
+            if item["kind"] == "Ingress"
+            for rule in item["spec"]["rules"]
+        }
+    )
+    session.progress.note(
+        f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: {session.context.settings.local_url}/"
+    )
     waiting = rollout.unready(state)
     session.progress.note("Not ready: " + ", ".join(waiting) if waiting else "All ready.")
 
@@ -116,7 +163,9 @@ def diagnose_release(session: Session) -> None:
     found = diagnose.diagnose(session.context, _present(session, ("kubectl", "helm")))
     if found:
         raise Failure(*found)
-    session.progress.note("Nothing is wrong: node, volumes, pods, services, ingress and both addresses are well.")
+    session.progress.note(
+        "Nothing is wrong: node, volumes, pods, services, ingress and both addresses are well."
+    )
 
 
 def verify_release(session: Session, restart: bool, report_folder: str, keep: bool) -> None:
@@ -124,17 +173,33 @@ def verify_release(session: Session, restart: bool, report_folder: str, keep: bo
     look = _look(session, restart)
     rows = acceptance.verify(look)
     session.progress.table(
-        "The plan's acceptance lines", ("task", "line", "result", "evidence"), [(row.task, row.line, row.status, row.evidence) for row in rows]
+        "The plan's acceptance lines",
+        ("task", "line", "result", "evidence"),
+        [(row.task, row.line, row.status, row.evidence) for row in rows],
     )
     logs = session.context.settings.cache / "logs"
-    written = report.write(Path(report_folder).expanduser(), rows, acceptance.use(look), logs, time.strftime("%Y-%m-%d %H:%M %Z"))
+    written = report.write(
+        Path(report_folder).expanduser(),
+        rows,
+        acceptance.use(look),
+        logs,
+        time.strftime("%Y-%m-%d %H:%M %Z"),
+    )
     failed = [row for row in rows if row.status == "failed"]
-    session.progress.note(f"{len(rows) - len(failed)} of {len(rows)} lines hold or do not apply; {written}, verify.xml and verify.json beside it")
+    session.progress.note(
+        f"{len(rows) - len(failed)} of {len(rows)} lines hold or do not apply; {written}, verify.xml and verify.json beside it"
+    )
     if keep:
         session.progress.note(f"Wrote {records.run_record(rows, time.strftime('%Y-%m-%d'))}")
     if failed:
         lines = "\n".join(f"{row.task} {row.line}: {row.evidence}" for row in failed)
-        raise failure("VERIFY-FAILED", failed[0].task, f"{len(failed)} of {len(rows)} acceptance lines do not hold", lines, "`invoke diagnose` names the cause")
+        raise failure(
+            "VERIFY-FAILED",
+            failed[0].task,
+            f"{len(failed)} of {len(rows)} acceptance lines do not hold",
+            lines,
+            "`invoke diagnose` names the cause",
+        )
 
 
 def _look(session: Session, restart: bool = False) -> acceptance.Look:
@@ -154,19 +219,35 @@ def show_health(session: Session, with_ai: bool, seconds: int) -> None:
         samples.append(acceptance.use(look))
     found = health.look_at(look)
     share = [(name, *health.share(name, samples)) for name in samples[-1]]
-    session.progress.table("Use", ("container", "CPU", "memory", "CPU over time", "memory over time"), share)
+    session.progress.table(
+        "Use", ("container", "CPU", "memory", "CPU over time", "memory over time"), share
+    )
     lines = [
-        (pod, str(found.restarts.get(pod, 0)), ", ".join(f"{number} {level}" for level, number in counted.items())) for pod, counted in found.levels.items()
+        (
+            pod,
+            str(found.restarts.get(pod, 0)),
+            ", ".join(f"{number} {level}" for level, number in counted.items()),
+        )
+        for pod, counted in found.levels.items()
     ]
     session.progress.table("Pods", ("name", "restarts", "log lines"), lines)
-    session.progress.note("Warnings: " + ("\n  ".join(("", *found.warnings[-10:])) if found.warnings else "none"))
+    session.progress.note(
+        "Warnings: " + ("\n  ".join(("", *found.warnings[-10:])) if found.warnings else "none")
+    )
     causes = look.findings
-    session.progress.note("Diagnosis: " + ("; ".join(f"{one.code} {one.summary}" for one in causes) or "nothing is wrong"))
+    session.progress.note(
+        "Diagnosis: "
+        + ("; ".join(f"{one.code} {one.summary}" for one in causes) or "nothing is wrong")
+    )
     if with_ai:
         opinion = aiops.ask(session.context, health.question(found, causes))
         for reason in opinion.skipped:
             session.progress.note(f"Not asked: {reason}")
-        session.progress.note(f"{opinion.name} says:\n{opinion.words}" if opinion.name else "No assistant answered: the diagnosis above is the built-in one.")
+        session.progress.note(
+            f"{opinion.name} says:\n{opinion.words}"
+            if opinion.name
+            else "No assistant answered: the diagnosis above is the built-in one."
+        )
 
 
 def make_bundle(session: Session, path: str) -> None:
@@ -174,7 +255,9 @@ def make_bundle(session: Session, path: str) -> None:
     target = Path(path or time.strftime("todo-support-%Y%m%d-%H%M%S.tar.gz")).expanduser()
     look = _look(session)
     number = support.bundle(session.context, look.engine, look.tools, target)
-    session.progress.note(f"Wrote {target}: {number} files, every known secret masked and the archive searched for them. Read it before you send it.")
+    session.progress.note(
+        f"Wrote {target}: {number} files, every known secret masked and the archive searched for them. Read it before you send it."
+    )
 
 
 def make_record(session: Session, kind: str, title: str) -> None:
@@ -185,13 +268,24 @@ def make_record(session: Session, kind: str, title: str) -> None:
 def show_logs(session: Session, component: str, follow: bool) -> None:
     """Logs of the app's pods, each line with its container; with `follow` also of pods that come later, until Ctrl-C."""
     found = _kubectl(session)
-    selector = _selector(session) + (f",app.kubernetes.io/component={component}" if component else "")
+    selector = _selector(session) + (
+        f",app.kubernetes.io/component={component}" if component else ""
+    )
     if follow:
         dev.follow(session.context, found, selector, session.progress.log, tail=20)
         return
     wanted = session.context.settings.release
-    arguments = ["-n", wanted.namespace, "logs", "-l", selector, "--prefix", "--tail=200", "--max-log-requests=20"]
-    session.progress.note(cluster.kubectl(session.context, found, *arguments).stdout.rstrip())
+    arguments = [
+        "-n",
+        wanted.namespace,
+        "logs",
+        "-l",
+        selector,
+        "--prefix",
+        "--tail=200",
+        "--max-log-requests=20",
+    ]
+    session.progress.note(kubectl.kubectl(session.context, found, *arguments).stdout.rstrip())
 
 
 def _selector(session: Session) -> str:
@@ -202,12 +296,17 @@ def develop(session: Session, component: str) -> None:
     """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then back to what was deployed."""
     if component and component not in dev.WORKSPACES:
         raise failure(
-            "SETTINGS-INVALID", "component", f"there is no component {component} to develop", remedy=f"one of: {', '.join(dev.WORKSPACES)}; both when left out"
+            "SETTINGS-INVALID",
+            "component",
+            f"there is no component {component} to develop",
+            remedy=f"one of: {', '.join(dev.WORKSPACES)}; both when left out",
         )
     with session.alone():
         while why := _develop_once(session, [component] if component else list(dev.WORKSPACES)):
             session.progress.note(f"{why}: building the images anew.")
-    session.progress.note("The Services lead to the deployed pods again. `invoke deploy` brings what is in the tree.")
+    session.progress.note(
+        "The Services lead to the deployed pods again. `invoke deploy` brings what is in the tree."
+    )
 
 
 def _develop_once(session: Session, components: list[str]) -> str:
@@ -215,14 +314,23 @@ def _develop_once(session: Session, components: list[str]) -> str:
     done = session.execute("smoke", *(["load-source"] if "frontend" in components else [])).results
     tools_found, plans = {**done["tools"], "minikube": done["minikube"]}, done["plan-images"]
     chosen = {name: getattr(plans, name) for name in components}
-    sources = {"frontend": next(iter(done.get("build-source", {})), ""), "backend": plans.backend.reference}
+    sources = {
+        "frontend": next(iter(done.get("build-source", {})), ""),
+        "backend": plans.backend.reference,
+    }
     background = replace(session.context, shell=session.context.shell.another())
     try:
         pods = dev.start(session.context, tools_found, {name: sources[name] for name in components})
         session.progress.note(
             f"Edit {' or '.join(str(plan.context) for plan in chosen.values())}; it is served at {session.context.settings.local_url}/. Ctrl-C ends."
         )
-        logs = (background, tools_found, f"{_selector(session)},{dev.MARK}", session.progress.log, 0)
+        logs = (
+            background,
+            tools_found,
+            f"{_selector(session)},{dev.MARK}",
+            session.progress.log,
+            0,
+        )
         threading.Thread(target=_quietly, args=(dev.follow, *logs), daemon=True).start()
         dev.watch(session.context, tools_found, chosen, pods)
     except dev.Stale as error:
@@ -244,17 +352,27 @@ def show_history(session: Session) -> None:
     """One row a revision, the newest last."""
     found = {**_kubectl(session), **_present(session, ("helm",))}
     rows = [
-        (str(one.number), one.updated[:19].replace("T", " "), one.status, " ".join(one.images), one.description)
-        for one in release.history(session.context, found)
+        (
+            str(one.number),
+            one.updated[:19].replace("T", " "),
+            one.status,
+            " ".join(one.images),
+            one.description,
+        )
+        for one in helm.history(session.context, found)
     ]
-    session.progress.table("Revisions", ("number", "updated", "status", "images", "description"), rows)
+    session.progress.table(
+        "Revisions", ("number", "updated", "status", "images", "description"), rows
+    )
 
 
 def roll_back(session: Session, revision: int) -> None:
     """Go back to an earlier revision."""
     found = {**_kubectl(session), **_present(session, ("helm",))}
-    number = release.rollback(session.context, found, revision)
-    session.progress.note(f"Revision {number} serves again. `invoke deploy` brings what is in the tree.")
+    number = rollback.rollback(session.context, found, revision)
+    session.progress.note(
+        f"Revision {number} serves again. `invoke deploy` brings what is in the tree."
+    )
 
 
 def open_shell(session: Session, component: str) -> None:
@@ -264,24 +382,44 @@ def open_shell(session: Session, component: str) -> None:
     kind = "statefulset" if component == "postgres" else "deployment"
     target = f"{kind}/{settings.release.name}-{component}"
     # Not a child: the terminal is the shell's from here on.
-    os.execv(path, [path, "--context", settings.context, "-n", settings.release.namespace, "exec", "-it", target, "--", "sh"])  # noqa: S606
+    os.execv(  # noqa: S606
+        path,
+        [
+            path,
+            "--context",
+            settings.context,
+            "-n",
+            settings.release.namespace,
+            "exec",
+            "-it",
+            target,
+            "--",
+            "sh",
+        ],
+    )
 
 
 def dump_database(session: Session, path: str) -> None:
     """Dump the database to `path`, or to a file named by the time."""
     target = Path(path or time.strftime("todo-%Y%m%d-%H%M%S.dump")).expanduser()
     size = database.dump(session.context, _kubectl(session), target)
-    session.progress.note(f"Wrote {target} ({size / 1024:.0f} KiB). It holds all todos and password hashes: keep it to yourself.")
+    session.progress.note(
+        f"Wrote {target} ({size / 1024:.0f} KiB). It holds all todos and password hashes: keep it to yourself."
+    )
 
 
 def restore_database(session: Session, path: str) -> None:
     """Restore the database from `path`, after asking."""
     source = Path(path).expanduser()
     found = _kubectl(session)
-    if not session.context.confirm(f"replace every account and todo of {session.context.settings.release.name} by those in {source}"):
+    if not session.context.confirm(
+        f"replace every account and todo of {session.context.settings.release.name} by those in {source}"
+    ):
         session.progress.note("Nothing was changed.")
         return
-    database.restore(session.context, found, source, survey.survey(session.context).backend.migrations)
+    database.restore(
+        session.context, found, source, survey.survey(session.context).backend.migrations
+    )
     session.progress.note(f"Restored from {source}.")
 
 
@@ -294,17 +432,21 @@ def open_browser(session: Session) -> None:
 
 def stop_cluster(session: Session) -> None:
     """Stop the cluster."""
-    cluster.down(session.context, _present(session, ("minikube",))["minikube"])
+    minikube.down(session.context, _present(session, ("minikube",))["minikube"])
     session.progress.note("Stopped. `invoke deploy` brings it back with its data.")
 
 
 def destroy(session: Session) -> None:
     """Delete the cluster, its data and our hosts entry, after asking."""
     settings = session.context.settings
-    if not session.context.confirm(f"delete the cluster {settings.cluster.profile} with all its data"):
+    if not session.context.confirm(
+        f"delete the cluster {settings.cluster.profile} with all its data"
+    ):
         session.progress.note("Nothing was deleted.")
         return
-    cluster.delete(session.context, _present(session, ("minikube",))["minikube"])
-    if os.access(access.HOSTS, os.W_OK) and access.remove_entry(access.HOSTS, settings.release.host):
+    minikube.delete(session.context, _present(session, ("minikube",))["minikube"])
+    if os.access(access.HOSTS, os.W_OK) and access.remove_entry(
+        access.HOSTS, settings.release.host
+    ):
         session.progress.note(f"Took the entry for {settings.release.host} out of {access.HOSTS}.")
     session.progress.note("Deleted.")

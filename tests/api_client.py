@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import requests
 
-from scripts.settings import ROOT
+from scripts.session.settings import ROOT
 from tests.reference_app import PASSWORD
 
 
@@ -26,15 +26,21 @@ class Api:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def ask(self, method, path, body=None, headers=None, **options):
-        return self._session.request(method, self.base + path, json=body, headers=headers, timeout=30, **options)
+        return self._session.request(
+            method, self.base + path, json=body, headers=headers, timeout=30, **options
+        )
 
     def expect(self, status, method, path, body=None, headers=None, **options):
         answer = self.ask(method, path, body, headers, **options)
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+        assert answer.status_code == status, (
+            f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+        )
         if status >= 400:
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert answer.json()["status"] == status
-        return answer.json() if answer.content and "json" in answer.headers["Content-Type"] else None
+        return (
+            answer.json() if answer.content and "json" in answer.headers["Content-Type"] else None
+        )
 
     def get(self, path, status=200, **options):
         return self.expect(status, "GET", path, **options)
@@ -51,7 +57,12 @@ class Api:
     @contextmanager
     def events(self, message, history=()):
         """Say something to the assistant: (event, data) as they come."""
-        with self._session.post(f"{self.base}/chat/stream", json={"message": message, "history": list(history)}, stream=True, timeout=30) as answer:
+        with self._session.post(
+            f"{self.base}/chat/stream",
+            json={"message": message, "history": list(history)},
+            stream=True,
+            timeout=30,
+        ) as answer:
             assert answer.status_code == 200, answer.text
             assert answer.headers["Content-Type"].startswith("text/event-stream")
             yield _events(answer)
@@ -73,14 +84,30 @@ def _events(answer):
 def register(anybody):
     """Somebody new, logged in."""
     email = f"{uuid.uuid4().hex}@example.com"
-    made = Api(anybody.base, anybody.host, anybody.post("/auth/register", {"email": email, "password": PASSWORD})["access_token"])
+    made = Api(
+        anybody.base,
+        anybody.host,
+        anybody.post("/auth/register", {"email": email, "password": PASSWORD})["access_token"],
+    )
     made.email = email
     return made
 
 
 def run_api_tests(base, host):
     """All of tests/api, against the app behind an ingress."""
-    argv = [sys.executable, "-m", "pytest", "-q", "tests/api", "--app", f"{base}/api", "--app-host", host, "-p", "no:cacheprovider"]
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "tests/api",
+        "--app",
+        f"{base}/api",
+        "--app-host",
+        host,
+        "-p",
+        "no:cacheprovider",
+    ]
     result = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout[-3000:]
 

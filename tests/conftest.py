@@ -15,8 +15,23 @@ def start_app(tmp_path_factory):
     def start(**environment):
         port = free_port()
         folder = tmp_path_factory.mktemp("data")
-        defaults = {"DATA_DIR": str(folder), "BETTER_AUTH_SECRET": "s" * 48, "DATABASE_URL": "", "OPENAI_API_KEY": ""}
-        argv = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log", "--timeout-graceful-shutdown", "20"]
+        defaults = {
+            "DATA_DIR": str(folder),
+            "BETTER_AUTH_SECRET": "s" * 48,
+            "DATABASE_URL": "",
+            "OPENAI_API_KEY": "",
+        }
+        argv = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "app.main:app",
+            "--port",
+            str(port),
+            "--no-access-log",
+            "--timeout-graceful-shutdown",
+            "20",
+        ]
         process = serve(argv, port, "/health", {**defaults, **environment})
         processes.append(process)
         return f"http://127.0.0.1:{port}", process

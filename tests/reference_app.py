@@ -8,7 +8,7 @@ import time
 
 import requests
 
-from scripts.settings import ROOT
+from scripts.session.settings import ROOT
 
 PASSWORD = "correct horse battery"
 
@@ -23,7 +23,13 @@ def serve(argv, port, path, environment):
     """Start a server on loopback and wait until it answers."""
     # A file: a pipe that nobody reads would stop the server when it is full.
     output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
-    process = subprocess.Popen(argv, cwd=ROOT / "phase3-chatbot", env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        argv,
+        cwd=ROOT / "phase3-chatbot",
+        env={**os.environ, **environment},
+        stdout=output,
+        stderr=subprocess.STDOUT,
+    )
     process.output = output
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

@@ -35,13 +35,19 @@ router = APIRouter(prefix="/auth", tags=["accounts"])
 #: OWASP's parameters of least memory: logins at the same time must fit into a small container.
 hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 hashing = threading.BoundedSemaphore(4)
-bearer = HTTPBearer(auto_error=False, description="The `access_token` of `/auth/login` or `/auth/register`")
+bearer = HTTPBearer(
+    auto_error=False, description="The `access_token` of `/auth/login` or `/auth/register`"
+)
 #: Verified when the address is unknown, so that the answer takes as long as for a known one. Of a random password, with the parameters above.
 NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$uOoDBMp8JK/Ni/MyMx9aIA$vZgIEUim5U9uA2QnWVpJJ7PJYJ+2JAsSzC0k4JIahJo"
 
 Email = Annotated[
     str,
-    StringConstraints(to_lower=True, max_length=254, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$"),
+    StringConstraints(
+        to_lower=True,
+        max_length=254,
+        pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$",
+    ),
 ]
 
 
@@ -56,7 +62,9 @@ class Credentials(BaseModel):
 class Token(BaseModel):
     """A JSON Web Token for the Authorization header, and how many seconds it is good for."""
 
-    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"])
+    access_token: str = Field(
+        examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"]
+    )
     token_type: str = "bearer"
     expires_in: int = Field(examples=[43200])
 
@@ -89,27 +97,51 @@ class Login:
 
 
 #: Whether a user is there and a session was not ended; built once, for every request asks.
-STANDS = select(exists().where(User.id == bindparam("user")) & ~exists().where(EndedSession.id == bindparam("session")))
+STANDS = select(
+    exists().where(User.id == bindparam("user"))
+    & ~exists().where(EndedSession.id == bindparam("session"))
+)
 
 
 def _refused() -> HTTPException:
     # New each time: an exception that is raised again keeps the frames of every time before, with the tokens in them.
-    return HTTPException(status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"})
+    return HTTPException(
+        status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"}
+    )
 
 
 def issue(user: User) -> Token:
     """A token for this user."""
     lifetime = timedelta(hours=config().token_hours)
-    claims = {"sub": str(user.id), "iss": ISSUER, "aud": AUDIENCE, "iat": now(), "exp": now() + lifetime, "jti": uuid.uuid4().hex}
-    return Token(access_token=jwt.encode(claims, config().auth_secret, ALGORITHM, {"typ": TYPE}), expires_in=int(lifetime.total_seconds()))
+    claims = {
+        "sub": str(user.id),
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "iat": now(),
+        "exp": now() + lifetime,
+        "jti": uuid.uuid4().hex,
+    }
+    return Token(
+        access_token=jwt.encode(claims, config().auth_secret, ALGORITHM, {"typ": TYPE}),
+        expires_in=int(lifetime.total_seconds()),
+    )
 
 
-async def current_login(request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Login:
+async def current_login(
+    request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> Login:
     """The login that the token speaks of; the database has its say in Login.transaction. Answers 401 without one, 429 when its user asks too often."""
     if sent is None:
         raise _refused()
     try:
-        token = jwt.decode_complete(sent.credentials, config().auth_secret, [ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": CLAIMS})
+        token = jwt.decode_complete(
+            sent.credentials,
+            config().auth_secret,
+            [ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={"require": CLAIMS},
+        )
         claims = token["payload"]
         if token["header"].get("typ") != TYPE:
             raise _refused()
@@ -129,7 +161,11 @@ def _taken() -> HTTPException:
     return HTTPException(status.HTTP_409_CONFLICT, "there is an account for this address")
 
 
-@router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented({**BODY, 409: "There is an account for this address."}))
+@router.post(
+    "/register",
+    status_code=status.HTTP_201_CREATED,
+    responses=documented({**BODY, 409: "There is an account for this address."}),
+)
 def register(credentials: Credentials) -> Token:
     """Make an account and log in."""
     with hashing:
@@ -148,12 +184,18 @@ def register(credentials: Credentials) -> Token:
 @router.post(
     "/login",
     responses=documented(
-        {**BODY, 401: "Address and password do not belong together.", 429: "Too many wrong passwords for this account, or too many requests."}
+        {
+            **BODY,
+            401: "Address and password do not belong together.",
+            429: "Too many wrong passwords for this account, or too many requests.",
+        }
     ),
 )
 def login(credentials: Credentials) -> Token:
     """Log in. Too many wrong passwords lock the account's logins for a minute."""
-    limits.failed_logins().check(credentials.email, "too many wrong passwords; wait a little", take=0)
+    limits.failed_logins().check(
+        credentials.email, "too many wrong passwords; wait a little", take=0
+    )
     with transaction() as database:
         user = database.scalar(select(User).where(User.email == credentials.email))
     try:
@@ -163,7 +205,11 @@ def login(credentials: Credentials) -> Token:
         user = None
     if user is None:
         limits.failed_logins().retry_after(credentials.email)
-        raise HTTPException(status.HTTP_401_UNAUTHORIZED, "address or password is wrong", {"WWW-Authenticate": "Bearer"})
+        raise HTTPException(
+            status.HTTP_401_UNAUTHORIZED,
+            "address or password is wrong",
+            {"WWW-Authenticate": "Bearer"},
+        )
     return issue(user)
 
 

@@ -35,9 +35,13 @@ def config() -> Config:
     """The configuration. Raises ValueError when it cannot be used."""
     secret = os.environ.get("BETTER_AUTH_SECRET", "")
     if not secret:
-        secret = secrets.token_urlsafe(48)  # enough to try the app alone: logins end with the process
+        secret = secrets.token_urlsafe(
+            48
+        )  # enough to try the app alone: logins end with the process
     if len(secret.encode()) < SECRET_MINIMUM:
-        raise ValueError(f"BETTER_AUTH_SECRET must be at least {SECRET_MINIMUM} bytes (256 bits) long")
+        raise ValueError(
+            f"BETTER_AUTH_SECRET must be at least {SECRET_MINIMUM} bytes (256 bits) long"
+        )
     return Config(
         database_url=os.environ.get("DATABASE_URL", ""),
         data_dir=Path(os.environ.get("DATA_DIR", "data")),
@@ -51,5 +55,7 @@ def config() -> Config:
         rate_limit_per_minute=int(os.environ.get("RATE_LIMIT_PER_MINUTE") or 6000),
         rate_limit_user_per_minute=int(os.environ.get("RATE_LIMIT_USER_PER_MINUTE") or 3600),
         login_failures_per_minute=int(os.environ.get("LOGIN_FAILURES_PER_MINUTE") or 10),
-        cors_origins=tuple(origin for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin),
+        cors_origins=tuple(
+            origin for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin
+        ),
     )

@@ -78,11 +78,18 @@ class Limits:
             request = Request(scope)
             said = request.headers.get("content-length", "0")
             if said.isdecimal() and int(said) > MOST_BYTES:
-                return await problems.answer(request, 413, f"a request may have {MOST_BYTES} bytes")(scope, receive, send)
+                return await problems.answer(
+                    request, 413, f"a request may have {MOST_BYTES} bytes"
+                )(scope, receive, send)
             # uvicorn took the address from X-Forwarded-For, which the ingress sets; whoever reaches the pod directly is its own address.
             wait = by_address().retry_after(request.client.host if request.client else "")
             if wait:
-                refusal = problems.answer(request, 429, "too many requests; slow down", {"Retry-After": str(math.ceil(wait))})
+                refusal = problems.answer(
+                    request,
+                    429,
+                    "too many requests; slow down",
+                    {"Retry-After": str(math.ceil(wait))},
+                )
                 return await refusal(scope, receive, send)
         received = 0
 

@@ -27,7 +27,11 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         schema.migrate()
     if config().openai_api_key:
         importlib.import_module("app.chat.provider")  # now, and not while the first question waits
-    log.info("serving: %s storage, %s", engine().dialect.name, "language model" if config().openai_api_key else "offline assistant")
+    log.info(
+        "serving: %s storage, %s",
+        engine().dialect.name,
+        "language model" if config().openai_api_key else "offline assistant",
+    )
     yield
     engine().dispose()
 
@@ -66,7 +70,13 @@ async def health() -> Health:
     return Health()
 
 
-@app.get("/ready", tags=["operations"], responses=problems.documented({503: "The database does not answer, or its tables are older than this app."}))
+@app.get(
+    "/ready",
+    tags=["operations"],
+    responses=problems.documented(
+        {503: "The database does not answer, or its tables are older than this app."}
+    ),
+)
 def ready() -> Readiness:
     """Ready: the database answers and has the tables that this app needs."""
     try:
@@ -74,11 +84,23 @@ def ready() -> Readiness:
     except OperationalError as error:
         raise HTTPException(503, "the database does not answer") from error
     if not schema.is_current(version):
-        raise HTTPException(503, f"migrations are pending: the tables are of version {version or 'none'}, this app needs {schema.HEAD}")
-    return Readiness(database=engine().dialect.name, schema_version=version, assistant="openai" if config().openai_api_key else "offline")  # type: ignore[arg-type]
+        raise HTTPException(
+            503,
+            f"migrations are pending: the tables are of version {version or 'none'}, this app needs {schema.HEAD}",
+        )
+    return Readiness(
+        database=engine().dialect.name,
+        schema_version=version,
+        assistant="openai" if config().openai_api_key else "offline",
+    )  # type: ignore[arg-type]
 
 
-@app.get("/metrics", tags=["operations"], response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@app.get(
+    "/metrics",
+    tags=["operations"],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def read_metrics() -> Response:
     """Prometheus metrics; nothing of any user."""
     return metrics.exposition()

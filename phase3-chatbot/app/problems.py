@@ -37,12 +37,24 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """What went wrong, as RFC 9457 has it."""
 
-    type: str = Field(default="about:blank", description="`about:blank`: the status says what kind of problem it is")
+    type: str = Field(
+        default="about:blank",
+        description="`about:blank`: the status says what kind of problem it is",
+    )
     title: str = Field(description="The status in words", examples=["Not Found"])
     status: int = Field(description="The HTTP status", examples=[404])
-    detail: str = Field(description="What went wrong this time, for a person", examples=["you have no todo of this number"])
-    instance: str = Field(default="", description="The request's id, as in the logs", examples=["4d2fa3c1e2f84f7c8a0c5a3b1d9e6f70"])
-    errors: list[Fault] = Field(default=[], description="With status 422: each part that does not fit")
+    detail: str = Field(
+        description="What went wrong this time, for a person",
+        examples=["you have no todo of this number"],
+    )
+    instance: str = Field(
+        default="",
+        description="The request's id, as in the logs",
+        examples=["4d2fa3c1e2f84f7c8a0c5a3b1d9e6f70"],
+    )
+    errors: list[Fault] = Field(
+        default=[], description="With status 422: each part that does not fit"
+    )
 
 
 #: What may go wrong where a body is sent.
@@ -58,7 +70,12 @@ def documented(cases: dict[int, str] | None = None) -> dict[int | str, dict[str,
             "content": {
                 MEDIA_TYPE: {
                     "schema": schema,
-                    "example": Problem(title=HTTPStatus(status).phrase, status=status, detail=description, instance="4d2fa3c1").model_dump(),
+                    "example": Problem(
+                        title=HTTPStatus(status).phrase,
+                        status=status,
+                        detail=description,
+                        instance="4d2fa3c1",
+                    ).model_dump(),
                 }
             },
         }
@@ -66,9 +83,21 @@ def documented(cases: dict[int, str] | None = None) -> dict[int | str, dict[str,
     }
 
 
-def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None, faults: list[Fault] | None = None) -> JSONResponse:
+def answer(
+    request: Request,
+    status: int,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    faults: list[Fault] | None = None,
+) -> JSONResponse:
     """A problem as a response."""
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, instance=getattr(request.state, "request_id", ""), errors=faults or [])
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=getattr(request.state, "request_id", ""),
+        errors=faults or [],
+    )
     return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
 
 
@@ -78,14 +107,25 @@ async def _refused(request: Request, error: HTTPException) -> JSONResponse:
         # Each method is a route of its own, and the first one that fits the path has spoken for itself only.
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         paths = request.app.openapi()["paths"].items()
-        headers["Allow"] = ", ".join(sorted(method.upper() for template, methods in paths if compile_path(template)[0].match(path) for method in methods))
+        headers["Allow"] = ", ".join(
+            sorted(
+                method.upper()
+                for template, methods in paths
+                if compile_path(template)[0].match(path)
+                for method in methods
+            )
+        )
     return answer(request, error.status_code, error.detail, headers)
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
     # What was sent is not sent back: it may be a password.
-    faults = [Fault(where=".".join(map(str, one["loc"])), message=one["msg"]) for one in error.errors()]
-    return answer(request, 422, "; ".join(f"{one.where}: {one.message}" for one in faults)[:500], None, faults)
+    faults = [
+        Fault(where=".".join(map(str, one["loc"])), message=one["msg"]) for one in error.errors()
+    ]
+    return answer(
+        request, 422, "; ".join(f"{one.where}: {one.message}" for one in faults)[:500], None, faults
+    )
 
 
 async def _database_lost(request: Request, _error: OperationalError) -> JSONResponse:
@@ -106,9 +146,17 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags)
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
             schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            document["components"]["schemas"].update({**schema.pop("$defs"), Problem.__name__: schema})
+            document["components"]["schemas"].update(
+                {**schema.pop("$defs"), Problem.__name__: schema}
+            )
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -10,7 +10,17 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response, status
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, computed_field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    computed_field,
+    field_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -32,7 +42,9 @@ Order = Literal["newest", "due", "priority"]
 
 def _as_date(value: object) -> object:
     """Only YYYY-MM-DD: pydantic would also take seconds since 1970."""
-    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)):
+    if isinstance(value, date) or (
+        isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)
+    ):
         return value
     raise ValueError("a date is written YYYY-MM-DD")
 
@@ -43,9 +55,15 @@ def _tidy_tags(names: list[str]) -> list[str]:
 
 TodoId = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[1], description="Number of the todo")]
 #: With something to read in it, and without NUL, which PostgreSQL's text cannot hold.
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"), AfterValidator(str.strip)]
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"),
+    AfterValidator(str.strip),
+]
 Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
-TagName = Annotated[str, StringConstraints(min_length=1, max_length=30, pattern=r"^[A-Za-z0-9_-]+$")]
+TagName = Annotated[
+    str, StringConstraints(min_length=1, max_length=30, pattern=r"^[A-Za-z0-9_-]+$")
+]
 Tags = Annotated[list[TagName], Field(max_length=10), AfterValidator(_tidy_tags)]
 Day = Annotated[date, BeforeValidator(_as_date, json_schema_input_type=date)]
 SearchText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
@@ -73,7 +91,9 @@ class TodoChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
     title: Title = Field(default="", json_schema_extra=_without_default, examples=["buy oat milk"])
     note: Note = Field(default="", json_schema_extra=_without_default, examples=["two of them"])
-    due_date: Day | None = Field(default=None, json_schema_extra=_without_default, examples=["2027-02-01"])
+    due_date: Day | None = Field(
+        default=None, json_schema_extra=_without_default, examples=["2027-02-01"]
+    )
     priority: Priority = Field(default="normal", json_schema_extra=_without_default)
     tags: Tags = Field(default=[], json_schema_extra=_without_default, examples=[["shop"]])
     completed: StrictBool = Field(default=False, json_schema_extra=_without_default)
@@ -115,11 +135,17 @@ class Filter(BaseModel):
     """Which todos, in which order."""
 
     model_config = ConfigDict(extra="forbid")
-    search: SearchText = Field(default="", description="Words of the title or the note, upper and lower case alike")
-    completed: bool | None = Field(default=None, description="Only those that are done, or only those that are not")
+    search: SearchText = Field(
+        default="", description="Words of the title or the note, upper and lower case alike"
+    )
+    completed: bool | None = Field(
+        default=None, description="Only those that are done, or only those that are not"
+    )
     tag: TagName | None = Field(default=None, description="Only those with this tag")
     priority: Priority | None = Field(default=None, description="Only those of this priority")
-    due_before: Day | None = Field(default=None, description="Only those that are due before this day")
+    due_before: Day | None = Field(
+        default=None, description="Only those that are due before this day"
+    )
     sort: Order = Field(default="newest", description="Open ones come first in any order")
     limit: int = Field(default=100, ge=1, le=200, description="Most todos in the answer")
     offset: int = Field(default=0, ge=0, le=LARGEST_ID, description="How many to pass over")
@@ -137,7 +163,12 @@ def _matching(user_id: int, wanted: Filter) -> Select[tuple[Todo]]:
     if wanted.completed is not None:
         query = query.where(Todo.completed == wanted.completed)
     if wanted.search:
-        query = query.where(or_(Todo.title.icontains(wanted.search, autoescape=True), Todo.note.icontains(wanted.search, autoescape=True)))
+        query = query.where(
+            or_(
+                Todo.title.icontains(wanted.search, autoescape=True),
+                Todo.note.icontains(wanted.search, autoescape=True),
+            )
+        )
     if wanted.tag:
         query = query.where(Todo.tag_rows.any(Tag.name == wanted.tag.lower()))
     if wanted.priority:
@@ -155,12 +186,17 @@ def find(database: Session, user_id: int, wanted: Filter) -> list[Todo]:
 
 def count(database: Session, user_id: int, wanted: Filter) -> int:
     """How many of the user's todos match, on all pages."""
-    return database.scalar(select(func.count()).select_from(_matching(user_id, wanted).subquery())) or 0
+    return (
+        database.scalar(select(func.count()).select_from(_matching(user_id, wanted).subquery()))
+        or 0
+    )
 
 
 def get(database: Session, user_id: int, todo_id: int) -> Todo | None:
     """One todo of the user's, None for anybody else's and for a deleted one."""
-    return database.scalar(select(Todo).where(Todo.id == todo_id, Todo.owner_id == user_id, Todo.deleted_at.is_(None)))
+    return database.scalar(
+        select(Todo).where(Todo.id == todo_id, Todo.owner_id == user_id, Todo.deleted_at.is_(None))
+    )
 
 
 def add(database: Session, user_id: int, new: NewTodo, key: str | None = None) -> Todo:
@@ -178,7 +214,9 @@ def change(todo: Todo, values: dict[str, Any]) -> None:
         if name == "tags":
             if list(todo.tags) != value:
                 todo.tags = value
-                todo.updated_at = now()  # tags have rows of their own: this counts the todo's version up
+                todo.updated_at = (
+                    now()
+                )  # tags have rows of their own: this counts the todo's version up
         else:
             setattr(todo, name, PRIORITIES.index(value) if name == "priority" else value)
 
@@ -186,7 +224,11 @@ def change(todo: Todo, values: dict[str, Any]) -> None:
 def remove(database: Session, todo: Todo) -> None:
     """Delete a todo so that it can be restored for a while; what was deleted longer ago goes for good."""
     todo.deleted_at = now()
-    database.execute(delete(Todo).where(Todo.owner_id == todo.owner_id, Todo.deleted_at < now() - timedelta(days=UNDO_DAYS)))
+    database.execute(
+        delete(Todo).where(
+            Todo.owner_id == todo.owner_id, Todo.deleted_at < now() - timedelta(days=UNDO_DAYS)
+        )
+    )
     database.flush()
 
 
@@ -211,7 +253,11 @@ def _check_version(todo: Todo, if_match: str | None) -> None:
     if if_match is None or if_match.strip() == "*":
         return
     if f'"{todo.version}"' not in [one.strip() for one in if_match.split(",")]:
-        raise HTTPException(status.HTTP_412_PRECONDITION_FAILED, "this todo has changed since you read it", {"ETag": f'"{todo.version}"'})
+        raise HTTPException(
+            status.HTTP_412_PRECONDITION_FAILED,
+            "this todo has changed since you read it",
+            {"ETag": f'"{todo.version}"'},
+        )
 
 
 @contextmanager
@@ -220,13 +266,23 @@ def _one_at_a_time() -> Iterator[None]:
     try:
         yield
     except StaleDataError as error:
-        raise HTTPException(status.HTTP_409_CONFLICT, "this todo is being changed by another request; read it and try again") from error
+        raise HTTPException(
+            status.HTTP_409_CONFLICT,
+            "this todo is being changed by another request; read it and try again",
+        ) from error
 
 
-ETAG = {"headers": {"ETag": {"description": "The todo's version, for If-Match", "schema": {"type": "string"}}}}
+ETAG = {
+    "headers": {
+        "ETag": {"description": "The todo's version, for If-Match", "schema": {"type": "string"}}
+    }
+}
 IfMatch = Annotated[
     Annotated[str, StringConstraints(max_length=200)] | SkipJsonSchema[None],
-    Header(description="ETag that the todo had when you read it; `*`: any. Left out: change it whatever it is", examples=['"1"']),
+    Header(
+        description="ETag that the todo had when you read it; `*`: any. Left out: change it whatever it is",
+        examples=['"1"'],
+    ),
 ]
 IdempotencyKey = Annotated[
     Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,200}$")] | SkipJsonSchema[None],
@@ -236,7 +292,11 @@ IdempotencyKey = Annotated[
     ),
 ]
 ONE = {**LOGIN_NEEDED, 404: "You have no todo of this number."}
-CHANGING = {**ONE, 409: "Another request changes this todo just now.", 412: "The todo has changed since you read it (If-Match)."}
+CHANGING = {
+    **ONE,
+    409: "Another request changes this todo just now.",
+    412: "The todo has changed since you read it (If-Match).",
+}
 
 
 @router.get(
@@ -245,13 +305,21 @@ CHANGING = {**ONE, 409: "Another request changes this todo just now.", 412: "The
         **documented(LOGIN_NEEDED),
         200: {
             "headers": {
-                "X-Total-Count": {"description": "How many match, on all pages", "schema": {"type": "integer"}},
-                "Link": {"description": "RFC 8288: the next and the previous page", "schema": {"type": "string"}},
+                "X-Total-Count": {
+                    "description": "How many match, on all pages",
+                    "schema": {"type": "integer"},
+                },
+                "Link": {
+                    "description": "RFC 8288: the next and the previous page",
+                    "schema": {"type": "string"},
+                },
             }
         },
     },
 )
-def list_todos(wanted: Annotated[Filter, Query()], login: CurrentLogin, request: Request, response: Response) -> list[TodoView]:
+def list_todos(
+    wanted: Annotated[Filter, Query()], login: CurrentLogin, request: Request, response: Response
+) -> list[TodoView]:
     """Your todos, a page at a time."""
     with login.transaction() as database:
         found = find(database, login.user_id, wanted)
@@ -259,10 +327,17 @@ def list_todos(wanted: Annotated[Filter, Query()], login: CurrentLogin, request:
         total = len(found) if whole else count(database, login.user_id, wanted)
     response.headers["X-Total-Count"] = str(total)
     pages = {"next": wanted.offset + wanted.limit, "prev": max(0, wanted.offset - wanted.limit)}
-    there = [name for name, fits in (("next", pages["next"] < total), ("prev", wanted.offset > 0)) if fits]
+    there = [
+        name
+        for name, fits in (("next", pages["next"] < total), ("prev", wanted.offset > 0))
+        if fits
+    ]
     if there:
         # Relative to this request, so that it holds behind any ingress.
-        links = [f'<?{request.url.include_query_params(offset=pages[name], limit=wanted.limit).query}>; rel="{name}"' for name in there]
+        links = [
+            f'<?{request.url.include_query_params(offset=pages[name], limit=wanted.limit).query}>; rel="{name}"'
+            for name in there
+        ]
         response.headers["Link"] = ", ".join(links)
     return [TodoView.model_validate(todo) for todo in found]
 
@@ -271,18 +346,28 @@ def list_todos(wanted: Annotated[Filter, Query()], login: CurrentLogin, request:
     "",
     status_code=status.HTTP_201_CREATED,
     responses={
-        **documented({**BODY, **LOGIN_NEEDED, 409: "The key was used for another request, or for a todo that was deleted."}),
+        **documented(
+            {
+                **BODY,
+                **LOGIN_NEEDED,
+                409: "The key was used for another request, or for a todo that was deleted.",
+            }
+        ),
         201: ETAG,
     },
 )
-def create_todo(new: NewTodo, login: CurrentLogin, response: Response, idempotency_key: IdempotencyKey = None) -> TodoView:
+def create_todo(
+    new: NewTodo, login: CurrentLogin, response: Response, idempotency_key: IdempotencyKey = None
+) -> TodoView:
     """Make a todo."""
     made = select(Todo).where(Todo.owner_id == login.user_id, Todo.creation_key == idempotency_key)
     with login.transaction() as database:
         todo = None
         if idempotency_key:
             # One such request of a user at a time. SQLite has no row locks, and one writer at a time anyway.
-            database.execute(select(User.id).where(User.id == login.user_id).with_for_update(key_share=True))
+            database.execute(
+                select(User.id).where(User.id == login.user_id).with_for_update(key_share=True)
+            )
             todo = database.scalar(made)
         if todo is None:
             try:
@@ -291,7 +376,9 @@ def create_todo(new: NewTodo, login: CurrentLogin, response: Response, idempoten
             except IntegrityError as error:
                 todo = database.scalar(made)
                 if todo is None:
-                    raise HTTPException(status.HTTP_409_CONFLICT, "a request with this key is being answered") from error
+                    raise HTTPException(
+                        status.HTTP_409_CONFLICT, "a request with this key is being answered"
+                    ) from error
         if idempotency_key and todo.creation_digest != _digest(new):
             raise HTTPException(status.HTTP_409_CONFLICT, "this key was used for another request")
         if todo.deleted_at:
@@ -307,7 +394,13 @@ def read_todo(todo_id: TodoId, login: CurrentLogin, response: Response) -> TodoV
 
 
 @router.patch("/{todo_id}", responses={**documented({**BODY, **CHANGING}), 200: ETAG})
-def update_todo(todo_id: TodoId, wanted: TodoChange, login: CurrentLogin, response: Response, if_match: IfMatch = None) -> TodoView:
+def update_todo(
+    todo_id: TodoId,
+    wanted: TodoChange,
+    login: CurrentLogin,
+    response: Response,
+    if_match: IfMatch = None,
+) -> TodoView:
     """Change a todo of yours (RFC 7396: what is left out stays)."""
     with login.transaction() as database, _one_at_a_time():
         todo = _own(database, login, todo_id)
@@ -330,7 +423,9 @@ def delete_todo(todo_id: TodoId, login: CurrentLogin, if_match: IfMatch = None) 
 def restore_todo(todo_id: TodoId, login: CurrentLogin, response: Response) -> TodoView:
     """Undo a deletion. A todo that is not deleted stays as it is."""
     with login.transaction() as database, _one_at_a_time():
-        todo = database.scalar(select(Todo).where(Todo.id == todo_id, Todo.owner_id == login.user_id))
+        todo = database.scalar(
+            select(Todo).where(Todo.id == todo_id, Todo.owner_id == login.user_id)
+        )
         if todo is None:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "you have no todo of this number")
         todo.deleted_at = None

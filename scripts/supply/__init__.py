@@ -1,5 +1,6 @@
-"""Where tools and images come from.
+"""Where tools and images come from: PATH, the cache, a download, or package registries.
 
-Everything climbs the same ladder and stops at the first rung that holds:
-already there and good enough > our cache > upstream's download > built from package registries.
+May import: session, machine.
+Gives: tools.ensure (kubectl, helm, minikube), bases.ensure (base images), and node.py: the node image,
+Kubernetes' programs and the add-ons of a cluster that is built from package registries alone.
 """

@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import platform
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+from scripts.machine.architecture import architecture
 
 
-def architecture() -> str:
-    """This machine's architecture in Go's and OCI's terms."""
-    return ARCHITECTURES.get(platform.machine(), platform.machine())
-
-
-def pack(target: Path, reference: str, files: Mapping[str, Path], entrypoint: Sequence[str] = ()) -> None:
+def pack(
+    target: Path, reference: str, files: Mapping[str, Path], entrypoint: Sequence[str] = ()
+) -> None:
     """Write a one-layer image named `reference` to `target`. files: absolute path in the image -> file here.
 
     The same files give the same bytes, so the image ID does not change either. Source of the format: OCI image-spec
@@ -41,14 +37,23 @@ def pack(target: Path, reference: str, files: Mapping[str, Path], entrypoint: Se
         {
             "architecture": architecture(),
             "os": "linux",
-            "config": {"Env": ["PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin"], "Entrypoint": list(entrypoint) or None},
+            "config": {
+                "Env": ["PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin"],
+                "Entrypoint": list(entrypoint) or None,
+            },
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
         }
     ).encode()
     config_name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = json.dumps([{"Config": config_name, "RepoTags": [reference], "Layers": [f"{layer_digest}/layer.tar"]}]).encode()
+    manifest = json.dumps(
+        [{"Config": config_name, "RepoTags": [reference], "Layers": [f"{layer_digest}/layer.tar"]}]
+    ).encode()
     with tarfile.open(target, "w") as tar:
-        for name, data in ((config_name, config), (f"{layer_digest}/layer.tar", content), ("manifest.json", manifest)):
+        for name, data in (
+            (config_name, config),
+            (f"{layer_digest}/layer.tar", content),
+            ("manifest.json", manifest),
+        ):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o644
             tar.addfile(entry, io.BytesIO(data))

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import requests
 
-from scripts import buildkit
-from scripts.findings import Failure, failure
-from scripts.run import Run
-from scripts.supply.archive import architecture
-from scripts.supply.cache import digest, locked, tree_digest
-from scripts.supply.engine import Engine, apt_install
+from scripts.machine import buildkit
+from scripts.machine.architecture import architecture
+from scripts.machine.engine import Engine, apt_install
+from scripts.session.cache import digest, locked, tree_digest
+from scripts.session.findings import Failure, failure
+from scripts.session.run import Run
 
 IMAGES = Path(__file__).parent / "images"
 SUITES = {"debian": "trixie", "debian-bookworm": "bookworm"}
@@ -46,7 +46,11 @@ BASES = {
     "python-3.11": Base("python:3.11.14-slim-bookworm", {"BASE": "debian-bookworm"}),
     "node": Base("node:22.20.0-trixie-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
     "nginx": Base("nginx:1.28.0", {"BASE": "debian"}),
-    "postgres": Base("postgres:16.10-trixie", {"BASE": "debian", "NODE": "node"}, {"POSTGRES_PACKAGE": POSTGRES_PACKAGE}),
+    "postgres": Base(
+        "postgres:16.10-trixie",
+        {"BASE": "debian", "NODE": "node"},
+        {"POSTGRES_PACKAGE": POSTGRES_PACKAGE},
+    ),
 }
 
 
@@ -61,7 +65,9 @@ def from_upstream(run: Run) -> bool:
     host = run.settings.supply.image_registry or HUB
     scheme = "http" if re.match(r"(localhost|127\.)", host) else "https"
     try:
-        answer = requests.get(f"{scheme}://{host}/v2/", timeout=PROBE_TIMEOUT, allow_redirects=False)
+        answer = requests.get(
+            f"{scheme}://{host}/v2/", timeout=PROBE_TIMEOUT, allow_redirects=False
+        )
     except requests.RequestException:
         return False
     return answer.status_code in (200, 401) and "Docker-Distribution-Api-Version" in answer.headers
@@ -73,13 +79,17 @@ def ensure(run: Run, engine: Engine, names: tuple[str, ...], upstream: bool) -> 
 
 
 def _ensure(run: Run, engine: Engine, name: str, upstream: bool) -> str:
-    refused = "the registry was not asked: it does not answer here, or supply.source is `registries`"
+    refused = (
+        "the registry was not asked: it does not answer here, or supply.source is `registries`"
+    )
     if upstream:
         reference = official(run, name)
         if buildkit.image_id(run, engine, reference):
             return reference
         run.say(f"pulling {reference}")
-        pulled = run.shell.run(engine.client, "pull", "--quiet", reference, timeout=PULL_TIMEOUT, check=False)
+        pulled = run.shell.run(
+            engine.client, "pull", "--quiet", reference, timeout=PULL_TIMEOUT, check=False
+        )
         if pulled.ok:
             return reference
         refused = pulled.tail(4)
@@ -116,14 +126,22 @@ def stand_in(run: Run, engine: Engine, name: str) -> str:
     with locked(run.settings.cache / "locks" / f"stand-in-{name}"):
         if name in SUITES:
             return _debian(run, engine, SUITES[name])
-        parents = {argument: stand_in(run, engine, parent) for argument, parent in base.parents.items()}
+        parents = {
+            argument: stand_in(run, engine, parent) for argument, parent in base.parents.items()
+        }
         arguments = {**parents, **base.arguments}
-        folder = IMAGES / name.partition("-")[0]  # of a family, one Dockerfile: the base decides the version
-        key = digest(tree_digest(folder), *(f"{one}={value}" for one, value in sorted(arguments.items())))
+        folder = (
+            IMAGES / name.partition("-")[0]
+        )  # of a family, one Dockerfile: the base decides the version
+        key = digest(
+            tree_digest(folder), *(f"{one}={value}" for one, value in sorted(arguments.items()))
+        )
         return build_stand_in(run, engine, folder.name, folder, f"phase4/{name}:{key}", arguments)
 
 
-def build_stand_in(run: Run, engine: Engine, name: str, context: Path, reference: str, arguments: Mapping[str, str]) -> str:
+def build_stand_in(
+    run: Run, engine: Engine, name: str, context: Path, reference: str, arguments: Mapping[str, str]
+) -> str:
     """Build images/<name>/Dockerfile as `reference` unless the engine has it."""
     if not buildkit.image_id(run, engine, reference):
         run.say(f"building {reference.split(':')[0]} from packages")
@@ -146,7 +164,10 @@ def _debian(run: Run, engine: Engine, suite: str) -> str:
     if not run.shell.which("debootstrap"):
         if not run.confirm("install debootstrap (it makes the Debian base image) by apt-get"):
             raise failure(
-                "BASE-IMAGE-UNAVAILABLE", "debian", "debootstrap is not installed, and installing it was declined", remedy="apt-get install debootstrap"
+                "BASE-IMAGE-UNAVAILABLE",
+                "debian",
+                "debootstrap is not installed, and installing it was declined",
+                remedy="apt-get install debootstrap",
             )
         apt_install(run, "debootstrap")
     run.shell.plan(f"make a minimal Debian {suite} with debootstrap")
@@ -154,7 +175,16 @@ def _debian(run: Run, engine: Engine, suite: str) -> str:
     folder = run.settings.cache / f"debootstrap-{suite}"
     _discard(run, folder)
     folder.mkdir(parents=True)
-    made = run.shell.run("debootstrap", "--variant=minbase", "--include=ca-certificates", suite, folder, debian_mirror(run), timeout=900, check=False)
+    made = run.shell.run(
+        "debootstrap",
+        "--variant=minbase",
+        "--include=ca-certificates",
+        suite,
+        folder,
+        debian_mirror(run),
+        timeout=900,
+        check=False,
+    )
     if not made.ok:
         raise failure(
             "REGISTRY-UNREACHABLE",
@@ -163,11 +193,22 @@ def _debian(run: Run, engine: Engine, suite: str) -> str:
             made.tail(8),
             "check that apt-get update works here, or set phase4.supply.debian_mirror",
         )
-    for leftover in ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info"):
+    for leftover in (
+        "var/cache/apt",
+        "var/lib/apt/lists",
+        "var/log",
+        "usr/share/doc",
+        "usr/share/man",
+        "usr/share/locale",
+        "usr/share/info",
+    ):
         shutil.rmtree(folder / leftover, ignore_errors=True)
     for needed in ("var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/log/apt"):
         (folder / needed).mkdir(parents=True, exist_ok=True)
-    run.shell.pipe(["tar", "-C", folder, "-c", "."], [engine.client, "import", "--change", 'CMD ["bash"]', "-", reference])
+    run.shell.pipe(
+        ["tar", "-C", folder, "-c", "."],
+        [engine.client, "import", "--change", 'CMD ["bash"]', "-", reference],
+    )
     _discard(run, folder)
     return reference
 
@@ -187,7 +228,9 @@ def debian_mirror(run: Run) -> str:
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for place in places:
         text = place.read_text(encoding="utf-8", errors="replace") if place.is_file() else ""
-        match = re.search(r"^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(https?://\S*/debian/?)(?:\s|$)", text, re.MULTILINE)
+        match = re.search(
+            r"^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(https?://\S*/debian/?)(?:\s|$)", text, re.MULTILINE
+        )
         if match:
             return match.group(1)
     return "http://deb.debian.org/debian"

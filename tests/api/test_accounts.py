@@ -15,24 +15,39 @@ def test_an_account_and_its_logins(anybody, make_user):
     assert made["token_type"] == "bearer"
     assert made["expires_in"] > 0
     anybody.post("/auth/register", {"email": email.lower(), "password": PASSWORD}, 409)
-    token = anybody.post("/auth/login", {"email": email.lower(), "password": PASSWORD}, 200)["access_token"]
-    assert anybody.get("/auth/me", headers={"Authorization": f"Bearer {token}"})["email"] == email.lower()
+    token = anybody.post("/auth/login", {"email": email.lower(), "password": PASSWORD}, 200)[
+        "access_token"
+    ]
+    assert (
+        anybody.get("/auth/me", headers={"Authorization": f"Bearer {token}"})["email"]
+        == email.lower()
+    )
     anybody.post("/auth/login", {"email": email, "password": "wrong password"}, 401)
-    anybody.post("/auth/login", {"email": f"nobody.{uuid.uuid4().hex}@example.com", "password": PASSWORD}, 401)
+    anybody.post(
+        "/auth/login",
+        {"email": f"nobody.{uuid.uuid4().hex}@example.com", "password": PASSWORD},
+        401,
+    )
 
 
 def test_a_token_says_who_for_whom_and_until_when(user):
-    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in user.token.split(".")[:2])
+    header, claims = (
+        json.loads(base64.urlsafe_b64decode(part + "==")) for part in user.token.split(".")[:2]
+    )
     assert header == {"alg": "HS256", "typ": "at+jwt"}
     assert set(claims) == {"sub", "iss", "aud", "iat", "exp", "jti"}
     assert claims["exp"] > claims["iat"]
 
 
 def test_logging_out_ends_the_session_and_no_other(anybody, user):
-    other = anybody.post("/auth/login", {"email": user.email, "password": PASSWORD}, 200)["access_token"]
+    other = anybody.post("/auth/login", {"email": user.email, "password": PASSWORD}, 200)[
+        "access_token"
+    ]
     user.post("/auth/logout", status=204)
     user.get("/auth/me", 401)
-    assert anybody.get("/auth/me", headers={"Authorization": f"Bearer {other}"})["email"] == user.email
+    assert (
+        anybody.get("/auth/me", headers={"Authorization": f"Bearer {other}"})["email"] == user.email
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,22 @@ def test_the_tool_that_is_meant_is_called(user, message, tool):
 
 
 def test_it_works_on_the_todo_that_is_named(user):
-    number = user.post("/chat", {"message": "add buy milk"}, 200)["reply"].split("#")[1].split()[0].rstrip(".")
-    assert user.post("/chat", {"message": f"done {number}"}, 200)["reply"] == f"Done: #{number} buy milk."
+    number = (
+        user.post("/chat", {"message": "add buy milk"}, 200)["reply"]
+        .split("#")[1]
+        .split()[0]
+        .rstrip(".")
+    )
+    assert (
+        user.post("/chat", {"message": f"done {number}"}, 200)["reply"]
+        == f"Done: #{number} buy milk."
+    )
     assert user.get(f"/todos/{number}")["completed"] is True
     assert "oat milk" in user.post("/chat", {"message": "rename milk to oat milk"}, 200)["reply"]
-    assert user.post("/chat", {"message": "delete oat milk"}, 200)["reply"] == f"Deleted #{number} oat milk."
+    assert (
+        user.post("/chat", {"message": "delete oat milk"}, 200)["reply"]
+        == f"Deleted #{number} oat milk."
+    )
     assert user.get("/todos") == []
 
 
@@ -37,7 +48,12 @@ def test_details_are_understood(user):
     user.post("/chat", {"message": "add pay the rent with high priority by tomorrow #home"}, 200)
     (todo,) = user.get("/todos")
     tomorrow = str((datetime.now(UTC) + timedelta(days=1)).date())
-    assert (todo["title"], todo["priority"], todo["due_date"], todo["tags"]) == ("pay the rent", "high", tomorrow, ["home"])
+    assert (todo["title"], todo["priority"], todo["due_date"], todo["tags"]) == (
+        "pay the rent",
+        "high",
+        tomorrow,
+        ["home"],
+    )
 
 
 def test_what_is_not_understood_changes_nothing_and_gets_help(user):
@@ -55,7 +71,14 @@ def test_an_answer_is_streamed_tools_first(user):
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"message": ""}, {"message": "  "}, {"message": "x" * 2001}, {"message": "x", "history": [{"role": "system", "content": "x"}]}]
+    "body",
+    [
+        {},
+        {"message": ""},
+        {"message": "  "},
+        {"message": "x" * 2001},
+        {"message": "x", "history": [{"role": "system", "content": "x"}]},
+    ],
 )
 @pytest.mark.parametrize("path", ["/chat", "/chat/stream"])
 def test_a_bad_question_is_refused(user, path, body):

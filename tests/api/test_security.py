@@ -25,23 +25,50 @@ def test_api1_nobody_reaches_another_users_todos(make_user):
     assert theirs.get("/todos?search=private") == []
     assert theirs.get("/todos?tag=secret") == []
     for words in (f"delete {todo['id']}", f"done {todo['id']}", f"rename {todo['id']} to mine"):
-        assert theirs.post("/chat", {"message": words}, 200)["reply"] == f"You have no todo {todo['id']}."
-    assert "private" not in theirs.post("/chat", {"message": "find private"}, 200)["reply"].replace("mentions private", "")
+        assert (
+            theirs.post("/chat", {"message": words}, 200)["reply"]
+            == f"You have no todo {todo['id']}."
+        )
+    assert "private" not in theirs.post("/chat", {"message": "find private"}, 200)["reply"].replace(
+        "mentions private", ""
+    )
     assert mine.get(path) == todo
 
 
 def _forged(token, header=None, claims=None, key="s" * 47 + "x"):
     _, body, _ = token.split(".")
     known = json.loads(base64.urlsafe_b64decode(body + "=="))
-    return jwt.encode({**known, **(claims or {})}, key, "HS256", {"typ": "at+jwt", **(header or {})})
+    return jwt.encode(
+        {**known, **(claims or {})}, key, "HS256", {"typ": "at+jwt", **(header or {})}
+    )
 
 
 def test_api2_a_token_that_is_not_ours_is_refused(user, anybody):
-    unsigned = ".".join([base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').decode().rstrip("="), user.token.split(".")[1], ""])
+    unsigned = ".".join(
+        [
+            base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').decode().rstrip("="),
+            user.token.split(".")[1],
+            "",
+        ]
+    )
     other_key = _forged(user.token)
     changed = user.token.split(".")
-    changed[1] = base64.urlsafe_b64encode(base64.urlsafe_b64decode(changed[1] + "==").replace(b'"sub":"', b'"sub":"1')).decode().rstrip("=")
-    for token in ("", "x", "a.b.c", unsigned, other_key, ".".join(changed), user.token[:-4] + "AAAA"):
+    changed[1] = (
+        base64.urlsafe_b64encode(
+            base64.urlsafe_b64decode(changed[1] + "==").replace(b'"sub":"', b'"sub":"1')
+        )
+        .decode()
+        .rstrip("=")
+    )
+    for token in (
+        "",
+        "x",
+        "a.b.c",
+        unsigned,
+        other_key,
+        ".".join(changed),
+        user.token[:-4] + "AAAA",
+    ):
         answer = anybody.ask("GET", "/todos", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 401, token
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -68,7 +95,16 @@ def test_api2_an_unknown_address_takes_as_long_as_a_known_one(anybody, user):
     assert unknown > known / 3
 
 
-@pytest.mark.parametrize("extra", [{"id": 1}, {"owner_id": 1}, {"version": 9}, {"created_at": "2020-01-01T00:00:00Z"}, {"deleted_at": None}])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"id": 1},
+        {"owner_id": 1},
+        {"version": 9},
+        {"created_at": "2020-01-01T00:00:00Z"},
+        {"deleted_at": None},
+    ],
+)
 def test_api3_only_what_is_offered_can_be_set(user, extra):
     user.post("/todos", {"title": "x", **extra}, 422)
     todo = user.post("/todos", {"title": "x"})
@@ -88,7 +124,12 @@ def test_api4_a_body_that_is_too_large_is_refused_however_it_is_sent(user):
         for _ in range(100):
             yield b'{"title": "' + b"x" * 1000
 
-    answer = user._session.post(f"{user.base}/todos", data=pieces(), headers={"Content-Type": "application/json"}, timeout=30)
+    answer = user._session.post(
+        f"{user.base}/todos",
+        data=pieces(),
+        headers={"Content-Type": "application/json"},
+        timeout=30,
+    )
     assert answer.status_code == 413
 
 
@@ -103,7 +144,12 @@ def test_api5_there_is_no_way_to_other_users(user):
 
 
 def test_api8_errors_tell_nothing_of_the_inside(user):
-    answer = user._session.post(f"{user.base}/todos", data=b"{not json", headers={"Content-Type": "application/json"}, timeout=30)
+    answer = user._session.post(
+        f"{user.base}/todos",
+        data=b"{not json",
+        headers={"Content-Type": "application/json"},
+        timeout=30,
+    )
     assert answer.status_code == 422
     assert not any(word in answer.text for word in ("Traceback", "sqlalchemy", "/srv", ".py"))
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -117,7 +163,11 @@ def test_api8_other_sites_may_not_read_answers(user):
 
 def test_api9_every_route_is_documented_with_its_errors(anybody):
     document = anybody.get("/openapi.json")
-    operations = [(path, method, one) for path, methods in document["paths"].items() for method, one in methods.items()]
+    operations = [
+        (path, method, one)
+        for path, methods in document["paths"].items()
+        for method, one in methods.items()
+    ]
     assert len(operations) >= 14
     for path, method, operation in operations:
         if path in ("/health", "/ready", "/metrics"):

@@ -22,7 +22,13 @@ def test_a_todo_from_beginning_to_end(user):
         "version": 1,
         "overdue": False,
     }
-    change = {"completed": True, "note": "oat", "due_date": _day(-1), "priority": "high", "tags": ["Shop", "home", "shop"]}
+    change = {
+        "completed": True,
+        "note": "oat",
+        "due_date": _day(-1),
+        "priority": "high",
+        "tags": ["Shop", "home", "shop"],
+    }
     changed = user.patch(f"/todos/{todo['id']}", change)
     assert changed == changed | {**change, "tags": ["home", "shop"], "version": 2, "overdue": False}
     assert user.patch(f"/todos/{todo['id']}", {"completed": False})["overdue"] is True
@@ -50,7 +56,13 @@ def test_search_and_filters(user):
         "100% sure": {"priority": "high", "due_date": _day(1)},
         "done already": {"completed": True},
     }.items():
-        made = user.post("/todos", {"title": title, **{name: value for name, value in details.items() if name != "completed"}})
+        made = user.post(
+            "/todos",
+            {
+                "title": title,
+                **{name: value for name, value in details.items() if name != "completed"},
+            },
+        )
         if "completed" in details:
             user.patch(f"/todos/{made['id']}", {"completed": True})
 
@@ -92,7 +104,10 @@ def test_a_change_of_what_was_not_seen_is_refused(user):
     user.patch(path, {"title": "lost update"}, 412, headers={"If-Match": "anything"})
     now = user.ask("GET", path)
     assert now.json()["title"] == "changed elsewhere"
-    assert user.patch(path, {"title": "seen"}, headers={"If-Match": now.headers["ETag"]})["version"] == 3
+    assert (
+        user.patch(path, {"title": "seen"}, headers={"If-Match": now.headers["ETag"]})["version"]
+        == 3
+    )
     assert user.patch(path, {"tags": ["x"]}, headers={"If-Match": '"3"'})["version"] == 4
     assert user.patch(path, {"title": "any"}, headers={"If-Match": "*"})["version"] == 5
 
@@ -100,7 +115,14 @@ def test_a_change_of_what_was_not_seen_is_refused(user):
 def test_of_changes_at_once_none_is_lost_unseen(user):
     path = f"/todos/{user.post('/todos', {'title': 'busy'})['id']}"
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: user.ask("PATCH", path, {"title": f"try {number}"}, {"If-Match": '"1"'}), range(8)))
+        answers = list(
+            pool.map(
+                lambda number: user.ask(
+                    "PATCH", path, {"title": f"try {number}"}, {"If-Match": '"1"'}
+                ),
+                range(8),
+            )
+        )
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses.count(200) == 1, statuses
     assert set(statuses) <= {200, 409, 412}
@@ -110,7 +132,12 @@ def test_of_changes_at_once_none_is_lost_unseen(user):
 
 def test_the_same_key_makes_one_todo(user, make_user):
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: user.ask("POST", "/todos", {"title": "once"}, {"Idempotency-Key": "k-1"}), range(6)))
+        answers = list(
+            pool.map(
+                lambda _: user.ask("POST", "/todos", {"title": "once"}, {"Idempotency-Key": "k-1"}),
+                range(6),
+            )
+        )
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(user.get("/todos")) == 1
@@ -147,14 +174,27 @@ def test_a_bad_todo_is_refused_with_the_place(user, body):
     assert problem["instance"]
 
 
-@pytest.mark.parametrize("body", [{"title": None}, {"completed": "yes"}, {"completed": None}, {"version": 7}, {"id": 1}])
+@pytest.mark.parametrize(
+    "body", [{"title": None}, {"completed": "yes"}, {"completed": None}, {"version": 7}, {"id": 1}]
+)
 def test_a_bad_change_is_refused(user, body):
     todo = user.post("/todos", {"title": "as it is"})
     user.patch(f"/todos/{todo['id']}", body, 422)
     assert user.get(f"/todos/{todo['id']}") == todo
 
 
-@pytest.mark.parametrize("path", ["/todos/0", "/todos/-1", "/todos/99999999999999", "/todos/x", "/todos?limit=0", "/todos?sort=random", "/todos?limit=201"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/todos/0",
+        "/todos/-1",
+        "/todos/99999999999999",
+        "/todos/x",
+        "/todos?limit=0",
+        "/todos?sort=random",
+        "/todos?limit=201",
+    ],
+)
 def test_a_bad_address_is_refused(user, path):
     user.get(path, 422)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from scripts.settings import ROOT
+from scripts.session.settings import ROOT
 from tests.e2e.conftest import browser, browser_path, found, make_run, open_page, playwright, pytest_runtest_makereport  # noqa: F401 - fixtures and a hook
 
 RELEASE = {"INVOKE_PHASE4_RELEASE_NAME": "apps", "INVOKE_PHASE4_RELEASE_NAMESPACE": "apps", "INVOKE_PHASE4_RELEASE_HOST": "apps.local"}

@@ -6,9 +6,9 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from scripts import rollout
-from scripts.cluster import kubectl
-from scripts.settings import ROOT
+from scripts.release import rollout
+from scripts.cluster.kubectl import kubectl
+from scripts.session.settings import ROOT
 
 APPS = ROOT / "tests" / "apps"
 

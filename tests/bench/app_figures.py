@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import yaml
 from playwright.sync_api import sync_playwright
 
-from scripts.settings import ROOT, Settings
+from scripts.session.settings import ROOT, Settings
 from tests.api_client import Api, register
 
 RATE, SECONDS, USERS = 50, 20, 5
@@ -66,14 +66,18 @@ def page_load(anybody, url):
     for number in range(20):
         user.post("/todos", {"title": f"todo {number}"})
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
         for _ in range(SAMPLES):
             context = browser.new_context(base_url=url)
             context.add_init_script(f"localStorage.setItem('todo-chatbot.token', '{user.token}')")
             page = context.new_page()
             started = time.perf_counter()
             page.goto("/", wait_until="load")
-            loaded.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+            loaded.append(
+                page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+            )
             page.get_by_role("listitem").nth(19).wait_for()
             shown.append((time.perf_counter() - started) * 1000)
             context.close()
@@ -101,7 +105,11 @@ def main():
         print(f"| {name} | {value:.0f} | {f'under {goal}' if goal else ''} |")
     artifacts = ROOT / "artifacts"
     artifacts.mkdir(exist_ok=True)
-    (artifacts / "bench-app.json").write_text(json.dumps({name: {"ms": round(value, 1), "goal": goal} for name, value, goal in rows}, indent=2))
+    (artifacts / "bench-app.json").write_text(
+        json.dumps(
+            {name: {"ms": round(value, 1), "goal": goal} for name, value, goal in rows}, indent=2
+        )
+    )
     return 0
 
 

@@ -8,9 +8,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from scripts.run import Run
-from scripts.settings import ROOT, Settings
-from scripts.shell import Shell
+from scripts.session.run import Run
+from scripts.session.settings import ROOT, Settings
+from scripts.session.shell import Shell
 from scripts.supply import bases, golang, tools
 
 CHART = ROOT / "helm-chart"
@@ -19,7 +19,10 @@ SCHEMAS = ("1.28", "1.37")
 KUBERNETES = "1.35.1"  # what a helm of `go install` would otherwise take for v1.20
 
 
-OVERLAYS = {path.name.removesuffix("-values.yaml"): path for path in sorted((CHART / "ci").glob("*-values.yaml"))}
+OVERLAYS = {
+    path.name.removesuffix("-values.yaml"): path
+    for path in sorted((CHART / "ci").glob("*-values.yaml"))
+}
 RENDERED = ROOT / "artifacts" / "chart"
 #: Kinds of Kubernetes' own; the others come with a controller, and have no schema here.
 FOREIGN = ("Middleware", "HTTPRoute")
@@ -48,7 +51,21 @@ def kube_score(run):
 def _template(helm, values, fails=False):
     text = values if isinstance(values, str) else yaml.safe_dump(values)
     result = subprocess.run(
-        [helm, "template", "todo-app", CHART, "-n", "spot", "--kube-version", KUBERNETES, "-f", "-"], input=text, capture_output=True, text=True
+        [
+            helm,
+            "template",
+            "todo-app",
+            CHART,
+            "-n",
+            "spot",
+            "--kube-version",
+            KUBERNETES,
+            "-f",
+            "-",
+        ],
+        input=text,
+        capture_output=True,
+        text=True,
     )
     assert (result.returncode != 0) == fails, result.stderr
     return result.stderr if fails else result.stdout
@@ -76,11 +93,23 @@ def overlay(request, helm):
 
 
 def _merged(one, other):
-    return {**one, **{key: _merged(one[key], value) if isinstance(value, dict) and isinstance(one.get(key), dict) else value for key, value in other.items()}}
+    return {
+        **one,
+        **{
+            key: _merged(one[key], value)
+            if isinstance(value, dict) and isinstance(one.get(key), dict)
+            else value
+            for key, value in other.items()
+        },
+    }
 
 
 def _one(objects, kind, name=None):
-    (found,) = [item for item in objects if item["kind"] == kind and (name is None or item["metadata"]["name"] == name)]
+    (found,) = [
+        item
+        for item in objects
+        if item["kind"] == kind and (name is None or item["metadata"]["name"] == name)
+    ]
     return found
 
 
@@ -112,7 +141,19 @@ def test_helm_3_and_4_agree(helm, helm3, name):
     """They lint every overlay without a word, and render the same objects (generated secrets and certificates apart)."""
     for program in (helm, helm3):
         linted = subprocess.run(
-            [program, "lint", "--strict", "--quiet", CHART, "--kube-version", KUBERNETES, "-f", OVERLAYS[name]], capture_output=True, text=True
+            [
+                program,
+                "lint",
+                "--strict",
+                "--quiet",
+                CHART,
+                "--kube-version",
+                KUBERNETES,
+                "-f",
+                OVERLAYS[name],
+            ],
+            capture_output=True,
+            text=True,
         )
         assert linted.returncode == 0, linted.stdout + linted.stderr
 
@@ -137,7 +178,12 @@ WAIVED = {
 
 def test_kube_score_finds_nothing_that_is_not_waived(kube_score, overlay):
     ignored = [argument for name in WAIVED for argument in ("--ignore-test", name)]
-    result = subprocess.run([kube_score, "score", *ignored, "-o", "ci", "-"], input=yaml.safe_dump_all(overlay[1]), capture_output=True, text=True)
+    result = subprocess.run(
+        [kube_score, "score", *ignored, "-o", "ci", "-"],
+        input=yaml.safe_dump_all(overlay[1]),
+        capture_output=True,
+        text=True,
+    )
     found = [line for line in result.stdout.splitlines() if line.startswith("[CRITICAL]")]
     assert result.stdout.count("[OK]") > 20, result.stdout + result.stderr
     assert not found, "\n".join(found)
@@ -146,9 +192,27 @@ def test_kube_score_finds_nothing_that_is_not_waived(kube_score, overlay):
 @pytest.mark.parametrize(
     ("kind", "name", "port", "requests", "limits"),
     [
-        ("Deployment", "todo-app-frontend", 80, {"cpu": "100m", "memory": "128Mi"}, {"cpu": "200m", "memory": "256Mi"}),
-        ("Deployment", "todo-app-backend", 8001, {"cpu": "100m", "memory": "256Mi"}, {"cpu": "500m", "memory": "512Mi"}),
-        ("StatefulSet", "todo-app-postgres", 5432, {"cpu": "100m", "memory": "256Mi"}, {"cpu": "500m", "memory": "512Mi"}),
+        (
+            "Deployment",
+            "todo-app-frontend",
+            80,
+            {"cpu": "100m", "memory": "128Mi"},
+            {"cpu": "200m", "memory": "256Mi"},
+        ),
+        (
+            "Deployment",
+            "todo-app-backend",
+            8001,
+            {"cpu": "100m", "memory": "256Mi"},
+            {"cpu": "500m", "memory": "512Mi"},
+        ),
+        (
+            "StatefulSet",
+            "todo-app-postgres",
+            5432,
+            {"cpu": "100m", "memory": "256Mi"},
+            {"cpu": "500m", "memory": "512Mi"},
+        ),
     ],
 )
 def test_ports_and_resources_are_the_plans(render, kind, name, port, requests, limits):
@@ -156,7 +220,10 @@ def test_ports_and_resources_are_the_plans(render, kind, name, port, requests, l
     container = _container(objects, kind, name)
     assert container["ports"][0]["containerPort"] == port
     for given, wanted in (("requests", requests), ("limits", limits)):
-        assert container["resources"][given] == {**wanted, "ephemeral-storage": container["resources"][given]["ephemeral-storage"]}
+        assert container["resources"][given] == {
+            **wanted,
+            "ephemeral-storage": container["resources"][given]["ephemeral-storage"],
+        }
     assert _one(objects, "Service", name)["spec"]["ports"][0]["port"] == port
     assert _one(objects, "Service", name)["spec"]["type"] == "ClusterIP"
 
@@ -165,16 +232,26 @@ def test_an_app_of_another_shape(render):
     values = yaml.safe_load((CHART / "ci" / "other-app-values.yaml").read_text())
     objects = render(values)
     named = {(item["kind"], item["metadata"]["name"]): item for item in objects}
-    backend, frontend = (named["Deployment", f"todo-app-{name}"]["spec"] for name in ("backend", "frontend"))
+    backend, frontend = (
+        named["Deployment", f"todo-app-{name}"]["spec"] for name in ("backend", "frontend")
+    )
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert backend["template"]["spec"]["containers"][0][probe]["tcpSocket"] == {"port": "http"}
     assert backend["strategy"] == {"type": "Recreate"}
-    assert {"name": "BACKEND_ADDRESS", "value": "todo-app-backend:8001"} in frontend["template"]["spec"]["containers"][0]["env"]
-    paths = [path["path"] for path in named["Ingress", "todo-app"]["spec"]["rules"][0]["http"]["paths"]]
+    assert {"name": "BACKEND_ADDRESS", "value": "todo-app-backend:8001"} in frontend["template"][
+        "spec"
+    ]["containers"][0]["env"]
+    paths = [
+        path["path"] for path in named["Ingress", "todo-app"]["spec"]["rules"][0]["http"]["paths"]
+    ]
     assert paths == ["/api/todos", "/"]
-    assert named["Middleware", "todo-app-strip-api"]["spec"] == {"stripPrefix": {"prefixes": ["/_api"]}}
+    assert named["Middleware", "todo-app-strip-api"]["spec"] == {
+        "stripPrefix": {"prefixes": ["/_api"]}
+    }
     postgres = named["StatefulSet", "todo-app-postgres"]["spec"]["template"]["spec"]
-    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/other-app"} in postgres["containers"][0]["env"]
+    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/other-app"} in postgres[
+        "containers"
+    ][0]["env"]
     assert "ssl=on" in postgres["containers"][0]["args"][0]
     assert named["Secret", "todo-app-postgres-tls"]["type"] == "kubernetes.io/tls"
     assert ("PersistentVolumeClaim", "todo-app-data") in named
@@ -187,21 +264,38 @@ def test_probes(render):
     assert backend["livenessProbe"]["httpGet"]["path"] == "/health"
     assert backend["readinessProbe"]["httpGet"]["path"] == "/ready"
     without = render({"backend": {"readyPath": ""}})
-    assert _container(without, "Deployment", "todo-app-backend")["readinessProbe"]["httpGet"]["path"] == "/health"
-    assert _container(objects, "Deployment", "todo-app-frontend")["livenessProbe"]["httpGet"]["path"] == "/"
+    assert (
+        _container(without, "Deployment", "todo-app-backend")["readinessProbe"]["httpGet"]["path"]
+        == "/health"
+    )
+    assert (
+        _container(objects, "Deployment", "todo-app-frontend")["livenessProbe"]["httpGet"]["path"]
+        == "/"
+    )
 
 
 def test_secrets_come_from_the_secret_and_the_address_from_the_configmap(render):
     objects = render()
-    environment = {one["name"]: one["valueFrom"] for one in _container(objects, "Deployment", "todo-app-backend")["env"]}
+    environment = {
+        one["name"]: one["valueFrom"]
+        for one in _container(objects, "Deployment", "todo-app-backend")["env"]
+    }
     for name in ("DATABASE_URL", "OPENAI_API_KEY", "BETTER_AUTH_SECRET"):
         assert environment[name]["secretKeyRef"]["name"] == "todo-app-secret"
     (address,) = _container(objects, "Deployment", "todo-app-frontend")["env"]
-    assert address["valueFrom"]["configMapKeyRef"] == {"name": "todo-app-config", "key": "NEXT_PUBLIC_API_URL"}
+    assert address["valueFrom"]["configMapKeyRef"] == {
+        "name": "todo-app-config",
+        "key": "NEXT_PUBLIC_API_URL",
+    }
 
 
 def test_nothing_secret_is_in_the_configmap(render):
-    objects = render({"backend": {"secret": {"OPENAI_API_KEY": "sk-visible", "BETTER_AUTH_SECRET": "b" * 40}}, "postgres": {"password": "pw-visible"}})
+    objects = render(
+        {
+            "backend": {"secret": {"OPENAI_API_KEY": "sk-visible", "BETTER_AUTH_SECRET": "b" * 40}},
+            "postgres": {"password": "pw-visible"},
+        }
+    )
     secret = _one(objects, "Secret")["stringData"]
     assert secret["OPENAI_API_KEY"] == "sk-visible"
     assert "pw-visible" in secret["DATABASE_URL"]
@@ -213,13 +307,18 @@ def test_nothing_secret_is_in_the_configmap(render):
 def test_an_existing_secret_takes_the_place_of_the_charts(render):
     objects = render(VARIANTS["existing-secret"])
     assert not [item for item in objects if item["kind"] == "Secret"]
-    names = {one["valueFrom"]["secretKeyRef"]["name"] for one in _container(objects, "Deployment", "todo-app-backend")["env"]}
+    names = {
+        one["valueFrom"]["secretKeyRef"]["name"]
+        for one in _container(objects, "Deployment", "todo-app-backend")["env"]
+    }
     assert names == {"mine"}
 
 
 def test_a_change_of_configuration_or_secret_rolls_the_backend(render):
     def annotations(*overlays):
-        return _one(render(*overlays), "Deployment", "todo-app-backend")["spec"]["template"]["metadata"]["annotations"]
+        return _one(render(*overlays), "Deployment", "todo-app-backend")["spec"]["template"][
+            "metadata"
+        ]["annotations"]
 
     assert annotations() != annotations({"backend": {"config": {"LOG_LEVEL": "DEBUG"}}})
     assert annotations({"existingSecret": "mine"}) != annotations(VARIANTS["existing-secret"])
@@ -228,23 +327,37 @@ def test_a_change_of_configuration_or_secret_rolls_the_backend(render):
 def test_file_storage_has_a_claim_and_no_postgres(render):
     objects = render(VARIANTS["file"])
     assert not [item for item in objects if "postgres" in item["metadata"]["name"]]
-    assert _one(objects, "PersistentVolumeClaim")["spec"]["resources"]["requests"]["storage"] == "1Gi"
+    assert (
+        _one(objects, "PersistentVolumeClaim")["spec"]["resources"]["requests"]["storage"] == "1Gi"
+    )
     deployment = _one(objects, "Deployment", "todo-app-backend")
     assert deployment["spec"]["strategy"]["type"] == "Recreate"
-    assert {"name": "DATA_DIR", "value": "/data"} in _container(objects, "Deployment", "todo-app-backend")["env"]
+    assert {"name": "DATA_DIR", "value": "/data"} in _container(
+        objects, "Deployment", "todo-app-backend"
+    )["env"]
 
 
 def test_postgres_keeps_its_data_on_a_claim_of_its_own(render):
     (claim,) = _one(render(), "StatefulSet")["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["resources"]["requests"]["storage"] == "1Gi"
-    environment = {one["name"]: one.get("value") for one in _container(render(), "StatefulSet", "todo-app-postgres")["env"]}
+    environment = {
+        one["name"]: one.get("value")
+        for one in _container(render(), "StatefulSet", "todo-app-postgres")["env"]
+    }
     assert environment["PGDATA"].startswith("/var/lib/postgresql/data/")
 
 
 @pytest.mark.parametrize(
     ("controller", "path", "annotation"),
     [
-        ("traefik", "/api/", ("traefik.ingress.kubernetes.io/router.middlewares", "spot-todo-app-strip-api@kubernetescrd")),
+        (
+            "traefik",
+            "/api/",
+            (
+                "traefik.ingress.kubernetes.io/router.middlewares",
+                "spot-todo-app-strip-api@kubernetescrd",
+            ),
+        ),
         ("nginx", "/api(/|$)(.*)", ("nginx.ingress.kubernetes.io/rewrite-target", "/$2")),
         ("haproxy", "/api/", ("haproxy.org/path-rewrite", r"/api/(.*) /\1")),
     ],
@@ -255,7 +368,9 @@ def test_each_controller_takes_api_off_the_path(render, controller, path, annota
     assert api["metadata"]["annotations"][annotation[0]] == annotation[1]
     assert {rule["http"]["paths"][0]["path"] for rule in api["spec"]["rules"]} == {path}
     assert {rule["host"] for rule in api["spec"]["rules"]} == {"todo.local", "todo.localhost"}
-    assert bool([item for item in objects if item["kind"] == "Middleware"]) is (controller == "traefik")
+    assert bool([item for item in objects if item["kind"] == "Middleware"]) is (
+        controller == "traefik"
+    )
 
 
 def _pods(objects):
@@ -290,7 +405,11 @@ def test_every_pod_is_hardened(overlay):
 
 
 def test_what_a_platform_sets_reaches_every_object(render, helm):
-    objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["all-features"].read_text())) if item]
+    objects = [
+        item
+        for item in yaml.safe_load_all(_template(helm, OVERLAYS["all-features"].read_text()))
+        if item
+    ]
     for item in objects:
         assert item["metadata"]["labels"]["team"] == "todo", item["kind"]
         assert item["metadata"]["annotations"]["contact"] == "todo@example.com", item["kind"]
@@ -305,15 +424,26 @@ def test_what_a_platform_sets_reaches_every_object(render, helm):
         for container in pod["containers"]:
             assert container["image"].startswith("mirror.example.com/todo/")
             assert container["imagePullPolicy"] == "Always"
-    for kind, name in (("Deployment", "frontend"), ("Deployment", "backend"), ("StatefulSet", "postgres")):
+    for kind, name in (
+        ("Deployment", "frontend"),
+        ("Deployment", "backend"),
+        ("StatefulSet", "postgres"),
+    ):
         container = _container(objects, kind, f"todo-app-{name}")
         assert {"name": "extra", "mountPath": "/extra"} in container["volumeMounts"]
         assert container["env"][-1]["value"] in ("1", "--data-checksums")
-    assert "podAntiAffinity" in _one(render(), "Deployment", "todo-app-backend")["spec"]["template"]["spec"]["affinity"]
+    assert (
+        "podAntiAffinity"
+        in _one(render(), "Deployment", "todo-app-backend")["spec"]["template"]["spec"]["affinity"]
+    )
 
 
 def test_autoscaling_takes_the_place_of_replicas(helm):
-    objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["all-features"].read_text())) if item]
+    objects = [
+        item
+        for item in yaml.safe_load_all(_template(helm, OVERLAYS["all-features"].read_text()))
+        if item
+    ]
     for name in ("todo-app-frontend", "todo-app-backend"):
         scaler = _one(objects, "HorizontalPodAutoscaler", name)["spec"]
         assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 5)
@@ -323,32 +453,67 @@ def test_autoscaling_takes_the_place_of_replicas(helm):
 
 
 def test_traffic_is_denied_except_what_is_needed(render):
-    policies = {item["metadata"]["name"].removeprefix("todo-app-"): item["spec"] for item in render() if item["kind"] == "NetworkPolicy"}
+    policies = {
+        item["metadata"]["name"].removeprefix("todo-app-"): item["spec"]
+        for item in render()
+        if item["kind"] == "NetworkPolicy"
+    }
     assert policies["deny"]["policyTypes"] == ["Ingress", "Egress"]
     assert not {"ingress", "egress"} & set(policies["deny"])
     (database,) = policies["postgres"]["ingress"]
-    assert database["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "backend"
-    assert [rule["ports"] for rule in policies["backend-out"]["egress"]] == [[{"port": "postgres"}], [{"port": 443}]]
+    assert (
+        database["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        == "backend"
+    )
+    assert [rule["ports"] for rule in policies["backend-out"]["egress"]] == [
+        [{"port": "postgres"}],
+        [{"port": 443}],
+    ]
     assert "from" not in policies["frontend"]["ingress"][0]
     chosen = render({"networkPolicy": {"from": [{"namespaceSelector": {}}]}})
-    assert {"namespaceSelector": {}} in _one(chosen, "NetworkPolicy", "todo-app-backend")["spec"]["ingress"][0]["from"]
-    assert not [item for item in render({"networkPolicy": {"enabled": False}}) if item["kind"] == "NetworkPolicy"]
+    assert {"namespaceSelector": {}} in _one(chosen, "NetworkPolicy", "todo-app-backend")["spec"][
+        "ingress"
+    ][0]["from"]
+    assert not [
+        item
+        for item in render({"networkPolicy": {"enabled": False}})
+        if item["kind"] == "NetworkPolicy"
+    ]
 
 
 def test_a_drain_takes_one_pod_at_a_time(render):
     budgets = [item for item in render() if item["kind"] == "PodDisruptionBudget"]
-    assert {item["metadata"]["name"] for item in budgets} == {"todo-app-frontend", "todo-app-backend", "todo-app-postgres"}
+    assert {item["metadata"]["name"] for item in budgets} == {
+        "todo-app-frontend",
+        "todo-app-backend",
+        "todo-app-postgres",
+    }
     assert {item["spec"]["maxUnavailable"] for item in budgets} == {1}
-    assert not [item for item in render({"podDisruptionBudget": {"enabled": False}}) if item["kind"] == "PodDisruptionBudget"]
+    assert not [
+        item
+        for item in render({"podDisruptionBudget": {"enabled": False}})
+        if item["kind"] == "PodDisruptionBudget"
+    ]
 
 
 def test_the_data_outlives_the_release_unless_told_otherwise(render):
-    assert _one(render(), "StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    assert _one(render(), "StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"] == {
+        "whenDeleted": "Retain",
+        "whenScaled": "Retain",
+    }
     gone = {"storage": {"keep": False}}
-    assert _one(render(gone), "StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
+    assert (
+        _one(render(gone), "StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"][
+            "whenDeleted"
+        ]
+        == "Delete"
+    )
     kept = _one(render(VARIANTS["file"]), "PersistentVolumeClaim")["metadata"]["annotations"]
     assert kept["helm.sh/resource-policy"] == "keep"
-    assert "annotations" not in _one(render(VARIANTS["file"], gone), "PersistentVolumeClaim")["metadata"]
+    assert (
+        "annotations"
+        not in _one(render(VARIANTS["file"], gone), "PersistentVolumeClaim")["metadata"]
+    )
 
 
 @pytest.mark.parametrize("controller", ["traefik", "nginx", "haproxy"])
@@ -358,17 +523,29 @@ def test_tls_with_a_certificate_of_its_own_or_a_given_one(render, controller):
     assert certificate["type"] == "kubernetes.io/tls"
     assert base64.b64decode(certificate["data"]["tls.crt"]).startswith(b"-----BEGIN CERTIFICATE")
     for name in ("todo-app", "todo-app-api"):
-        assert _one(objects, "Ingress", name)["spec"]["tls"] == [{"hosts": ["todo.local", "todo.localhost"], "secretName": "todo-app-tls"}]
-    given = render({"ingress": {"className": controller, "tls": {"enabled": True, "secretName": "mine"}}})
+        assert _one(objects, "Ingress", name)["spec"]["tls"] == [
+            {"hosts": ["todo.local", "todo.localhost"], "secretName": "todo-app-tls"}
+        ]
+    given = render(
+        {"ingress": {"className": controller, "tls": {"enabled": True, "secretName": "mine"}}}
+    )
     assert _one(given, "Ingress", "todo-app")["spec"]["tls"][0]["secretName"] == "mine"
-    assert not [item for item in given if item["kind"] == "Secret" and item["metadata"]["name"] != "todo-app-secret"]
+    assert not [
+        item
+        for item in given
+        if item["kind"] == "Secret" and item["metadata"]["name"] != "todo-app-secret"
+    ]
 
 
 def test_body_size_time_outs_and_streaming_per_controller(render):
     def annotations(controller):
-        return _one(render({"ingress": {"className": controller, "timeoutSeconds": 300, "maxBodySize": "2m"}}), "Ingress", "todo-app-api")["metadata"][
-            "annotations"
-        ]
+        return _one(
+            render(
+                {"ingress": {"className": controller, "timeoutSeconds": 300, "maxBodySize": "2m"}}
+            ),
+            "Ingress",
+            "todo-app-api",
+        )["metadata"]["annotations"]
 
     nginx = annotations("nginx")
     assert nginx["nginx.ingress.kubernetes.io/proxy-body-size"] == "2m"
@@ -379,34 +556,69 @@ def test_body_size_time_outs_and_streaming_per_controller(render):
 
 def test_a_value_that_is_taken_away_is_an_empty_one(render):
     objects = render({"ingress": {"extraHosts": None}})
-    assert {rule["host"] for rule in _one(objects, "Ingress", "todo-app")["spec"]["rules"]} == {"todo.local"}
+    assert {rule["host"] for rule in _one(objects, "Ingress", "todo-app")["spec"]["rules"]} == {
+        "todo.local"
+    }
 
 
 def test_a_route_of_the_gateway_api(helm):
-    objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["gateway-api"].read_text())) if item]
+    objects = [
+        item
+        for item in yaml.safe_load_all(_template(helm, OVERLAYS["gateway-api"].read_text()))
+        if item
+    ]
     assert not [item for item in objects if item["kind"] in ("Ingress", "Middleware")]
     api, pages = _one(objects, "HTTPRoute")["spec"]["rules"]
     assert api["matches"] == [{"path": {"type": "PathPrefix", "value": "/api"}}]
-    assert api["filters"][0]["urlRewrite"] == {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
-    assert (api["backendRefs"][0]["name"], pages["backendRefs"][0]["name"]) == ("todo-app-backend", "todo-app-frontend")
+    assert api["filters"][0]["urlRewrite"] == {
+        "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+    }
+    assert (api["backendRefs"][0]["name"], pages["backendRefs"][0]["name"]) == (
+        "todo-app-backend",
+        "todo-app-frontend",
+    )
 
 
 def test_keys_of_a_secret_of_yours_have_your_names(helm):
-    objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["existing-secrets"].read_text())) if item]
+    objects = [
+        item
+        for item in yaml.safe_load_all(_template(helm, OVERLAYS["existing-secrets"].read_text()))
+        if item
+    ]
     references = {}
     for kind, name in (("Deployment", "todo-app-backend"), ("StatefulSet", "todo-app-postgres")):
         pod = _one(objects, kind, name)["spec"]["template"]["spec"]
         for container in (*pod["containers"], *pod.get("initContainers", [])):
-            references |= {one["name"]: one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one}
-    assert references == {"BETTER_AUTH_SECRET": "signing-key", "OPENAI_API_KEY": "openai", "DATABASE_URL": "url", "POSTGRES_PASSWORD": "password"}
+            references |= {
+                one["name"]: one["valueFrom"]["secretKeyRef"]["key"]
+                for one in container["env"]
+                if "valueFrom" in one
+            }
+    assert references == {
+        "BETTER_AUTH_SECRET": "signing-key",
+        "OPENAI_API_KEY": "openai",
+        "DATABASE_URL": "url",
+        "POSTGRES_PASSWORD": "password",
+    }
 
 
 def test_a_database_of_yours_takes_the_place_of_ours(helm):
-    objects = [item for item in yaml.safe_load_all(_template(helm, OVERLAYS["external-database"].read_text())) if item]
+    objects = [
+        item
+        for item in yaml.safe_load_all(_template(helm, OVERLAYS["external-database"].read_text()))
+        if item
+    ]
     assert not [item for item in objects if item["kind"] == "StatefulSet"]
-    assert _one(objects, "Secret", "todo-app-secret")["stringData"]["DATABASE_URL"] == "postgresql://todo:password@db.example.com:5432/todo"
-    assert _one(objects, "NetworkPolicy", "todo-app-backend-out")["spec"]["egress"] == [{"ports": [{"port": 443}, {"port": 5432}]}]
-    (migrate,) = _one(objects, "Deployment", "todo-app-backend")["spec"]["template"]["spec"]["initContainers"]
+    assert (
+        _one(objects, "Secret", "todo-app-secret")["stringData"]["DATABASE_URL"]
+        == "postgresql://todo:password@db.example.com:5432/todo"
+    )
+    assert _one(objects, "NetworkPolicy", "todo-app-backend-out")["spec"]["egress"] == [
+        {"ports": [{"port": 443}, {"port": 5432}]}
+    ]
+    (migrate,) = _one(objects, "Deployment", "todo-app-backend")["spec"]["template"]["spec"][
+        "initContainers"
+    ]
     assert migrate["command"] == ["alembic", "upgrade", "head"]  # its tables are ours
 
 
@@ -419,7 +631,10 @@ def test_a_database_of_yours_takes_the_place_of_ours(helm):
         ({"backend": {"replicsa": 2}}, "replicsa"),
         ({"database": {"kind": "mysql"}}, "database"),
         ({"database": {"kind": "external"}}, "database.url"),
-        ({"database": {"kind": "file"}, "backend": {"autoscaling": {"enabled": True}}}, "without autoscaling"),
+        (
+            {"database": {"kind": "file"}, "backend": {"autoscaling": {"enabled": True}}},
+            "without autoscaling",
+        ),
         ({"gateway": {"enabled": True}}, "gateway.parentRefs"),
         ({"ingress": {"controller": "caddy"}}, "controller"),
         ({"backend": {"secret": {"BETTER_AUTH_SECRET": "short"}}}, "BETTER_AUTH_SECRET"),
@@ -432,7 +647,17 @@ def test_values_that_cannot_work_are_refused_by_name(render, overlay, words):
 
 
 #: Maps that a person fills: their keys are not ours to describe.
-OPEN = ("backend.config", "ingress.annotations", "affinity", "Labels", "Annotations", "nodeSelector", ".requests", ".limits", "serviceAccount.annotations")
+OPEN = (
+    "backend.config",
+    "ingress.annotations",
+    "affinity",
+    "Labels",
+    "Annotations",
+    "nodeSelector",
+    ".requests",
+    ".limits",
+    "serviceAccount.annotations",
+)
 
 
 def _leaves(value, path=""):
@@ -454,21 +679,36 @@ def _schema_leaves(schema, definitions, path=""):
 
 def test_the_schema_knows_the_values_and_no_others():
     schema = json.loads((CHART / "values.schema.json").read_text())
-    assert sorted(_schema_leaves(schema, schema["definitions"])) == sorted(_leaves(yaml.safe_load((CHART / "values.yaml").read_text())))
+    assert sorted(_schema_leaves(schema, schema["definitions"])) == sorted(
+        _leaves(yaml.safe_load((CHART / "values.yaml").read_text()))
+    )
 
 
 def test_every_value_is_described_used_and_in_the_readme():
     text = (CHART / "values.yaml").read_text()
-    templates = "".join(path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file())
+    templates = "".join(
+        path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file()
+    )
     readme = (CHART / "README.md").read_text()
     lines = text.splitlines()
     for leaf in _leaves(yaml.safe_load(text)):
         key = leaf.split(".")[-1]
-        position = [number for number, line in enumerate(lines) if line.strip().startswith(f"{key}:") and lines[number - 1].strip().startswith("# --")]
+        position = [
+            number
+            for number, line in enumerate(lines)
+            if line.strip().startswith(f"{key}:") and lines[number - 1].strip().startswith("# --")
+        ]
         assert position, f"{leaf} has no `# --` comment"
         # Resources are rendered whole; what all pods have is handed to a helper with the component's values.
-        names = {f".Values.{leaf}", f".Values.{leaf.removesuffix('.requests').removesuffix('.limits')}"}
+        names = {
+            f".Values.{leaf}",
+            f".Values.{leaf.removesuffix('.requests').removesuffix('.limits')}",
+        }
         section = leaf.split(".")[0]
-        through = {f".values.{key}", f".image.{key}", f".{key} }}"} if section in ("frontend", "backend", "postgres") else set()
+        through = (
+            {f".values.{key}", f".image.{key}", f".{key} }}"}
+            if section in ("frontend", "backend", "postgres")
+            else set()
+        )
         assert any(name in templates for name in names | through), f"{leaf} is used by no template"
         assert f"`{leaf}`" in readme, f"{leaf} is missing from helm-chart/README.md"

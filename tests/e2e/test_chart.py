@@ -13,10 +13,11 @@ import pytest
 import requests
 import yaml
 
-from scripts import cluster, rollout
-from scripts.cluster import get_items, kubectl
-from scripts.findings import Failure
-from scripts.settings import ROOT
+from scripts.cluster import facts
+from scripts.cluster.kubectl import get_items, kubectl
+from scripts.release import rollout
+from scripts.session.findings import Failure
+from scripts.session.settings import ROOT
 from tests.api_client import Writer
 
 NAME = "todo-chart"
@@ -29,7 +30,18 @@ PREVIOUS = next(Path(__file__).with_name("previous").glob("todo-chatbot-*.tgz"))
 def values(run, found):
     """The images and probes of the deployment; everything else as the chart has it."""
     release = run.settings.release
-    argv = [found["helm"].path, "--kube-context", run.settings.context, "-n", release.namespace, "get", "values", release.name, "-o", "json"]
+    argv = [
+        found["helm"].path,
+        "--kube-context",
+        run.settings.context,
+        "-n",
+        release.namespace,
+        "get",
+        "values",
+        release.name,
+        "-o",
+        "json",
+    ]
     given = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
     return {
         **{name: {"image": given[name]["image"]} for name in ("frontend", "backend", "postgres")},
@@ -40,13 +52,19 @@ def values(run, found):
 @pytest.fixture(scope="module")
 def on_cluster(run, found):
     """kubectl in the release's namespace."""
-    return lambda *arguments, **options: kubectl(run, found, "-n", NAME, *arguments, **options).stdout
+    return lambda *arguments, **options: (
+        kubectl(run, found, "-n", NAME, *arguments, **options).stdout
+    )
 
 
 @pytest.fixture(scope="module")
 def helm(run, found, values, on_cluster):
     """helm for the release; a chart is installed or upgraded with more values than those that are always given."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    }
     kubectl(run, found, "apply", "-f", "-", stdin=json.dumps(namespace))
 
     def helm(*arguments, chart=None, more=None, fails=False):
@@ -63,7 +81,15 @@ def helm(run, found, values, on_cluster):
 
 
 def _merged(one, other):
-    return {**one, **{key: _merged(one[key], value) if isinstance(value, dict) and isinstance(one.get(key), dict) else value for key, value in other.items()}}
+    return {
+        **one,
+        **{
+            key: _merged(one[key], value)
+            if isinstance(value, dict) and isinstance(one.get(key), dict)
+            else value
+            for key, value in other.items()
+        },
+    }
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +118,9 @@ def _until_served(user, path="/auth/me"):
     return answer.json()
 
 
-def test_from_the_previous_version_up_back_and_up_again_with_all_data(helm, until_ready, make_user, anybody):
+def test_from_the_previous_version_up_back_and_up_again_with_all_data(
+    helm, until_ready, make_user, anybody
+):
     helm("install", chart=PREVIOUS)
     until_ready()
     _until_served(type(anybody)(anybody.base, HOST), "/health")
@@ -107,7 +135,9 @@ def test_from_the_previous_version_up_back_and_up_again_with_all_data(helm, unti
     helm("upgrade", chart=CHART)
     until_ready()
     assert _until_served(user, f"/todos/{todo['id']}") == todo
-    assert [one["status"] for one in json.loads(helm("history", NAME, "-o", "json"))][-1] == "deployed"
+    assert [one["status"] for one in json.loads(helm("history", NAME, "-o", "json"))][
+        -1
+    ] == "deployed"
 
 
 def test_a_first_install_with_wait_makes_the_tables(helm, release, on_cluster):
@@ -116,7 +146,9 @@ def test_a_first_install_with_wait_makes_the_tables(helm, release, on_cluster):
     on_cluster("delete", "pvc", f"data-{NAME}-postgres-0", "--wait=true", timeout=60)
     on_cluster("delete", "secret", f"{NAME}-secret")
     helm("install", "--wait", chart=CHART)
-    assert "Running upgrade 0001 -> 0002" in on_cluster("logs", f"deployment/{NAME}-backend", "-c", "migrate")
+    assert "Running upgrade 0001 -> 0002" in on_cluster(
+        "logs", f"deployment/{NAME}-backend", "-c", "migrate"
+    )
 
 
 def test_helm_test_says_that_it_works(helm, release, on_cluster):
@@ -125,21 +157,49 @@ def test_helm_test_says_that_it_works(helm, release, on_cluster):
 
 
 def test_the_namespace_admits_restricted_pods_only(release, on_cluster, run, found):
-    assert "restricted" in kubectl(run, found, "get", "namespace", NAME, "-o", "jsonpath={.metadata.labels}").stdout
-    root = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}, "spec": {"containers": [{"name": "root", "image": "phase4/none:1"}]}}
-    refused = kubectl(run, found, "-n", NAME, "apply", "-f", "-", stdin=json.dumps(root), check=False)
+    assert (
+        "restricted"
+        in kubectl(run, found, "get", "namespace", NAME, "-o", "jsonpath={.metadata.labels}").stdout
+    )
+    root = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "root"},
+        "spec": {"containers": [{"name": "root", "image": "phase4/none:1"}]},
+    }
+    refused = kubectl(
+        run, found, "-n", NAME, "apply", "-f", "-", stdin=json.dumps(root), check=False
+    )
     assert 'violates PodSecurity "restricted:latest"' in refused.stderr
     for pod in json.loads(on_cluster("get", "pods", "-o", "json"))["items"]:
         assert pod["status"]["phase"] == "Running"
     # And the deployment's own: a label that its pods would violate is answered with warnings.
-    label = ("label", "--dry-run=server", "--overwrite", "namespace", run.settings.release.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    label = (
+        "label",
+        "--dry-run=server",
+        "--overwrite",
+        "namespace",
+        run.settings.release.namespace,
+        "pod-security.kubernetes.io/enforce=restricted",
+    )
     assert "Warning" not in kubectl(run, found, *label).stderr
 
 
 def test_inside_a_pod_there_is_nothing_to_take(release, on_cluster):
     for component in ("backend", "frontend", "postgres"):
-        target = f"statefulset/{NAME}-postgres" if component == "postgres" else f"deployment/{NAME}-{component}"
-        said = on_cluster("exec", target, "--", "sh", "-c", "id -u; touch /x 2>&1; ls /var/run/secrets/kubernetes.io 2>&1; grep CapEff /proc/1/status")
+        target = (
+            f"statefulset/{NAME}-postgres"
+            if component == "postgres"
+            else f"deployment/{NAME}-{component}"
+        )
+        said = on_cluster(
+            "exec",
+            target,
+            "--",
+            "sh",
+            "-c",
+            "id -u; touch /x 2>&1; ls /var/run/secrets/kubernetes.io 2>&1; grep CapEff /proc/1/status",
+        )
         user, *rest = said.splitlines()
         assert int(user) > 0
         assert "Read-only file system" in rest[0]
@@ -149,9 +209,13 @@ def test_inside_a_pod_there_is_nothing_to_take(release, on_cluster):
 
 def test_postgresql_is_durable(release, on_cluster):
     def ask(sql):
-        return on_cluster("exec", f"{NAME}-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", "-Atc", sql).strip()
+        return on_cluster(
+            "exec", f"{NAME}-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", "-Atc", sql
+        ).strip()
 
-    assert ask("show fsync") == ask("show full_page_writes") == ask("show synchronous_commit") == "on"
+    assert (
+        ask("show fsync") == ask("show full_page_writes") == ask("show synchronous_commit") == "on"
+    )
     assert ask("show data_directory").endswith("/pgdata")
     assert ask("show server_version").startswith("16")
 
@@ -161,7 +225,11 @@ def test_network_policies(run, found, kube, release, on_cluster):
 
     def reaches(ask, source, host, port):
         if source.endswith("backend"):
-            command = ["python3", "-c", f"import socket; socket.create_connection(('{host}', {port}), 3)"]
+            command = [
+                "python3",
+                "-c",
+                f"import socket; socket.create_connection(('{host}', {port}), 3)",
+            ]
         else:
             command = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]
         try:
@@ -173,10 +241,12 @@ def test_network_policies(run, found, kube, release, on_cluster):
     assert len(json.loads(on_cluster("get", "networkpolicies", "-o", "json"))["items"]) == 7
     database, api = f"{NAME}-postgres.{NAME}", "kubernetes.default"
     assert reaches(on_cluster, f"{NAME}-backend", database, 5432)
-    enforcer = cluster.facts(run, found).policies
+    enforcer = facts.read(run, found).policies
     if not enforcer:
         assert reaches(on_cluster, f"{NAME}-frontend", database, 5432)
-        pytest.skip("this cluster's network does NOT enforce NetworkPolicies: the frontend reached PostgreSQL. The policies are there for one that does")
+        pytest.skip(
+            "this cluster's network does NOT enforce NetworkPolicies: the frontend reached PostgreSQL. The policies are there for one that does"
+        )
     passed = [
         (source, host, port)
         for ask, source, host, port in (
@@ -203,7 +273,11 @@ class Visitor(Writer):
         self.pages = 0
         while not self._stop.is_set():
             try:
-                status = requests.get(self._user.base.removesuffix("/api") + "/login", headers={"Host": HOST}, timeout=10).status_code
+                status = requests.get(
+                    self._user.base.removesuffix("/api") + "/login",
+                    headers={"Host": HOST},
+                    timeout=10,
+                ).status_code
             except requests.RequestException as error:
                 status = type(error).__name__
             self.pages += 1
@@ -216,12 +290,22 @@ def test_an_upgrade_under_load_fails_no_request(helm, release, until_ready, make
     user = make_user(HOST)
     with Visitor(user) as visitor:
         time.sleep(1)
-        helm("upgrade", chart=CHART, more={"backend": {"config": {"TOKEN_HOURS": "11"}}, "frontend": {"podAnnotations": {"roll": "this"}}})
+        helm(
+            "upgrade",
+            chart=CHART,
+            more={
+                "backend": {"config": {"TOKEN_HOURS": "11"}},
+                "frontend": {"podAnnotations": {"roll": "this"}},
+            },
+        )
         until_ready()
         time.sleep(4)  # the old pods' last seconds
     assert visitor.refused == set()
     assert visitor.pages > 50
-    assert len(user.get("/todos?limit=200")) == len(visitor.acknowledged) or len(visitor.acknowledged) > 200
+    assert (
+        len(user.get("/todos?limit=200")) == len(visitor.acknowledged)
+        or len(visitor.acknowledged) > 200
+    )
 
 
 @pytest.fixture
@@ -230,10 +314,25 @@ def quick_metrics(run, found):
 
     def args(value):
         patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": value}]
-        kubectl(run, found, "-n", "kube-system", "patch", "deployment", "metrics-server", "--type=json", "-p", json.dumps(patch))
+        kubectl(
+            run,
+            found,
+            "-n",
+            "kube-system",
+            "patch",
+            "deployment",
+            "metrics-server",
+            "--type=json",
+            "-p",
+            json.dumps(patch),
+        )
 
     path = "jsonpath={.spec.template.spec.containers[0].args}"
-    before = json.loads(kubectl(run, found, "-n", "kube-system", "get", "deployment", "metrics-server", "-o", path).stdout)
+    before = json.loads(
+        kubectl(
+            run, found, "-n", "kube-system", "get", "deployment", "metrics-server", "-o", path
+        ).stdout
+    )
     args([*before, "--metric-resolution=15s"])
     yield
     args(before)
@@ -241,7 +340,13 @@ def quick_metrics(run, found):
 
 def test_load_scales_out_and_back(helm, release, until_ready, make_user, on_cluster, quick_metrics):
     """The HorizontalPodAutoscaler on metrics-server: more pods under load, one again after it."""
-    autoscaling = {"enabled": True, "minReplicas": 1, "maxReplicas": 2, "targetCPU": 100, "scaleDownSeconds": 0}
+    autoscaling = {
+        "enabled": True,
+        "minReplicas": 1,
+        "maxReplicas": 2,
+        "targetCPU": 100,
+        "scaleDownSeconds": 0,
+    }
     helm("upgrade", chart=CHART, more={"backend": {"autoscaling": autoscaling}})
     until_ready()
     user, stop = make_user(HOST), threading.Event()
@@ -251,7 +356,12 @@ def test_load_scales_out_and_back(helm, release, until_ready, make_user, on_clus
             user.ask("GET", "/todos")
 
     def replicas():
-        return int(on_cluster("get", "deployment", f"{NAME}-backend", "-o", "jsonpath={.status.readyReplicas}") or 0)
+        return int(
+            on_cluster(
+                "get", "deployment", f"{NAME}-backend", "-o", "jsonpath={.status.readyReplicas}"
+            )
+            or 0
+        )
 
     threads = [threading.Thread(target=load) for _ in range(4)]
     for thread in threads:
@@ -275,14 +385,28 @@ def _until(true, seconds, words):
 
 
 def test_tls_with_the_charts_own_certificate(helm, release, until_ready, on_cluster, run, found):
-    node = kubectl(run, found, "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}").stdout
+    node = kubectl(
+        run,
+        found,
+        "get",
+        "nodes",
+        "-o",
+        "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}",
+    ).stdout
     helm("upgrade", chart=CHART, more={"ingress": {"tls": {"enabled": True}}})
-    certificate = b64decode(on_cluster("get", "secret", f"{NAME}-tls", "-o", "jsonpath={.data.tls\\.crt}")).decode()
+    certificate = b64decode(
+        on_cluster("get", "secret", f"{NAME}-tls", "-o", "jsonpath={.data.tls\\.crt}")
+    ).decode()
     context = ssl.create_default_context(cadata=certificate)
 
     def ask():
-        with socket.create_connection((node, 443), timeout=5) as plain, context.wrap_socket(plain, server_hostname=HOST) as secure:
-            secure.sendall(f"GET /api/health HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+        with (
+            socket.create_connection((node, 443), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname=HOST) as secure,
+        ):
+            secure.sendall(
+                f"GET /api/health HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode()
+            )
             return secure.recv(4096).decode()
 
     end = time.monotonic() + 30
@@ -295,19 +419,33 @@ def test_tls_with_the_charts_own_certificate(helm, release, until_ready, on_clus
                 raise
             time.sleep(0.5)
     helm("upgrade", chart=CHART, more={"ingress": {"tls": {"enabled": True}}})
-    assert b64decode(on_cluster("get", "secret", f"{NAME}-tls", "-o", "jsonpath={.data.tls\\.crt}")).decode() == certificate  # kept
+    assert (
+        b64decode(
+            on_cluster("get", "secret", f"{NAME}-tls", "-o", "jsonpath={.data.tls\\.crt}")
+        ).decode()
+        == certificate
+    )  # kept
 
 
-def test_another_password_for_an_old_volume_is_refused_before_anything_happens(helm, release, on_cluster):
+def test_another_password_for_an_old_volume_is_refused_before_anything_happens(
+    helm, release, on_cluster
+):
     before = helm("history", NAME, "-o", "json")
-    words = helm("upgrade", chart=CHART, more={"postgres": {"password": "another-password"}}, fails=True)
-    assert f"the volume data-{NAME}-postgres-0 opens only with the password that it was made with" in words
+    words = helm(
+        "upgrade", chart=CHART, more={"postgres": {"password": "another-password"}}, fails=True
+    )
+    assert (
+        f"the volume data-{NAME}-postgres-0 opens only with the password that it was made with"
+        in words
+    )
     assert f"kubectl -n {NAME} delete pvc data-{NAME}-postgres-0" in words
     assert helm("history", NAME, "-o", "json") == before
 
 
 def test_a_class_that_is_not_there_is_named(helm, release):
-    assert 'there is no ingress class "caddy" on this cluster, only' in helm("upgrade", chart=CHART, more={"ingress": {"className": "caddy"}}, fails=True)
+    assert 'there is no ingress class "caddy" on this cluster, only' in helm(
+        "upgrade", chart=CHART, more={"ingress": {"className": "caddy"}}, fails=True
+    )
 
 
 def test_uninstall_keeps_the_data_and_says_so(helm, release, until_ready, make_user, on_cluster):
@@ -320,4 +458,6 @@ def test_uninstall_keeps_the_data_and_says_so(helm, release, until_ready, make_u
     assert f"{NAME}-secret" in on_cluster("get", "secret", "-o", "name")
     helm("install", "--wait", chart=CHART)
     until_ready()
-    assert _until_served(user, f"/todos/{todo['id']}") == todo  # the same database, and the same key that signed the login
+    assert (
+        _until_served(user, f"/todos/{todo['id']}") == todo
+    )  # the same database, and the same key that signed the login

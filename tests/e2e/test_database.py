@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from scripts import release
-from scripts.settings import ROOT
+from scripts.release import helm
+from scripts.session.settings import ROOT
 
 
 def _invoke(*arguments):
@@ -19,12 +19,20 @@ def _invoke(*arguments):
 def deploy_copy(tmp_path, kube):
     """Deploy a copy of the app after a change of it; the pods' way back afterwards, and that of the tables."""
     app = tmp_path / "phase3-chatbot"
-    shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out"))
+    shutil.copytree(
+        ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out")
+    )
 
     def deploy_copy(file, text):
         (app / file).write_text(text)
         environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
-        return subprocess.run(["invoke", "deploy", "--yes"], env=environment, capture_output=True, text=True, timeout=300)
+        return subprocess.run(
+            ["invoke", "deploy", "--yes"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
 
     yield deploy_copy
     back = "drop table if exists e2e_more; update alembic_version set version_num = '0002'"
@@ -44,16 +52,30 @@ VERSIONS = "app/database/migrations/versions"
 
 
 def _backend(state):
-    (found,) = (item for item in state() if item["kind"] == "Deployment" and item["metadata"]["name"] == "todo-app-backend")
+    (found,) = (
+        item
+        for item in state()
+        if item["kind"] == "Deployment" and item["metadata"]["name"] == "todo-app-backend"
+    )
     return found["spec"]["template"]["spec"]
 
 
 def test_new_pods_migrate_when_there_is_something_to_migrate(kube, state, user, deploy_copy):
     todo = user.post("/todos", {"title": "outlives a migration"})
-    result = deploy_copy(f"{VERSIONS}/0003_e2e.py", MORE.format(sql="create table e2e_more (id integer)"))
+    result = deploy_copy(
+        f"{VERSIONS}/0003_e2e.py", MORE.format(sql="create table e2e_more (id integer)")
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert [one["name"] for one in _backend(state)["initContainers"]] == ["migrate"]
-    newest = kube("get", "pods", "-l", "app.kubernetes.io/component=backend", "--sort-by=.metadata.creationTimestamp", "-o", "name").split()[-1]
+    newest = kube(
+        "get",
+        "pods",
+        "-l",
+        "app.kubernetes.io/component=backend",
+        "--sort-by=.metadata.creationTimestamp",
+        "-o",
+        "name",
+    ).split()[-1]
     assert "Running upgrade 0002 -> 0003" in kube("logs", newest, "-c", "migrate")
 
     change = ("app/unused.py", f"# {os.urandom(8).hex()}\n")
@@ -65,9 +87,13 @@ def test_new_pods_migrate_when_there_is_something_to_migrate(kube, state, user, 
     assert "unchanged" in deploy_copy(*change).stdout
 
 
-def test_a_migration_that_fails_is_named_and_the_pods_before_it_go_on(run, found, user, deploy_copy):
-    before = release.history(run, found)[-1]
-    result = deploy_copy(f"{VERSIONS}/0003_e2e.py", MORE.format(sql="create table todos (id integer)"))
+def test_a_migration_that_fails_is_named_and_the_pods_before_it_go_on(
+    run, found, user, deploy_copy
+):
+    before = helm.history(run, found)[-1]
+    result = deploy_copy(
+        f"{VERSIONS}/0003_e2e.py", MORE.format(sql="create table todos (id integer)")
+    )
     output = result.stdout + result.stderr
     assert result.returncode not in (0, 1), output
     for code in ("MIGRATION-FAILED", "ROLLED-BACK"):

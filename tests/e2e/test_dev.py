@@ -11,15 +11,21 @@ import time
 import pytest
 import requests
 
-from scripts.dev import MARK
-from scripts.settings import ROOT
+from scripts.release.dev import MARK
+from scripts.session.settings import ROOT
 
 
 @pytest.fixture
 def app(tmp_path):
     """A copy of the reference app: the same contents, so the same images."""
     folder = tmp_path / "phase3-chatbot"
-    shutil.copytree(ROOT / "phase3-chatbot", folder, ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__", ".env"))
+    shutil.copytree(
+        ROOT / "phase3-chatbot",
+        folder,
+        ignore=shutil.ignore_patterns(
+            "node_modules", ".next", "out", "data", "__pycache__", ".env"
+        ),
+    )
     return folder
 
 
@@ -69,7 +75,9 @@ def pods(as_json):
 def _serves(base, run, path, words, timeout=60):
     def there():
         try:
-            answer = requests.get(f"{base}{path}", headers={"Host": run.settings.release.host}, timeout=5)
+            answer = requests.get(
+                f"{base}{path}", headers={"Host": run.settings.release.host}, timeout=5
+            )
         except requests.RequestException:
             return False  # while the source is broken nobody answers
         return answer.status_code == 200 and words in answer.text
@@ -80,22 +88,30 @@ def _serves(base, run, path, words, timeout=60):
 def test_edits_are_served_and_the_release_comes_back(run, base, app, loop, pods, as_json, user):
     todo = user.post("/todos", {"title": "stays"})
     loop.until("Ctrl-C ends")
-    deployed = pods(f"app.kubernetes.io/component in (backend, frontend),!{MARK}")  # the loop has deployed what is in the tree first
+    deployed = pods(
+        f"app.kubernetes.io/component in (backend, frontend),!{MARK}"
+    )  # the loop has deployed what is in the tree first
     assert user.get(f"/todos/{todo['id']}") == todo  # the same database
 
     main = app / "app/main.py"
     before = main.stat()
     text = main.read_text()
     assert 'title="Todo chatbot"' in text
-    main.write_text(text.replace('title="Todo chatbot"', 'title="Edited again"'))  # as long as before, and with the old date
+    main.write_text(
+        text.replace('title="Todo chatbot"', 'title="Edited again"')
+    )  # as long as before, and with the old date
     os.utime(main, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert _serves(base, run, "/api/openapi.json", "Edited again")
     loop.until("backend: app/main.py in ")
     loop.until('"message": "Application startup complete."')  # the log of the pod
 
     layout = app / "frontend/app/layout.tsx"
-    layout.write_text(re.sub(r'title: "[^"]*"', 'title: "An edited page"', layout.read_text(), count=1))
-    assert _serves(base, run, "/login", "<title>An edited page</title>"), "".join(loop.lines)[-3000:]
+    layout.write_text(
+        re.sub(r'title: "[^"]*"', 'title: "An edited page"', layout.read_text(), count=1)
+    )
+    assert _serves(base, run, "/login", "<title>An edited page</title>"), "".join(loop.lines)[
+        -3000:
+    ]
 
     main.write_text("this is no Python\n")  # a mistake is shown, and mended by the next edit
     loop.until("SyntaxError")
@@ -107,7 +123,9 @@ def test_edits_are_served_and_the_release_comes_back(run, base, app, loop, pods,
     assert "lead to the deployed pods again" in "".join(loop.lines)
     assert _serves(base, run, "/api/openapi.json", '"title":"Todo chatbot"')
     assert _serves(base, run, "/login", "<title>Todo chatbot</title>")
-    assert pods(f"app.kubernetes.io/component in (backend, frontend),!{MARK}") == deployed  # the pods that served before, never restarted
+    assert (
+        pods(f"app.kubernetes.io/component in (backend, frontend),!{MARK}") == deployed
+    )  # the pods that served before, never restarted
     assert as_json("get", "deployments", "-l", MARK)["items"] == []
 
 
@@ -115,11 +133,15 @@ def test_a_loop_that_was_killed_is_cleared_by_the_next_deploy(run, base, app, ku
     environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
     process = Loop(app)
     process.until("Ctrl-C ends")
-    refused = subprocess.run(["invoke", "deploy", "--yes"], env=environment, capture_output=True, text=True, timeout=60)
+    refused = subprocess.run(
+        ["invoke", "deploy", "--yes"], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert "DEPLOY-RUNNING" in refused.stdout  # nobody deploys below an open loop
     process.end(signal.SIGKILL)
     assert as_json("get", "deployments", "-l", MARK)["items"]
-    result = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=200)
+    result = subprocess.run(
+        ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=200
+    )
     assert "a dev loop did not end well" in result.stdout, result.stdout + result.stderr
     assert as_json("get", "deployments", "-l", MARK)["items"] == []
     assert all(MARK not in one["spec"]["selector"] for one in as_json("get", "services")["items"])

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from scripts import rollout
+from scripts.release import rollout
 from tests.api_client import Writer
 
 
@@ -51,7 +51,15 @@ def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(user, kube, sta
     keep_logs("postgres")
     with Writer(user) as writer:
         time.sleep(1)
-        kube("delete", "pod", "todo-app-postgres-0", "--grace-period=0", "--force", "--wait=true", timeout=120)
+        kube(
+            "delete",
+            "pod",
+            "todo-app-postgres-0",
+            "--grace-period=0",
+            "--force",
+            "--wait=true",
+            timeout=120,
+        )
         _until_written(writer)
     _until_ready(state)
     assert set(writer.acknowledged) <= set(_all_titles(user))
@@ -80,7 +88,9 @@ def away(kube, state):
         kube("scale", what, "--replicas=0")
         component = what.rsplit("-", 1)[1]
         end = time.monotonic() + 60
-        while kube("get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "name").strip():
+        while kube(
+            "get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "name"
+        ).strip():
             assert time.monotonic() < end
             time.sleep(0.3)
 
@@ -120,7 +130,10 @@ def test_a_page_waits_for_a_backend_that_is_gone(page, user, log_in, away, keep_
 def test_a_login_without_a_database_says_so(page, user, away, keep_logs):
     keep_logs("postgres")
     away("statefulset/todo-app-postgres")
-    assert user.ask("GET", "/health").status_code in (200, 503)  # alive; out of service once Kubernetes has noticed
+    assert user.ask("GET", "/health").status_code in (
+        200,
+        503,
+    )  # alive; out of service once Kubernetes has noticed
     page.goto("/login")
     page.get_by_label("E-mail").fill(user.email)
     page.get_by_label("Password").fill("correct horse battery")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from scripts.access import HOSTS, resolve
-from scripts.settings import ROOT
+from scripts.release.access import HOSTS, resolve
+from scripts.session.settings import ROOT
 from tests.api_client import run_api_tests
 
 
@@ -19,8 +19,12 @@ def test_the_page_and_the_health_of_the_api_through_the_ingress(base, run):
         page = requests.get(f"{base}/", headers={"Host": host}, timeout=10)
         assert page.status_code == 200
         assert "<title>Todo chatbot</title>" in page.text
-        assert requests.get(f"{base}/api/health", headers={"Host": host}, timeout=10).json() == {"status": "ok"}
-    assert requests.get(f"{base}/", headers={"Host": "unknown.example"}, timeout=10).status_code == 404
+        assert requests.get(f"{base}/api/health", headers={"Host": host}, timeout=10).json() == {
+            "status": "ok"
+        }
+    assert (
+        requests.get(f"{base}/", headers={"Host": "unknown.example"}, timeout=10).status_code == 404
+    )
 
 
 def test_the_host_name_leads_to_the_app(run):
@@ -56,7 +60,9 @@ def test_schemathesis_finds_nothing(base, run, user):
     ]  # fmt: skip
     result = subprocess.run(argv, cwd=ROOT / "tests", capture_output=True, text=True, timeout=500)
     assert result.returncode == 0, result.stdout[-4000:]
-    assert "API Operations:\n  Selected: 14/15\n  Tested: 14" in result.stdout  # all but /auth/logout, which would end the login
+    assert (
+        "API Operations:\n  Selected: 14/15\n  Tested: 14" in result.stdout
+    )  # all but /auth/logout, which would end the login
 
 
 def test_the_address_of_the_api_is_a_run_time_value(page, kube, run, base, state):
@@ -64,22 +70,53 @@ def test_the_address_of_the_api_is_a_run_time_value(page, kube, run, base, state
     images = {pod["spec"]["containers"][0]["image"] for pod in state() if pod["kind"] == "Pod"}
 
     def point_at(address):
-        kube("patch", "configmap", "todo-app-config", "--type=merge", "-p", json.dumps({"data": {"NEXT_PUBLIC_API_URL": address}}))
+        kube(
+            "patch",
+            "configmap",
+            "todo-app-config",
+            "--type=merge",
+            "-p",
+            json.dumps({"data": {"NEXT_PUBLIC_API_URL": address}}),
+        )
         kube("rollout", "restart", "deployment/todo-app-frontend")
         kube("rollout", "status", "deployment/todo-app-frontend", "--timeout=120s", timeout=130)
         # The old pod answers until it has ended.
-        assert run.shell.until(lambda: len(kube("get", "pods", "-l", "app.kubernetes.io/component=frontend", "-o", "name").split()) == 1, 60)
-        assert run.shell.until(lambda: f'"{address}"' in requests.get(f"{base}/config.js", headers={"Host": run.settings.release.host}, timeout=5).text, 30)
+        assert run.shell.until(
+            lambda: (
+                len(
+                    kube(
+                        "get", "pods", "-l", "app.kubernetes.io/component=frontend", "-o", "name"
+                    ).split()
+                )
+                == 1
+            ),
+            60,
+        )
+        assert run.shell.until(
+            lambda: (
+                f'"{address}"'
+                in requests.get(
+                    f"{base}/config.js", headers={"Host": run.settings.release.host}, timeout=5
+                ).text
+            ),
+            30,
+        )
 
     try:
-        point_at("/api/../api")  # another spelling of the same place, as the browser's requests then show
-        with page.expect_request(lambda request: "/api" in request.url and request.method == "POST") as caught:
+        point_at(
+            "/api/../api"
+        )  # another spelling of the same place, as the browser's requests then show
+        with page.expect_request(
+            lambda request: "/api" in request.url and request.method == "POST"
+        ) as caught:
             page.goto("/login")
             page.get_by_label("E-mail").fill("nobody@example.com")
             page.get_by_label("Password").fill("a wrong password")
             page.get_by_role("button", name="Log in").click()
         assert caught.value.url.endswith("/api/auth/login")
         assert page.evaluate("window.__CONFIG__.NEXT_PUBLIC_API_URL") == "/api/../api"
-        assert {pod["spec"]["containers"][0]["image"] for pod in state() if pod["kind"] == "Pod"} == images
+        assert {
+            pod["spec"]["containers"][0]["image"] for pod in state() if pod["kind"] == "Pod"
+        } == images
     finally:
         point_at("/api")

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import requests
 
-from scripts import buildkit
-from scripts.findings import Failure
-from scripts.settings import Settings
+from scripts.machine import buildkit
+from scripts.session.findings import Failure
+from scripts.session.settings import Settings
 from scripts.supply import bases, golang
 
 
@@ -20,7 +20,11 @@ def registry(run):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([crane, "registry", "serve", "--address", f"127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [crane, "registry", "serve", "--address", f"127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -34,7 +38,16 @@ def registry(run):
 
 
 def _against(run, registry, source):
-    settings = Settings.load({**run.settings.model_dump(), "supply": {**run.settings.supply.model_dump(), "image_registry": registry, "source": source}})
+    settings = Settings.load(
+        {
+            **run.settings.model_dump(),
+            "supply": {
+                **run.settings.supply.model_dump(),
+                "image_registry": registry,
+                "source": source,
+            },
+        }
+    )
     return replace(run, settings=settings)
 
 
@@ -53,7 +66,9 @@ def test_a_base_image_is_pulled_from_the_registry(run, docker, registry):
         run.shell.run(docker.client, "rmi", reference, check=False)
 
 
-def test_an_image_that_the_registry_lacks_is_told_or_replaced_as_the_settings_say(run, docker, registry):
+def test_an_image_that_the_registry_lacks_is_told_or_replaced_as_the_settings_say(
+    run, docker, registry
+):
     with pytest.raises(Failure) as caught:
         bases.ensure(_against(run, registry, "upstream"), docker, ("python",), upstream=True)
     assert caught.value.findings[0].code == "BASE-IMAGE-UNAVAILABLE"

@@ -5,15 +5,34 @@ import subprocess
 
 import pytest
 
-from scripts.settings import ROOT
+from scripts.session.settings import ROOT
 
-ELSEWHERE = {"cluster-down", "db-restore", "destroy", "dev", "open", "rollback", "shell", "support-bundle", "verify", "adr", "phr", "db-dump"}
-TASKS = [name for name in re.findall(r"^\| `invoke ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE) if name not in ELSEWHERE]
+ELSEWHERE = {
+    "cluster-down",
+    "db-restore",
+    "destroy",
+    "dev",
+    "open",
+    "rollback",
+    "shell",
+    "support-bundle",
+    "verify",
+    "adr",
+    "phr",
+    "db-dump",
+}
+TASKS = [
+    name
+    for name in re.findall(r"^\| `invoke ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    if name not in ELSEWHERE
+]
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_alone(task):
-    result = subprocess.run(["invoke", task], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        ["invoke", task], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.strip()
     assert "Traceback" not in result.stdout + result.stderr

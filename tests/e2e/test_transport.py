@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from scripts import transport
+from scripts.images import transport
 from scripts.supply import bases
 
 MEGABYTE = 1 << 20
 
 
 def _deploy():
-    result = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -37,14 +39,25 @@ def make_image(run, docker, node, tmp_path):
         (tmp_path / "blob").write_bytes(os.urandom(MEGABYTE))
         (tmp_path / "Dockerfile").write_text(f"FROM {base}\nCOPY blob /blob\n")
         reference = f"phase4-e2e:{os.urandom(6).hex()}"
-        run.shell.run(docker.client, "build", "--quiet", f"--tag={reference}", tmp_path, env={"DOCKER_BUILDKIT": "1"})
+        run.shell.run(
+            docker.client,
+            "build",
+            "--quiet",
+            f"--tag={reference}",
+            tmp_path,
+            env={"DOCKER_BUILDKIT": "1"},
+        )
         made.append(reference)
-        return reference, run.shell.run(docker.client, "image", "inspect", "--format={{.Id}}", reference).stdout.strip()
+        return reference, run.shell.run(
+            docker.client, "image", "inspect", "--format={{.Id}}", reference
+        ).stdout.strip()
 
     yield make_image
     for reference in made:
         run.shell.run(docker.client, "rmi", reference)
-        run.shell.run(*node.command(docker, "crictl", "rmi", transport.normalized(reference)), check=False)
+        run.shell.run(
+            *node.command(docker, "crictl", "rmi", transport.normalized(reference)), check=False
+        )
 
 
 @pytest.fixture
@@ -54,14 +67,20 @@ def in_the_node(run, docker, node):
 
 @pytest.fixture
 def backend(as_json):
-    return as_json("get", "deployment", "todo-app-backend")["spec"]["template"]["spec"]["containers"][0]["image"]
+    return as_json("get", "deployment", "todo-app-backend")["spec"]["template"]["spec"][
+        "containers"
+    ][0]["image"]
 
 
 @pytest.fixture
 def watched(run, docker, monkeypatch):
     """The sources of the streams into the node, in order."""
     seen, pipe = [], run.shell.pipe
-    monkeypatch.setattr(run.shell, "pipe", lambda source, target, **options: seen.append(source) or pipe(source, target, **options))
+    monkeypatch.setattr(
+        run.shell,
+        "pipe",
+        lambda source, target, **options: seen.append(source) or pipe(source, target, **options),
+    )
     return seen
 
 
@@ -72,67 +91,125 @@ def test_only_new_layers_travel(run, docker, found, node, make_image, python, ba
     assert len(watched) == 1
     archive = subprocess.run(watched[0], capture_output=True, check=True).stdout
     assert MEGABYTE < len(archive) < 1.1 * MEGABYTE
-    assert transport.load_images(run, docker, found["minikube"], {reference: image_id}, python).sent == ()
+    assert (
+        transport.load_images(run, docker, found["minikube"], {reference: image_id}, python).sent
+        == ()
+    )
 
 
-def test_a_user_who_may_not_read_the_engines_folder_sends_the_same(run, docker, found, make_image, python, backend, watched, monkeypatch):
+def test_a_user_who_may_not_read_the_engines_folder_sends_the_same(
+    run, docker, found, make_image, python, backend, watched, monkeypatch
+):
     monkeypatch.setattr(transport, "_may_read", lambda folder: False)
     reference, image_id = make_image(backend)
-    assert transport.load_images(run, docker, found["minikube"], {reference: image_id}, python).images == {reference: image_id}
+    assert transport.load_images(
+        run, docker, found["minikube"], {reference: image_id}, python
+    ).images == {reference: image_id}
     assert [source[:2] for source in watched] == [[docker.client, "run"]]
 
 
-def test_an_engine_with_another_store_sends_whole_images(run, docker, found, make_image, python, backend, watched):
+def test_an_engine_with_another_store_sends_whole_images(
+    run, docker, found, make_image, python, backend, watched
+):
     reference, image_id = make_image(backend)
     other = replace(docker, driver="overlayfs")
-    assert transport.load_images(run, other, found["minikube"], {reference: image_id}, python).images == {reference: image_id}
+    assert transport.load_images(
+        run, other, found["minikube"], {reference: image_id}, python
+    ).images == {reference: image_id}
     assert watched == [[docker.client, "save", reference]]
 
 
-def test_what_cannot_be_put_together_from_layers_goes_whole(run, docker, found, make_image, python, backend, watched, tmp_path):
+def test_what_cannot_be_put_together_from_layers_goes_whole(
+    run, docker, found, make_image, python, backend, watched, tmp_path
+):
     """As when a newer engine keeps its layers in other places: the archive ends in its middle, and nothing is lost."""
     reference, image_id = make_image(backend)
     other = replace(docker, root=str(tmp_path))
-    assert transport.load_images(run, other, found["minikube"], {reference: image_id}, python).images == {reference: image_id}
+    assert transport.load_images(
+        run, other, found["minikube"], {reference: image_id}, python
+    ).images == {reference: image_id}
     assert len(watched) == 2
 
 
-def test_a_load_that_was_cut_off_is_done_again(run, docker, found, node, make_image, python, backend, in_the_node):
+def test_a_load_that_was_cut_off_is_done_again(
+    run, docker, found, node, make_image, python, backend, in_the_node
+):
     reference, image_id = make_image(backend)
     saved = subprocess.Popen([docker.client, "save", reference], stdout=subprocess.PIPE)
-    half = subprocess.run(transport._import(docker, node), input=saved.stdout.read(100 * MEGABYTE), capture_output=True)
+    half = subprocess.run(
+        transport._import(docker, node),
+        input=saved.stdout.read(100 * MEGABYTE),
+        capture_output=True,
+    )
     saved.kill()
     saved.wait()
     assert half.returncode != 0
-    assert transport.load_images(run, docker, found["minikube"], {reference: image_id}, python).images == {reference: image_id}
+    assert transport.load_images(
+        run, docker, found["minikube"], {reference: image_id}, python
+    ).images == {reference: image_id}
     # And one that lost a layer afterwards: it is listed still, but it is not whole.
-    layer = run.shell.run(docker.client, "image", "inspect", '--format={{join .RootFS.Layers " "}}', reference).stdout.split()[-1]
+    layer = run.shell.run(
+        docker.client, "image", "inspect", '--format={{join .RootFS.Layers " "}}', reference
+    ).stdout.split()[-1]
     in_the_node("ctr", "--namespace=k8s.io", "content", "rm", layer)
-    assert transport.normalized(reference) in in_the_node("ctr", "--namespace=k8s.io", "images", "ls", "--quiet").split()
-    assert transport.load_images(run, docker, found["minikube"], {reference: image_id}, python).sent == (reference,)
-    assert transport.load_images(run, docker, found["minikube"], {reference: image_id}, python).sent == ()
+    assert (
+        transport.normalized(reference)
+        in in_the_node("ctr", "--namespace=k8s.io", "images", "ls", "--quiet").split()
+    )
+    assert transport.load_images(
+        run, docker, found["minikube"], {reference: image_id}, python
+    ).sent == (reference,)
+    assert (
+        transport.load_images(run, docker, found["minikube"], {reference: image_id}, python).sent
+        == ()
+    )
 
 
 def test_an_image_taken_from_the_node_comes_back(run, docker, backend, in_the_node):
-    in_the_node("ctr", "--namespace=k8s.io", "images", "rm", "--sync", transport.normalized(backend))
+    in_the_node(
+        "ctr", "--namespace=k8s.io", "images", "rm", "--sync", transport.normalized(backend)
+    )
     assert f"sending {backend}" in _deploy()
-    assert transport.normalized(backend) in in_the_node("ctr", "--namespace=k8s.io", "images", "ls", "--quiet").split()
+    assert (
+        transport.normalized(backend)
+        in in_the_node("ctr", "--namespace=k8s.io", "images", "ls", "--quiet").split()
+    )
 
 
-def test_a_tag_that_means_something_else_on_the_node_is_put_right_with_the_pods_that_run_it(run, docker, kube, state, backend, base, in_the_node, user):
+def test_a_tag_that_means_something_else_on_the_node_is_put_right_with_the_pods_that_run_it(
+    run, docker, kube, state, backend, base, in_the_node, user
+):
     """Somebody gives our tag to other contents, and the pod starts with them: nothing in Kubernetes' objects differs."""
-    right = run.shell.run(docker.client, "image", "inspect", "--format={{.Id}}", backend).stdout.strip()
+    right = run.shell.run(
+        docker.client, "image", "inspect", "--format={{.Id}}", backend
+    ).stdout.strip()
     name = transport.normalized(backend)
     stranger = f"{name.rpartition(':')[0]}:stranger"
     try:
         kube("scale", "deployment/todo-app-backend", "--replicas=0")
-        assert run.shell.until(lambda: not kube("get", "pods", "-l", "app.kubernetes.io/component=backend", "-o", "name"), 60)
+        assert run.shell.until(
+            lambda: (
+                not kube("get", "pods", "-l", "app.kubernetes.io/component=backend", "-o", "name")
+            ),
+            60,
+        )
         # The same program with another label: it serves as well as ours.
         built = f"FROM {backend}\nLABEL stranger=yes\n"
-        run.shell.run(docker.client, "build", "--quiet", "--tag=phase4-e2e:stranger", "-", stdin=built, env={"DOCKER_BUILDKIT": "1"})
-        run.shell.run(docker.client, "tag", "phase4-e2e:stranger", stranger.removeprefix("docker.io/library/"))
+        run.shell.run(
+            docker.client,
+            "build",
+            "--quiet",
+            "--tag=phase4-e2e:stranger",
+            "-",
+            stdin=built,
+            env={"DOCKER_BUILDKIT": "1"},
+        )
+        run.shell.run(
+            docker.client, "tag", "phase4-e2e:stranger", stranger.removeprefix("docker.io/library/")
+        )
         run.shell.pipe(
-            [docker.client, "save", stranger.removeprefix("docker.io/library/")], transport._import(docker, transport.nodes(run.settings.cluster.profile)[0])
+            [docker.client, "save", stranger.removeprefix("docker.io/library/")],
+            transport._import(docker, transport.nodes(run.settings.cluster.profile)[0]),
         )
         in_the_node("ctr", "--namespace=k8s.io", "images", "tag", "--force", stranger, name)
     finally:
@@ -153,5 +230,7 @@ def test_a_tag_that_means_something_else_on_the_node_is_put_right_with_the_pods_
     assert "deployment/todo-app-backend runs other contents under its image's name" in said
     assert running() == {right}
     assert user.get("/todos") == []
-    run.shell.run(docker.client, "rmi", "phase4-e2e:stranger", stranger.removeprefix("docker.io/library/"))
+    run.shell.run(
+        docker.client, "rmi", "phase4-e2e:stranger", stranger.removeprefix("docker.io/library/")
+    )
     in_the_node("ctr", "--namespace=k8s.io", "images", "rm", stranger)

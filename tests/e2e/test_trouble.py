@@ -9,10 +9,10 @@ import subprocess
 import pytest
 import yaml
 
-from scripts import release, rollout
-from scripts.chart import CHART
-from scripts.findings import Failure
-from scripts.settings import ROOT
+from scripts.release import helm, rollout
+from scripts.release.chart import CHART
+from scripts.session.findings import Failure
+from scripts.session.settings import ROOT
 
 
 def _deploy():
@@ -31,7 +31,9 @@ def _deploy():
         ),
     ],
 )  # fmt: skip
-def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_it_is_gone(run, found, kube, base, user, command, code, words):
+def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_it_is_gone(
+    run, found, kube, base, user, command, code, words
+):
     kube(*command)
     try:
         with pytest.raises(Failure) as caught:
@@ -47,48 +49,77 @@ def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_
 
 
 def test_a_deploy_that_does_not_come_up_goes_back_by_itself(run, found, user, tmp_path):
-    before = release.history(run, found)[-1]
+    before = helm.history(run, found)[-1]
     # A pod that is never created: seen by the monitor only.
-    values = {"frontend": {"extraEnv": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}]}}
+    values = {
+        "frontend": {
+            "extraEnv": [
+                {"name": "X", "valueFrom": {"configMapKeyRef": {"name": "nowhere", "key": "x"}}}
+            ]
+        }
+    }
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"phase4": {"release": {"values": [str(tmp_path / "values.yaml")]}}}))
-    result = subprocess.run(["invoke", "-f", str(tmp_path / "mine.yaml"), "deploy", "--yes"], capture_output=True, text=True, timeout=400)
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({"phase4": {"release": {"values": [str(tmp_path / "values.yaml")]}}})
+    )
+    result = subprocess.run(
+        ["invoke", "-f", str(tmp_path / "mine.yaml"), "deploy", "--yes"],
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     output = result.stdout + result.stderr
     assert result.returncode not in (0, 1), output
     for code in ("CONFIG-MISSING", "ROLLED-BACK"):
         assert f"{code} in TROUBLESHOOTING.md" in output
     assert f"went back to revision {before.number}, which served before" in output
-    after = release.history(run, found)[-1]
-    assert (after.status, after.description, after.images) == ("deployed", f"Rollback to {before.number}", before.images)
+    after = helm.history(run, found)[-1]
+    assert (after.status, after.description, after.images) == (
+        "deployed",
+        f"Rollback to {before.number}",
+        before.images,
+    )
     assert rollout.monitor(run, found).pods
     assert user.get("/todos") == []
     _deploy()
 
 
 def test_an_image_that_does_not_run_reaches_no_pod_and_is_tried_again(run, found, user, tmp_path):
-    before = release.history(run, found)[-1].number
+    before = helm.history(run, found)[-1].number
     app = tmp_path / "phase3-chatbot"
-    shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out"))
-    (app / "app" / "todos.py").write_text(f"raise ImportError('not today')  # {os.urandom(8).hex()}\n")
+    shutil.copytree(
+        ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out")
+    )
+    (app / "app" / "todos.py").write_text(
+        f"raise ImportError('not today')  # {os.urandom(8).hex()}\n"
+    )
     for first in (True, False):
         environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
-        result = subprocess.run(["invoke", "deploy", "--yes"], env=environment, capture_output=True, text=True, timeout=300)
+        result = subprocess.run(
+            ["invoke", "deploy", "--yes"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         output = result.stdout + result.stderr
         assert result.returncode == 15, output
         assert "ImportError: not today (app/todos.py:1)" in output
         assert ("building todo-chatbot-backend" in output) == first, output
-    assert release.history(run, found)[-1].number == before
+    assert helm.history(run, found)[-1].number == before
     assert user.get("/todos") == []
 
 
 def test_rollback_by_hand_and_its_history(run, found, user):
     todo = user.post("/todos", {"title": "stays"})
     shown = subprocess.run(["invoke", "history"], capture_output=True, text=True, timeout=60)
-    assert str(release.history(run, found)[-1].number) in shown.stdout
+    assert str(helm.history(run, found)[-1].number) in shown.stdout
     result = subprocess.run(["invoke", "rollback"], capture_output=True, text=True, timeout=200)
     assert "serves again" in result.stdout, result.stdout + result.stderr
     assert user.get(f"/todos/{todo['id']}") == todo
-    refused = subprocess.run(["invoke", "rollback", "--revision", "99999"], capture_output=True, text=True, timeout=60)
+    refused = subprocess.run(
+        ["invoke", "rollback", "--revision", "99999"], capture_output=True, text=True, timeout=60
+    )
     assert "there is no revision 99999" in refused.stdout + refused.stderr
     assert refused.returncode == 18
     _deploy()
@@ -98,7 +129,13 @@ def test_an_interrupted_deploy_says_so_and_the_next_one_succeeds():
     def heed_interrupts():  # a run in the background may have been started with them ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    process = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heed_interrupts)
+    process = subprocess.Popen(
+        ["invoke", "deploy", "--yes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
     for line in process.stdout:  # in the middle of it
         if "engine" in line:
             break
@@ -111,9 +148,13 @@ def test_an_interrupted_deploy_says_so_and_the_next_one_succeeds():
 
 
 def test_two_runs_do_not_cross():
-    first = subprocess.Popen(["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    first = subprocess.Popen(
+        ["invoke", "deploy", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert first.stdout.readline()  # it holds the lock from its first word on
-    second = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=60)
+    second = subprocess.run(
+        ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=60
+    )
     first.communicate(timeout=300)
     assert first.returncode == 0
     assert second.returncode == 10
@@ -122,13 +163,26 @@ def test_two_runs_do_not_cross():
 
 def test_a_release_that_helm_left_pending_is_taken_back(run, found, kube, as_json):
     """As a helm that was killed leaves it: the newest revision is pending-upgrade."""
-    helm = [str(found["helm"].path), "--namespace", run.settings.release.namespace, "--kube-context", run.settings.context]
+    helm = [
+        str(found["helm"].path),
+        "--namespace",
+        run.settings.release.namespace,
+        "--kube-context",
+        run.settings.context,
+    ]
     slow = subprocess.Popen(
         [*helm, "upgrade", run.settings.release.name, str(CHART), "--reuse-values", "--set", "backend.replicas=1",
          "--set", "backend.image.tag=nowhere", "--wait", "--timeout=60s", "--force-conflicts"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    pending = ["get", "secrets", "-l", f"owner=helm,name={run.settings.release.name},status=pending-upgrade", "-o", "name"]
+    pending = [
+        "get",
+        "secrets",
+        "-l",
+        f"owner=helm,name={run.settings.release.name},status=pending-upgrade",
+        "-o",
+        "name",
+    ]
     assert run.shell.until(lambda: bool(kube(*pending).strip()), 20, 0.2)
     slow.kill()
     slow.wait()
@@ -139,21 +193,51 @@ def test_a_release_that_helm_left_pending_is_taken_back(run, found, kube, as_jso
 
 def test_a_dry_run_tells_everything_and_changes_nothing(run, docker, kube, tmp_path):
     app = tmp_path / "phase3-chatbot"
-    shutil.copytree(ROOT / "phase3-chatbot", app, ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"))
+    shutil.copytree(
+        ROOT / "phase3-chatbot",
+        app,
+        ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"),
+    )
     (app / "app/main.py").write_text((app / "app/main.py").read_text() + "\n# another\n")
 
     def world():
-        objects = json.loads(kube("get", "deployments,statefulsets,services,configmaps,secrets,ingresses", "-o", "json"))["items"]
-        images = run.shell.run(docker.client, "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout.splitlines()
-        files = {path.as_posix() for path in run.settings.cache.rglob("*") if not path.is_relative_to(run.settings.cache / "logs")}
+        objects = json.loads(
+            kube(
+                "get",
+                "deployments,statefulsets,services,configmaps,secrets,ingresses",
+                "-o",
+                "json",
+            )
+        )["items"]
+        images = run.shell.run(
+            docker.client,
+            "image",
+            "ls",
+            "--no-trunc",
+            "--format",
+            "{{.Repository}}:{{.Tag}} {{.ID}}",
+        ).stdout.splitlines()
+        files = {
+            path.as_posix()
+            for path in run.settings.cache.rglob("*")
+            if not path.is_relative_to(run.settings.cache / "logs")
+        }
         for item in objects:  # what controllers write goes on
             item.pop("status", None)
-            item["metadata"] = {name: item["metadata"].get(name) for name in ("uid", "generation", "labels")}
+            item["metadata"] = {
+                name: item["metadata"].get(name) for name in ("uid", "generation", "labels")
+            }
         return objects, set(images), files  # those of one second are listed in any order
 
     before = world()
     environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
-    result = subprocess.run(["invoke", "deploy", "--dry-run"], env=environment, capture_output=True, text=True, timeout=100)
+    result = subprocess.run(
+        ["invoke", "deploy", "--dry-run"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     for words in (
         " build --progress=plain",
@@ -164,6 +248,8 @@ def test_a_dry_run_tells_everything_and_changes_nothing(run, docker, kube, tmp_p
     ):
         assert words in result.stdout, result.stdout
     assert world() == before
-    unchanged = subprocess.run(["invoke", "deploy", "--dry-run"], capture_output=True, text=True, timeout=100).stdout
+    unchanged = subprocess.run(
+        ["invoke", "deploy", "--dry-run"], capture_output=True, text=True, timeout=100
+    ).stdout
     assert "    $ " not in unchanged
     assert "nothing to do: nothing to build" in unchanged

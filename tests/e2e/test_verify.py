@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scripts.chart import CHART
+from scripts.release.chart import CHART
 
 
 def _invoke(*arguments, timeout=300):
@@ -19,15 +19,21 @@ def _invoke(*arguments, timeout=300):
 @pytest.fixture
 def measured(kube, run):
     """metrics-server needs a minute to know pods that are new."""
-    assert run.shell.until(lambda: kube("top", "pods", "--no-headers", check=False).count("todo-app-") == 3, 200, 3)
+    assert run.shell.until(
+        lambda: kube("top", "pods", "--no-headers", check=False).count("todo-app-") == 3, 200, 3
+    )
 
 
 def test_every_acceptance_line_holds_and_the_report_says_so(tmp_path, browser_path, measured):
     result = _invoke("verify", "--restart", "--report", str(tmp_path))
     assert result.returncode == 0, result.stdout[-3000:]
     rows = json.loads((tmp_path / "verify.json").read_text())
-    assert {row["status"] for row in rows} == {"passed"}, [row for row in rows if row["status"] != "passed"]
-    assert next(row for row in rows if row["task"] == "5.3")["evidence"].startswith("a todo was there again")
+    assert {row["status"] for row in rows} == {"passed"}, [
+        row for row in rows if row["status"] != "passed"
+    ]
+    assert next(row for row in rows if row["task"] == "5.3")["evidence"].startswith(
+        "a todo was there again"
+    )
     suite = ElementTree.parse(tmp_path / "verify.xml").getroot()
     assert int(suite.get("tests")) == len(rows)
     page = (tmp_path / "verify.html").read_text()
@@ -39,7 +45,17 @@ def test_every_acceptance_line_holds_and_the_report_says_so(tmp_path, browser_pa
 def other(run, found, kube):
     """The chart as a person installs it, in a namespace of its own."""
     helm = [found["helm"].path, "--kube-context", run.settings.context, "--namespace"]
-    given = json.loads(run.shell.run(*helm, run.settings.release.namespace, "get", "values", run.settings.release.name, "-o", "json").stdout)
+    given = json.loads(
+        run.shell.run(
+            *helm,
+            run.settings.release.namespace,
+            "get",
+            "values",
+            run.settings.release.name,
+            "-o",
+            "json",
+        ).stdout
+    )
     values = {part: {"image": given[part]["image"]} for part in ("frontend", "backend", "postgres")}
     values["ingress"] = {"host": "other.local", "extraHosts": []}
     run.shell.run(
@@ -68,7 +84,13 @@ def other(run, found, kube):
 
 def test_a_chart_that_was_installed_by_other_means_is_verified_too(run, other, tmp_path):
     def verify():
-        return subprocess.run(["invoke", "verify", "--report", tmp_path], env={**os.environ, **other}, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            ["invoke", "verify", "--report", tmp_path],
+            env={**os.environ, **other},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
 
     # metrics-server needs a minute to know new pods.
     assert run.shell.until(lambda: verify().returncode == 0, 120, 5), verify().stdout[-2000:]
@@ -78,17 +100,36 @@ def test_a_chart_that_was_installed_by_other_means_is_verified_too(run, other, t
 
 
 def test_a_line_that_does_not_hold_fails_verify_and_diagnose_names_the_cause(kube, run, tmp_path):
-    kube("patch", "service", "todo-app-backend", "--type=merge", "-p", '{"spec": {"selector": {"app.kubernetes.io/component": "other"}}}')
+    kube(
+        "patch",
+        "service",
+        "todo-app-backend",
+        "--type=merge",
+        "-p",
+        '{"spec": {"selector": {"app.kubernetes.io/component": "other"}}}',
+    )
     try:
         assert run.shell.until(lambda: _invoke("diagnose").returncode == 20, 30, 1)
         diagnosed = _invoke("diagnose").stdout
-        assert diagnosed.split("\n\n", 1)[-1].lstrip().startswith("the service todo-app-backend selects no pod"), diagnosed
+        assert (
+            diagnosed.split("\n\n", 1)[-1]
+            .lstrip()
+            .startswith("the service todo-app-backend selects no pod")
+        ), diagnosed
         assert "SERVICE-SELECTOR in TROUBLESHOOTING.md" in diagnosed
         result = _invoke("verify", "--report", str(tmp_path))
         assert result.returncode == 21
         assert "VERIFY-FAILED in TROUBLESHOOTING.md" in result.stdout
-        failed = {row["line"] for row in json.loads((tmp_path / "verify.json").read_text()) if row["status"] == "failed"}
-        assert {"All services have endpoints", "Backend health endpoint responds", "No critical issues"} <= failed
+        failed = {
+            row["line"]
+            for row in json.loads((tmp_path / "verify.json").read_text())
+            if row["status"] == "failed"
+        }
+        assert {
+            "All services have endpoints",
+            "Backend health endpoint responds",
+            "No critical issues",
+        } <= failed
     finally:
         _invoke("deploy", "--yes")
     assert _invoke("diagnose").returncode == 0
@@ -96,7 +137,10 @@ def test_a_line_that_does_not_hold_fails_verify_and_diagnose_names_the_cause(kub
 
 @pytest.fixture
 def secrets(as_json):
-    return {base64.b64decode(value).decode() for value in as_json("get", "secret", "todo-app-credentials")["data"].values()}
+    return {
+        base64.b64decode(value).decode()
+        for value in as_json("get", "secret", "todo-app-credentials")["data"].values()
+    }
 
 
 def test_the_support_bundle_has_everything_but_secrets(tmp_path, secrets, user):
@@ -106,10 +150,20 @@ def test_the_support_bundle_has_everything_but_secrets(tmp_path, secrets, user):
     assert result.returncode == 0, result.stdout
     with tarfile.open(target) as archive:
         files = {member.name: archive.extractfile(member).read().decode() for member in archive}
-    for name in ("versions.txt", "events.txt", "objects.yaml", "release-history.txt", "secrets-by-name.txt", "runs/timings.json"):
+    for name in (
+        "versions.txt",
+        "events.txt",
+        "objects.yaml",
+        "release-history.txt",
+        "secrets-by-name.txt",
+        "runs/timings.json",
+    ):
         assert files[f"bundle/{name}"].strip(), name
     assert "POSTGRES_PASSWORD" in files["bundle/secrets-by-name.txt"]
-    assert any(name.startswith("bundle/logs/todo-app-backend") and text.strip() for name, text in files.items())
+    assert any(
+        name.startswith("bundle/logs/todo-app-backend") and text.strip()
+        for name, text in files.items()
+    )
     everything = "".join(files.values())
     for secret in (*secrets, user.token):
         assert secret not in everything
@@ -119,4 +173,8 @@ def test_the_support_bundle_has_everything_but_secrets(tmp_path, secrets, user):
 def test_health_shows_use_restarts_and_levels():
     result = _invoke("health", "--json")
     rows = [json.loads(line) for line in result.stdout.splitlines() if '"row"' in line]
-    assert {row["container"] for row in rows if row["name"] == "Use" and "container" in row} == {"frontend", "backend", "postgres"}, result.stdout
+    assert {row["container"] for row in rows if row["name"] == "Use" and "container" in row} == {
+        "frontend",
+        "backend",
+        "postgres",
+    }, result.stdout

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.diagnose import diagnose
+from scripts.checks.diagnose import diagnose
 from tests.e2e.conftest import as_json, base, docker, found, kube, run, state  # noqa: F401 - fixtures
 
 
@@ -17,7 +17,10 @@ def diagnosed(run, found):  # noqa: F811
             kept[:] = diagnose(run, found)
             return bool(kept) and kept[0].code == code
 
-        assert run.shell.until(shows, timeout, 1), "\n".join(f"{one.code} {one.subject}: {one.summary}\n  {one.evidence}" for one in kept) or "nothing found"
+        assert run.shell.until(shows, timeout, 1), (
+            "\n".join(f"{one.code} {one.subject}: {one.summary}\n  {one.evidence}" for one in kept)
+            or "nothing found"
+        )
         return kept
 
     return diagnosed

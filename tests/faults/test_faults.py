@@ -7,14 +7,22 @@ import subprocess
 import pytest
 import yaml
 
-BACKEND, FRONTEND, POSTGRES = "deployment/todo-app-backend", "deployment/todo-app-frontend", "statefulset/todo-app-postgres"
+BACKEND, FRONTEND, POSTGRES = (
+    "deployment/todo-app-backend",
+    "deployment/todo-app-frontend",
+    "statefulset/todo-app-postgres",
+)
 
 
 def _at(path, value):
     return f"-p={json.dumps([{'op': 'replace', 'path': path, 'value': value}])}"
 
 
-LIVENESS = {"httpGet": {"path": "/nowhere", "port": 8001}, "periodSeconds": 1, "failureThreshold": 1}
+LIVENESS = {
+    "httpGet": {"path": "/nowhere", "port": 8001},
+    "periodSeconds": 1,
+    "failureThreshold": 1,
+}
 CONTAINER = "/spec/template/spec/containers/0"
 PATCH = ("patch", BACKEND, "--type=json")
 
@@ -73,7 +81,9 @@ def test_an_object_that_somebody_changed_and_a_deploy_puts_it_back(name, kube, d
         first = diagnosed(code)[0]
         assert words in first.summary + first.evidence
     finally:
-        result = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300)
+        result = subprocess.run(
+            ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300
+        )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "changed by hand, and put back now" in result.stdout
 
@@ -82,9 +92,13 @@ def test_an_ingress_that_somebody_deleted_comes_back(run, kube, diagnosed):
     kube("delete", "ingress", "todo-app", "todo-app-api")
     try:
         # The controller takes a moment to notice; then both pages are told as consequences.
-        assert run.shell.until(lambda: diagnosed("INGRESS-MISSING")[0].evidence.count("answers 404") == 2, 30, 0.5)
+        assert run.shell.until(
+            lambda: diagnosed("INGRESS-MISSING")[0].evidence.count("answers 404") == 2, 30, 0.5
+        )
     finally:
-        result = subprocess.run(["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300)
+        result = subprocess.run(
+            ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300
+        )
     assert "ingress/todo-app is gone" in result.stdout, result.stdout + result.stderr
 
 
@@ -99,10 +113,23 @@ def test_a_database_that_was_scaled_away(kube, diagnosed):
 
 
 def test_a_password_that_is_not_the_databases(kube, as_json, diagnosed):
-    password = base64.b64decode(as_json("get", "secret", "todo-app-credentials")["data"]["POSTGRES_PASSWORD"]).decode()
+    password = base64.b64decode(
+        as_json("get", "secret", "todo-app-credentials")["data"]["POSTGRES_PASSWORD"]
+    ).decode()
 
     def alter(value):
-        kube("exec", "-i", "todo-app-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", stdin=f"ALTER ROLE todo PASSWORD '{value}';\n")
+        kube(
+            "exec",
+            "-i",
+            "todo-app-postgres-0",
+            "--",
+            "psql",
+            "-U",
+            "todo",
+            "-d",
+            "todo",
+            stdin=f"ALTER ROLE todo PASSWORD '{value}';\n",
+        )
 
     alter("another")
     try:
@@ -117,9 +144,31 @@ def test_a_password_that_is_not_the_databases(kube, as_json, diagnosed):
 
 def test_tables_that_are_older_than_the_app(kube, diagnosed):
     def version(number):
-        kube("exec", "-i", "todo-app-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", stdin=f"UPDATE alembic_version SET version_num = '{number}';\n")
+        kube(
+            "exec",
+            "-i",
+            "todo-app-postgres-0",
+            "--",
+            "psql",
+            "-U",
+            "todo",
+            "-d",
+            "todo",
+            stdin=f"UPDATE alembic_version SET version_num = '{number}';\n",
+        )
 
-    current = kube("exec", "todo-app-postgres-0", "--", "psql", "-U", "todo", "-d", "todo", "-Atc", "SELECT version_num FROM alembic_version").strip()
+    current = kube(
+        "exec",
+        "todo-app-postgres-0",
+        "--",
+        "psql",
+        "-U",
+        "todo",
+        "-d",
+        "todo",
+        "-Atc",
+        "SELECT version_num FROM alembic_version",
+    ).strip()
     version("0001")
     try:
         assert "migrations are pending" in diagnosed("MIGRATIONS-PENDING")[0].evidence
@@ -136,7 +185,12 @@ def test_tables_that_are_older_than_the_app(kube, diagnosed):
     ],
 )  # fmt: skip
 def test_what_the_namespace_lacks_or_forbids(kube, diagnosed, manifest, code, words):
-    kube("apply", "-f", "-", stdin=yaml.safe_dump({"apiVersion": "v1", "metadata": {"name": "fault"}, **manifest}))
+    kube(
+        "apply",
+        "-f",
+        "-",
+        stdin=yaml.safe_dump({"apiVersion": "v1", "metadata": {"name": "fault"}, **manifest}),
+    )
     try:
         if code == "QUOTA-EXCEEDED":
             kube("rollout", "restart", FRONTEND)
@@ -179,7 +233,10 @@ def test_a_controller_that_does_not_run(kube, diagnosed):
 
 @pytest.mark.parametrize(
     ("kind", "name", "words"),
-    [("secret", "todo-app-credentials", "Secret todo-app-credentials"), ("configmap", "todo-app-config", "ConfigMap todo-app-config")],
+    [
+        ("secret", "todo-app-credentials", "Secret todo-app-credentials"),
+        ("configmap", "todo-app-config", "ConfigMap todo-app-config"),
+    ],
 )
 def test_what_the_next_pod_would_lack(kube, as_json, diagnosed, kind, name, words):
     kept = as_json("get", kind, name)
@@ -187,7 +244,11 @@ def test_what_the_next_pod_would_lack(kube, as_json, diagnosed, kind, name, word
     try:
         assert words in diagnosed("CONFIG-MISSING")[0].summary
     finally:
-        kept["metadata"] = {key: kept["metadata"][key] for key in ("name", "labels", "annotations") if key in kept["metadata"]}
+        kept["metadata"] = {
+            key: kept["metadata"][key]
+            for key in ("name", "labels", "annotations")
+            if key in kept["metadata"]
+        }
         kube("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(kept))
 
 
@@ -211,13 +272,34 @@ def test_a_rollout_that_somebody_paused(kube, diagnosed):
 
 def test_a_release_that_helm_left_pending(kube, found, run, diagnosed):
     name = run.settings.release.name
-    newest = kube("get", "secrets", "-l", f"owner=helm,name={name}", "--sort-by=.metadata.creationTimestamp", "-o", "name").split()[-1]
+    newest = kube(
+        "get",
+        "secrets",
+        "-l",
+        f"owner=helm,name={name}",
+        "--sort-by=.metadata.creationTimestamp",
+        "-o",
+        "name",
+    ).split()[-1]
     # Helm reads a release's state out of the record, so the record is written as an interrupted helm leaves it.
-    helm = [str(found["helm"].path), "--namespace", run.settings.release.namespace, "--kube-context", run.settings.context]
+    helm = [
+        str(found["helm"].path),
+        "--namespace",
+        run.settings.release.namespace,
+        "--kube-context",
+        run.settings.context,
+    ]
     slow = subprocess.Popen([*helm, "upgrade", name, "helm-chart", "--reuse-values", "--set", "frontend.image.tag=nowhere", "--wait", "--force-conflicts"],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        pending = ["get", "secrets", "-l", f"owner=helm,name={name},status=pending-upgrade", "-o", "name"]
+        pending = [
+            "get",
+            "secrets",
+            "-l",
+            f"owner=helm,name={name},status=pending-upgrade",
+            "-o",
+            "name",
+        ]
         assert run.shell.until(lambda: bool(kube(*pending).strip()), 20, 0.2)
         slow.kill()
         slow.wait()
@@ -232,9 +314,14 @@ def test_a_release_that_helm_left_pending(kube, found, run, diagnosed):
 def test_a_release_that_is_not_there(run, found):
     from dataclasses import replace
 
-    from scripts.diagnose import diagnose
+    from scripts.checks.diagnose import diagnose
 
-    elsewhere = replace(run, settings=run.settings.model_copy(update={"release": run.settings.release.model_copy(update={"namespace": "default"})}))
+    elsewhere = replace(
+        run,
+        settings=run.settings.model_copy(
+            update={"release": run.settings.release.model_copy(update={"namespace": "default"})}
+        ),
+    )
     assert [one.code for one in diagnose(elsewhere, found)][:1] == ["RELEASE-MISSING"]
 
 

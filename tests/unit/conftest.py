@@ -4,9 +4,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scripts.run import Run
-from scripts.settings import Settings
-from scripts.shell import Shell
+from scripts.session.run import Run
+from scripts.session.settings import Settings
+from scripts.session.shell import Shell
 
 
 @pytest.fixture

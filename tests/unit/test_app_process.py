@@ -14,7 +14,7 @@ import uuid
 import pytest
 import requests
 
-from scripts.settings import ROOT
+from scripts.session.settings import ROOT
 from tests.reference_app import PASSWORD, free_port, said, serve
 
 
@@ -23,7 +23,11 @@ class User:
 
     def __init__(self, app):
         self._app = app
-        answer = requests.post(f"{app}/auth/register", json={"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}, timeout=10)
+        answer = requests.post(
+            f"{app}/auth/register",
+            json={"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD},
+            timeout=10,
+        )
         self.token = answer.json()["access_token"]
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
@@ -38,7 +42,12 @@ def test_alive_and_ready(start_app):
     app, _ = start_app()
     assert requests.get(f"{app}/health", timeout=5).json() == {"status": "ok"}
     ready = requests.get(f"{app}/ready", timeout=5).json()
-    assert ready == {"status": "ready", "database": "sqlite", "schema_version": "0002", "assistant": "offline"}
+    assert ready == {
+        "status": "ready",
+        "database": "sqlite",
+        "schema_version": "0002",
+        "assistant": "offline",
+    }
 
 
 @pytest.mark.parametrize("limit", ["RATE_LIMIT_PER_MINUTE", "RATE_LIMIT_USER_PER_MINUTE"])
@@ -54,14 +63,18 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(start_app, limit):
 @pytest.fixture(scope="module")
 def provider():
     port = free_port()
-    process = serve([sys.executable, ROOT / "tests/provider.py", "127.0.0.1", str(port)], port, "/", {})
+    process = serve(
+        [sys.executable, ROOT / "tests/provider.py", "127.0.0.1", str(port)], port, "/", {}
+    )
     yield f"http://127.0.0.1:{port}/v1"
     process.kill()
 
 
 @pytest.fixture(scope="module")
 def with_model(start_app, provider):
-    return start_app(OPENAI_API_KEY="sk-right", OPENAI_BASE_URL=provider, OPENAI_TIMEOUT_SECONDS="2")[0]
+    return start_app(
+        OPENAI_API_KEY="sk-right", OPENAI_BASE_URL=provider, OPENAI_TIMEOUT_SECONDS="2"
+    )[0]
 
 
 def test_a_model_calls_the_tools(with_model):
@@ -75,13 +88,31 @@ def test_a_model_calls_the_tools(with_model):
 
 def test_a_models_answer_is_streamed_piece_by_piece(with_model):
     user = User(with_model)
-    answer = requests.post(f"{with_model}/chat/stream", json={"message": "do it"}, headers=user.headers, stream=True, timeout=20)
-    names = [line.removeprefix("event: ") for line in answer.iter_lines(decode_unicode=True) if line.startswith("event: ")]
+    answer = requests.post(
+        f"{with_model}/chat/stream",
+        json={"message": "do it"},
+        headers=user.headers,
+        stream=True,
+        timeout=20,
+    )
+    names = [
+        line.removeprefix("event: ")
+        for line in answer.iter_lines(decode_unicode=True)
+        if line.startswith("event: ")
+    ]
     assert names == ["tool", "text", "text", "text", "done"]
 
 
-@pytest.mark.parametrize(("key", "address", "words"), [("sk-wrong", None, "refused its key"), ("sk-right", "http://127.0.0.1:9/v1", "does not answer")])
-def test_without_a_model_the_built_in_understanding_answers_and_says_so(start_app, provider, key, address, words):
+@pytest.mark.parametrize(
+    ("key", "address", "words"),
+    [
+        ("sk-wrong", None, "refused its key"),
+        ("sk-right", "http://127.0.0.1:9/v1", "does not answer"),
+    ],
+)
+def test_without_a_model_the_built_in_understanding_answers_and_says_so(
+    start_app, provider, key, address, words
+):
     app, _ = start_app(OPENAI_API_KEY=key, OPENAI_BASE_URL=address or provider)
     answer = User(app).post("/chat", {"message": "add buy milk"})
     assert words in answer["reply"]
@@ -148,13 +179,19 @@ def test_logs_are_json_and_hold_no_secret(start_app):
     user = User(app)
     user.post("/todos", {"title": "nobody must read this"})
     user.post("/chat", {"message": "find nobody must read this"})
-    given = requests.get(f"{app}/todos?search=hidden-words", headers={**user.headers, "X-Request-ID": "my-id-1"}, timeout=5)
+    given = requests.get(
+        f"{app}/todos?search=hidden-words",
+        headers={**user.headers, "X-Request-ID": "my-id-1"},
+        timeout=5,
+    )
     assert given.headers["X-Request-ID"] == "my-id-1"
     process.terminate()
     process.wait(10)
     lines = said(process).splitlines()
     entries = [json.loads(line) for line in lines]
-    made = next(entry for entry in entries if entry.get("path") == "/todos" and entry["status"] == 201)
+    made = next(
+        entry for entry in entries if entry.get("path") == "/todos" and entry["status"] == 201
+    )
     assert made["user_id"]
     assert made["milliseconds"] > 0
     assert any(entry.get("request_id") == "my-id-1" for entry in entries)
@@ -163,21 +200,34 @@ def test_logs_are_json_and_hold_no_secret(start_app):
 
 
 def test_what_is_being_answered_is_finished_before_the_end(start_app, provider):
-    app, process = start_app(OPENAI_API_KEY="sk-right", OPENAI_BASE_URL=provider, OPENAI_TIMEOUT_SECONDS="1")
+    app, process = start_app(
+        OPENAI_API_KEY="sk-right", OPENAI_BASE_URL=provider, OPENAI_TIMEOUT_SECONDS="1"
+    )
     user, answers = User(app), []
-    asking = threading.Thread(target=lambda: answers.append(user.post("/chat", {"message": "hang"})))
+    asking = threading.Thread(
+        target=lambda: answers.append(user.post("/chat", {"message": "hang"}))
+    )
     asking.start()
     time.sleep(0.5)  # the model is being waited for
     process.send_signal(signal.SIGTERM)
     asking.join(20)
     assert answers[0]["provider"] == "offline"
-    assert process.wait(20) in (0, -signal.SIGTERM)  # uvicorn raises the signal again when it has finished
+    assert process.wait(20) in (
+        0,
+        -signal.SIGTERM,
+    )  # uvicorn raises the signal again when it has finished
 
 
 @pytest.mark.parametrize("secret", ["short", "é" * 15])
 def test_a_short_secret_is_refused_at_start(secret):
     argv = [sys.executable, "-c", "import app.main"]
-    result = subprocess.run(argv, cwd=ROOT / "phase3-chatbot", env={**os.environ, "BETTER_AUTH_SECRET": secret}, capture_output=True, text=True)
+    result = subprocess.run(
+        argv,
+        cwd=ROOT / "phase3-chatbot",
+        env={**os.environ, "BETTER_AUTH_SECRET": secret},
+        capture_output=True,
+        text=True,
+    )
     assert result.returncode != 0
     assert "256 bits" in result.stderr
 
@@ -185,7 +235,9 @@ def test_a_short_secret_is_refused_at_start(secret):
 def _python(code, **environment):
     argv = [sys.executable, "-c", code]
     environment = {**os.environ, "DATABASE_URL": "", **environment}
-    result = subprocess.run(argv, cwd=ROOT / "phase3-chatbot", env=environment, capture_output=True, text=True)
+    result = subprocess.run(
+        argv, cwd=ROOT / "phase3-chatbot", env=environment, capture_output=True, text=True
+    )
     assert result.returncode == 0, result.stderr
     return result
 
@@ -220,18 +272,30 @@ print(schema.version())
     old.close()
     _python("from app.database import schema; schema.migrate()", DATA_DIR=str(tmp_path / "old"))
     with sqlite3.connect(tmp_path / "old" / "todos.sqlite3") as kept:
-        assert kept.execute("select title, priority, version from todos").fetchall() == [("from before", 1, 1)]
+        assert kept.execute("select title, priority, version from todos").fetchall() == [
+            ("from before", 1, 1)
+        ]
     kept.close()
 
 
 def _alembic(folder, **environment):
     argv = [sys.executable, "-m", "alembic", "upgrade", "head"]
     environment = {**os.environ, "DATABASE_URL": "", "DATA_DIR": str(folder), **environment}
-    return subprocess.Popen(argv, cwd=ROOT / "phase3-chatbot", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        argv,
+        cwd=ROOT / "phase3-chatbot",
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def test_a_login_of_nobody_takes_as_long_as_one_of_somebody():
-    _python("from app.auth import NOBODY, hasher; assert not hasher.check_needs_rehash(NOBODY)", DATA_DIR="/nowhere")
+    _python(
+        "from app.auth import NOBODY, hasher; assert not hasher.check_needs_rehash(NOBODY)",
+        DATA_DIR="/nowhere",
+    )
 
 
 def test_a_process_that_serves_has_not_loaded_alembic():
@@ -260,7 +324,13 @@ def test_a_migration_that_is_refused_says_so_in_one_line_of_json(tmp_path):
         url = f"postgresql://todo:hidden-password@127.0.0.1:{nobody.getsockname()[1]}/todo"
         code = "from app.database import schema; schema.STARTUP_PATIENCE = 0; import alembic.config; alembic.config.main(['upgrade', 'head'])"
         environment = {**os.environ, "DATABASE_URL": url}
-        result = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "phase3-chatbot", env=environment, capture_output=True, text=True)
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT / "phase3-chatbot",
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
     assert result.returncode == 1
     (entry,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert (entry["level"], "refused" in entry["message"]) == ("error", True)

@@ -8,14 +8,25 @@ import pytest
 from invoke import Collection
 
 import tasks
-from scripts.chart_readme import updated
-from scripts.settings import ROOT
+from scripts.release.chart_readme import updated
+from scripts.session.settings import ROOT
 
-DOCUMENTS = [path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "history").rglob("*.md"), *(ROOT / "helm-chart").glob("*.md")]]
+DOCUMENTS = [
+    path
+    for path in [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "history").rglob("*.md"),
+        *(ROOT / "helm-chart").glob("*.md"),
+    ]
+]
 
 
 def _anchors(path):
-    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)}
+    return {
+        re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -30,9 +41,17 @@ def test_every_link_leads_somewhere(document):
 
 
 def test_the_readme_names_every_task_and_no_other():
-    listed = subprocess.run([sys.executable, "-m", "invoke", "--list", "--list-format=flat"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        [sys.executable, "-m", "invoke", "--list", "--list-format=flat"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     known = set(re.findall(r"^  ([a-z-]+)", listed, re.MULTILINE))
-    named = set(re.findall(r"^\| `invoke ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    named = set(
+        re.findall(r"^\| `invoke ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    )
     assert known == named
 
 
@@ -43,9 +62,19 @@ def test_the_charts_table_is_the_one_of_its_values():
 
 def _commands():
     """Every `invoke ...` and `nox ...` of the documents: (file, words)."""
-    for path in [ROOT / "README.md", ROOT / "TROUBLESHOOTING.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), ROOT / "helm-chart/README.md"]:
+    for path in [
+        ROOT / "README.md",
+        ROOT / "TROUBLESHOOTING.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+        ROOT / "helm-chart/README.md",
+    ]:
         text = path.read_text()
-        pieces = re.findall(r"`([^`\n]+)`", text) + [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+        pieces = re.findall(r"`([^`\n]+)`", text) + [
+            line
+            for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+            for line in block.splitlines()
+        ]
         for piece in pieces:
             for command in re.split(r"&&|;|\|", piece.partition(" #")[0]):
                 words = [word for word in command.split() if not re.match(r"[A-Z_]+=", word)]
@@ -61,7 +90,9 @@ def test_every_command_in_the_documents_exists_with_its_options():
     assert len(seen) > 60
     for file, words in seen:
         if words[0] == "nox":
-            assert set(word for word in words[1:] if not word.startswith("-")) <= sessions, f"{file}: {' '.join(words)}"
+            assert set(word for word in words[1:] if not word.startswith("-")) <= sessions, (
+                f"{file}: {' '.join(words)}"
+            )
             continue
         rest = words[3:] if words[1:2] == ["-f"] else words[1:]
         if not rest or rest[0] in ("...", "--list", "--print-completion-script"):

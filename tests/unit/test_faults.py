@@ -7,28 +7,47 @@ from pathlib import Path
 
 import pytest
 
-from scripts import chart, cluster, database, diagnose, images, release, rollout, support, survey, transport
-from scripts.findings import CODES, Failure
-from scripts.settings import ROOT
-from scripts.supply import engine as docker
+from scripts.app import survey
+from scripts.checks import diagnose, support
+from scripts.cluster import addons, minikube
+from scripts.images import plans, transport, trials
+from scripts.machine import engine as docker
+from scripts.machine.engine import Engine
+from scripts.release import chart, database, helm, installation, rollback, rollout, secret
+from scripts.session.findings import CODES, Failure
+from scripts.session.settings import ROOT
 from scripts.supply import golang, tools
-from scripts.supply.engine import Engine
 from scripts.supply.tools import Found
 
-SECRETS = release.Secrets({}, (), (), "", False)
-PLAN = images.Plan("todo-chatbot-backend", "todo-chatbot-backend:1", "", Path("backend.Dockerfile"), Path(), (), {}, 8001, "/health")
+SECRETS = secret.Secrets({}, (), (), "", False)
+PLAN = plans.Plan(
+    "todo-chatbot-backend",
+    "todo-chatbot-backend:1",
+    "",
+    Path("backend.Dockerfile"),
+    Path(),
+    (),
+    {},
+    8001,
+    "/health",
+)
 ENGINE = Engine("docker", "20.10.24", "/nowhere", "overlay2", 2, 1 << 34)
 
 
 @pytest.fixture
 def play(stub):
     """Let a program print `said` (on stderr with a status other than 0)."""
-    return lambda name, said="", status=0: stub(name, f"cat >/dev/null 2>&1 </dev/null; printf '%s\\n' '{said}' {'>&2' if status else ''}; exit {status}")
+    return lambda name, said="", status=0: stub(
+        name,
+        f"cat >/dev/null 2>&1 </dev/null; printf '%s\\n' '{said}' {'>&2' if status else ''}; exit {status}",
+    )
 
 
 @pytest.fixture
 def found():
-    return {name: Found(name, Path(name), "v4.2.3", "PATH") for name in ("kubectl", "helm", "minikube")}
+    return {
+        name: Found(name, Path(name), "v4.2.3", "PATH") for name in ("kubectl", "helm", "minikube")
+    }
 
 
 def _code(caught):
@@ -47,7 +66,10 @@ def test_no_engine_and_nobody_who_may_install_one(make_run, stub, monkeypatch):
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [("Cannot connect to the Docker daemon", "ENGINE-UNREACHABLE"), ("permission denied while trying to connect", "ENGINE-NOT-PERMITTED")],
+    [
+        ("Cannot connect to the Docker daemon", "ENGINE-UNREACHABLE"),
+        ("permission denied while trying to connect", "ENGINE-NOT-PERMITTED"),
+    ],
 )
 def test_an_engine_that_does_not_answer(make_run, play, monkeypatch, words, code):
     play("docker", words, 1)
@@ -60,8 +82,19 @@ def test_an_engine_that_does_not_answer(make_run, play, monkeypatch, words, code
 
 
 def test_a_client_that_cannot_build(make_run, stub, monkeypatch):
-    info = json.dumps({"ServerVersion": "28.0", "DockerRootDir": "/", "Driver": "overlay2", "NCPU": 2, "MemTotal": 1})
-    path = stub("docker", f"case $1 in info) echo '{info}';; --version) echo Docker version 28.0.0;; *) exit 1;; esac")
+    info = json.dumps(
+        {
+            "ServerVersion": "28.0",
+            "DockerRootDir": "/",
+            "Driver": "overlay2",
+            "NCPU": 2,
+            "MemTotal": 1,
+        }
+    )
+    path = stub(
+        "docker",
+        f"case $1 in info) echo '{info}';; --version) echo Docker version 28.0.0;; *) exit 1;; esac",
+    )
     monkeypatch.setattr(docker, "_clients", lambda run: [str(path)])
     with pytest.raises(Failure) as caught:
         docker.ensure(make_run())
@@ -69,25 +102,41 @@ def test_a_client_that_cannot_build(make_run, stub, monkeypatch):
 
 
 def test_a_proxy_that_does_not_deliver_is_told_from_code_that_does_not_compile():
-    assert golang._explain("etcd", "go: dial tcp: lookup proxy: no such host").findings[0].code == "REGISTRY-UNREACHABLE"
-    assert golang._explain("etcd", "./main.go:3:1: syntax error").findings[0].code == "SOURCE-BUILD-FAILED"
+    assert (
+        golang._explain("etcd", "go: dial tcp: lookup proxy: no such host").findings[0].code
+        == "REGISTRY-UNREACHABLE"
+    )
+    assert (
+        golang._explain("etcd", "./main.go:3:1: syntax error").findings[0].code
+        == "SOURCE-BUILD-FAILED"
+    )
 
 
 def test_a_cluster_that_does_not_start_says_minikubes_words(make_run, stub, found):
-    error = {"type": "io.k8s.sigs.minikube.error", "data": {"message": "no space left on device", "name": "GUEST_PROVISION", "advice": "free some"}}
+    error = {
+        "type": "io.k8s.sigs.minikube.error",
+        "data": {
+            "message": "no space left on device",
+            "name": "GUEST_PROVISION",
+            "advice": "free some",
+        },
+    }
     stub("minikube", f"echo '{json.dumps(error)}'; exit 80")
     stub("docker", "exit 1")
     with pytest.raises(Failure) as caught:
-        cluster._start(make_run(), ENGINE, found["minikube"], None, exists=False)
+        minikube._start(make_run(), ENGINE, found["minikube"], None, exists=False)
     finding = caught.value.findings[0]
     assert (finding.code, finding.remedy) == ("CLUSTER-START-FAILED", "free some")
     assert "no space left on device" in finding.evidence
 
 
 def test_an_addon_that_does_not_come_up(make_run, stub, found):
-    stub("kubectl", 'for word; do [ "$word" = wait ] && echo timed out >&2 && exit 1; done; echo traefik-1 0/1 Pending')
+    stub(
+        "kubectl",
+        'for word; do [ "$word" = wait ] && echo timed out >&2 && exit 1; done; echo traefik-1 0/1 Pending',
+    )
     with pytest.raises(Failure) as caught:
-        cluster._wait_available(make_run(), found, ["ingress/traefik"])
+        addons._wait_available(make_run(), found, ["ingress/traefik"])
     assert _code(caught) == "ADDON-NOT-READY"
     assert "traefik-1 0/1 Pending" in caught.value.findings[0].evidence
 
@@ -99,25 +148,40 @@ def test_an_app_that_is_not_there(tmp_path):
 
 
 def test_an_image_that_does_not_run(make_run, stub):
-    stub("docker", "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo ModuleNotFoundError: app;; container) echo false;; esac")
+    stub(
+        "docker",
+        "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo ModuleNotFoundError: app;; container) echo false;; esac",
+    )
     with pytest.raises(Failure) as caught:
-        images.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
+        trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
     assert _code(caught) == "IMAGE-RUN-FAILED"
     assert "ModuleNotFoundError: app" in caught.value.findings[0].summary
 
 
 def test_an_image_that_does_not_arrive_by_any_way(make_run, stub, found, monkeypatch, tmp_path):
-    stub("docker", """case "$*" in *crictl*) printf '{"images": []}\\n----\\n----\\n';; *) cat >/dev/null </dev/null;; esac""")
+    stub(
+        "docker",
+        """case "$*" in *crictl*) printf '{"images": []}\\n----\\n----\\n';; *) cat >/dev/null </dev/null;; esac""",
+    )
     stub("minikube", "exit 0")  # as minikube does: nothing arrives, and the status is 0
     monkeypatch.setattr(transport, "nodes", lambda profile: (transport.Node("n", "containerd"),))
     with pytest.raises(Failure) as caught:
-        transport.load_images(make_run(), replace(ENGINE, root=str(tmp_path)), found["minikube"], {"todo:1": "sha256:1"}, "python")
+        transport.load_images(
+            make_run(),
+            replace(ENGINE, root=str(tmp_path)),
+            found["minikube"],
+            {"todo:1": "sha256:1"},
+            "python",
+        )
     assert _code(caught) == "IMAGE-LOAD-FAILED"
 
 
 @pytest.mark.parametrize("verb", ["lint", "template"])
 def test_a_chart_that_helm_refuses(make_run, stub, found, verb):
-    stub("helm", f"[ $1 = {verb} ] && echo 'at backend.replicas: got string, want integer' >&2 && exit 1; exit 0")
+    stub(
+        "helm",
+        f"[ $1 = {verb} ] && echo 'at backend.replicas: got string, want integer' >&2 && exit 1; exit 0",
+    )
     with pytest.raises(Failure) as caught:
         chart.validate(make_run(), found, {"backend": {"replicas": "x"}})
     assert _code(caught) == "CHART-INVALID"
@@ -125,54 +189,100 @@ def test_a_chart_that_helm_refuses(make_run, stub, found, verb):
 
 
 def test_an_app_without_its_database_is_tried_in_the_cluster(make_run, stub, said):
-    stub("docker", "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo OperationalError: Connection refused;; container) echo false;; esac")
-    images.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
+    stub(
+        "docker",
+        "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo OperationalError: Connection refused;; container) echo false;; esac",
+    )
+    trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
     assert "tried in the cluster" in said[-1]
 
 
 def _deployed(**more):
-    return release.Deployed({"revision": "3", "status": "deployed", "chart": "todo-chatbot-0.2.0", "description": "d", **more})
+    return helm.Deployed(
+        {
+            "revision": "3",
+            "status": "deployed",
+            "chart": "todo-chatbot-0.2.0",
+            "description": "d",
+            **more,
+        }
+    )
 
 
 def test_a_release_of_another_chart_is_not_touched(make_run, found):
     with pytest.raises(Failure) as caught:
-        release.install(make_run(), found, _deployed(chart="wordpress-1.0.0"), chart.Rendered({}, (), "k"), {}, SECRETS)
+        installation.install(
+            make_run(),
+            found,
+            _deployed(chart="wordpress-1.0.0"),
+            chart.Rendered({}, (), "k"),
+            {},
+            SECRETS,
+        )
     assert _code(caught) == "RELEASE-NOT-OURS"
 
 
-def test_another_app_is_not_replaced_unasked_and_its_database_ends_first(make_run, stub, found, tmp_path):
+def test_another_app_is_not_replaced_unasked_and_its_database_ends_first(
+    make_run, stub, found, tmp_path
+):
     stub("kubectl", f'echo "$*" >> {tmp_path}/asked')
     rendered = chart.Rendered({"storage": {"folder": ""}}, (), "k")
     with pytest.raises(Failure) as caught:
-        release._make_room(replace(make_run(), confirm=lambda what: False), found, {"storage": {"folder": "mine"}}, rendered)
+        installation._make_room(
+            replace(make_run(), confirm=lambda what: False),
+            found,
+            {"storage": {"folder": "mine"}},
+            rendered,
+        )
     assert _code(caught) == "RELEASE-NOT-OURS"
     assert not (tmp_path / "asked").exists()
-    release._make_room(make_run(), found, {"storage": {"folder": "mine"}}, rendered)
+    installation._make_room(make_run(), found, {"storage": {"folder": "mine"}}, rendered)
     assert "scale statefulset/todo-app-postgres --replicas=0" in (tmp_path / "asked").read_text()
-    release._make_room(make_run(), found, {"storage": {"folder": "mine"}}, chart.Rendered({"storage": {"folder": "mine"}}, (), "k"))
+    installation._make_room(
+        make_run(),
+        found,
+        {"storage": {"folder": "mine"}},
+        chart.Rendered({"storage": {"folder": "mine"}}, (), "k"),
+    )
     assert (tmp_path / "asked").read_text().count("scale") == 1
 
 
 def test_a_release_that_helm_cannot_install(make_run, stub, found):
     stub("helm", "echo 'Error: another operation is in progress' >&2; exit 1")
-    stub("kubectl", """case "$*" in *"get secret"*) echo '{}';; *apply*) echo 7;; *) echo '{"items": []}';; esac""")
+    stub(
+        "kubectl",
+        """case "$*" in *"get secret"*) echo '{}';; *apply*) echo 7;; *) echo '{"items": []}';; esac""",
+    )
     with pytest.raises(Failure) as caught:
-        release.install(make_run(), found, release.Deployed(None), chart.Rendered({"database": {"kind": "file"}}, (), "k"), {}, SECRETS)
+        installation.install(
+            make_run(),
+            found,
+            helm.Deployed(None),
+            chart.Rendered({"database": {"kind": "file"}}, (), "k"),
+            {},
+            SECRETS,
+        )
     assert _code(caught) == "RELEASE-FAILED"
     assert "another operation is in progress" in caught.value.findings[0].evidence
 
 
 def test_an_old_volume_does_not_get_a_new_password(make_run, stub, found):
-    stub("kubectl", """case "$*" in *pvc*) echo persistentvolumeclaim/data-todo-app-postgres-0;; esac""")
+    stub(
+        "kubectl",
+        """case "$*" in *pvc*) echo persistentvolumeclaim/data-todo-app-postgres-0;; esac""",
+    )
     with pytest.raises(Failure) as caught:
-        release.put_secrets(make_run(), found, replace(SECRETS, scheme="postgresql"))
+        secret.put_secrets(make_run(), found, replace(SECRETS, scheme="postgresql"))
     assert _code(caught) == "DATABASE-PASSWORD-LOST"
 
 
 def test_there_is_nothing_to_go_back_to(make_run, stub, found):
-    stub("helm", """case $1 in history) echo '[{"revision": 1, "updated": "", "status": "deployed", "description": ""}]';; *) echo '{}';; esac""")
+    stub(
+        "helm",
+        """case $1 in history) echo '[{"revision": 1, "updated": "", "status": "deployed", "description": ""}]';; *) echo '{}';; esac""",
+    )
     with pytest.raises(Failure) as caught:
-        release.rollback(make_run(), found, 0)
+        rollback.rollback(make_run(), found, 0)
     assert _code(caught) == "ROLLBACK-FAILED"
 
 
@@ -185,7 +295,10 @@ def test_a_database_that_is_not_ours_and_dumps_that_are_none(make_run, stub, fou
     with pytest.raises(Failure) as caught:
         database.restore(make_run(), found, tmp_path / "no.dump", ())
     assert _code(caught) == "RESTORE-FAILED"
-    stub("kubectl", """case "$*" in *"get pod"*) printf Running;; *) echo 'connection refused' >&2; exit 1;; esac""")
+    stub(
+        "kubectl",
+        """case "$*" in *"get pod"*) printf Running;; *) echo 'connection refused' >&2; exit 1;; esac""",
+    )
     (tmp_path / "dump").write_text("the one before")
     with pytest.raises(Failure) as caught:
         database.dump(make_run(), found, tmp_path / "dump")
@@ -219,15 +332,17 @@ def test_a_kubeconfig_without_the_context(make_run, play, found):
 
 def test_an_engine_with_less_memory_than_the_cluster_wants(make_run):
     with pytest.raises(Failure) as caught:
-        cluster._check_memory(make_run(), replace(ENGINE, memory=2 << 30))
+        minikube._check_memory(make_run(), replace(ENGINE, memory=2 << 30))
     assert _code(caught) == "MEMORY-TOO-SMALL"
     assert "2048 MiB" in caught.value.findings[0].summary
-    cluster._check_memory(make_run(), ENGINE)
+    minikube._check_memory(make_run(), ENGINE)
 
 
 def test_a_tool_for_another_processor_is_passed_over_and_said(make_run, stub, said):
     path = stub("kubectl", "")
-    path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + b"\xb7\x00" + bytes(60))  # an ELF header of another machine
+    path.write_bytes(
+        b"\x7fELF\x02\x01\x01" + bytes(11) + b"\xb7\x00" + bytes(60)
+    )  # an ELF header of another machine
     run = make_run()
     reasons = []
     assert tools._on_path(run, "kubectl", reasons) is None
@@ -237,7 +352,9 @@ def test_a_tool_for_another_processor_is_passed_over_and_said(make_run, stub, sa
 
 def test_a_bundle_that_would_hold_a_secret_is_not_written(make_run, found, tmp_path, monkeypatch):
     monkeypatch.setattr(support, "known_secrets", lambda run, tools: {"hunter22hunter22"})
-    monkeypatch.setattr(support, "collect", lambda *_: {"log.txt": "the password is hunter22hunter22"})
+    monkeypatch.setattr(
+        support, "collect", lambda *_: {"log.txt": "the password is hunter22hunter22"}
+    )
     run = make_run()
     assert support.bundle(run, ENGINE, found, tmp_path / "good.tar.gz") == 1  # masked
     monkeypatch.setattr(type(run.shell), "mask", lambda self, text: text)
@@ -248,5 +365,9 @@ def test_a_bundle_that_would_hold_a_secret_is_not_written(make_run, found, tmp_p
 
 
 def test_every_code_is_met_in_a_test():
-    texts = "".join(path.read_text() for folder in ("unit", "e2e", "chart", "faults", "apps") for path in (ROOT / "tests" / folder).glob("*.py"))
+    texts = "".join(
+        path.read_text()
+        for folder in ("unit", "e2e", "chart", "faults", "apps")
+        for path in (ROOT / "tests" / folder).rglob("*.py")
+    )
     assert [code for code in CODES if code not in texts] == []

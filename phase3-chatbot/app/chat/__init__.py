@@ -21,7 +21,9 @@ from app.problems import BODY, documented
 router = APIRouter(prefix="/chat", tags=["chat"])
 log = logging.getLogger("app.chat")
 
-Message = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+Message = Annotated[
+    str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")
+]
 
 
 class Said(BaseModel):
@@ -85,7 +87,9 @@ class Conversation:
 
             from app.chat import provider
 
-            history = [{"role": turn.role, "content": turn.content} for turn in self._question.history]
+            history = [
+                {"role": turn.role, "content": turn.content} for turn in self._question.history
+            ]
             said = False
             try:
                 for text in provider.answer(self._question.message, history, self._toolbox):
@@ -100,8 +104,14 @@ class Conversation:
                     self.provider = "openai"
                     yield f"{' ' if said else ''}{'I did this, but the' if self._toolbox.used else 'The'} language model stopped answering."
                     return
-                refused = isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError)
-                notice = "The language model refused its key" if refused else "The language model does not answer"
+                refused = isinstance(
+                    error, openai.AuthenticationError | openai.PermissionDeniedError
+                )
+                notice = (
+                    "The language model refused its key"
+                    if refused
+                    else "The language model does not answer"
+                )
                 notice += ", so I answer by myself. "
         yield notice
         yield offline.answer(self._question.message.strip(), self._toolbox)
@@ -117,20 +127,33 @@ def begin(question: Question, login: CurrentLogin) -> Conversation:
 def chat(conversation: Annotated[Conversation, Depends(begin)]) -> Answer:
     """Say something to the assistant, and have its whole answer."""
     pieces = list(conversation.pieces())
-    texts, calls = [piece for piece in pieces if isinstance(piece, str)], [piece for piece in pieces if isinstance(piece, ToolCall)]
+    texts, calls = (
+        [piece for piece in pieces if isinstance(piece, str)],
+        [piece for piece in pieces if isinstance(piece, ToolCall)],
+    )
     return Answer(reply="".join(texts), tool_calls=calls, provider=conversation.provider)
 
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events: `tool` (a ToolCall), `text` ({text}), and at the end `done` ({provider}) or `problem` ({status, detail}).",
-        "content": {"text/event-stream": {"example": 'event: text\ndata: {"text":"Added #1 buy milk."}\n\nevent: done\ndata: {"provider":"offline"}\n\n'}},
+        "content": {
+            "text/event-stream": {
+                "example": 'event: text\ndata: {"text":"Added #1 buy milk."}\n\nevent: done\ndata: {"provider":"offline"}\n\n'
+            }
+        },
     }
 }
 
 
-@router.post("/stream", response_class=EventSourceResponse, responses={**documented({**BODY, **LOGIN_NEEDED}), **STREAM})
-def stream(conversation: Annotated[Conversation, Depends(begin)], request: Request) -> Iterator[ServerSentEvent]:
+@router.post(
+    "/stream",
+    response_class=EventSourceResponse,
+    responses={**documented({**BODY, **LOGIN_NEEDED}), **STREAM},
+)
+def stream(
+    conversation: Annotated[Conversation, Depends(begin)], request: Request
+) -> Iterator[ServerSentEvent]:
     """Say something to the assistant, and have its answer as it comes (server-sent events)."""
     try:
         for piece in conversation.pieces():
@@ -140,5 +163,9 @@ def stream(conversation: Annotated[Conversation, Depends(begin)], request: Reque
                 yield ServerSentEvent(event="tool", data=piece)
         yield ServerSentEvent(event="done", data={"provider": conversation.provider})
     except OperationalError:
-        log.warning("the database was lost during an answer", extra={"request_id": request.state.request_id})
-        yield ServerSentEvent(event="problem", data={"status": 503, "detail": "the database does not answer"})
+        log.warning(
+            "the database was lost during an answer", extra={"request_id": request.state.request_id}
+        )
+        yield ServerSentEvent(
+            event="problem", data={"status": 503, "detail": "the database does not answer"}
+        )

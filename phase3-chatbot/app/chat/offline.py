@@ -16,7 +16,12 @@ HELP = 'I can do things like "add buy milk", "add pay rent by friday #home", "wh
 
 def answer(message: str, toolbox: Toolbox) -> str:
     """Do what the message asks for and say what was done."""
-    text = re.sub(r"^(please|can you|could you|would you|hey|hi|hello)\b[,\s]*(please\b\s*)?", "", message.strip(), flags=re.IGNORECASE).rstrip(" .!?")
+    text = re.sub(
+        r"^(please|can you|could you|would you|hey|hi|hello)\b[,\s]*(please\b\s*)?",
+        "",
+        message.strip(),
+        flags=re.IGNORECASE,
+    ).rstrip(" .!?")
     for pattern, act in _REQUESTS:
         match = re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL)
         if match:
@@ -40,19 +45,29 @@ def _details(text: str) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     tags = re.findall(r"(?:^|\s)#([A-Za-z][\w-]{0,29})", text, re.ASCII)
     title = re.sub(r"(?:^|\s)#[A-Za-z][\w-]{0,29}", "", text, flags=re.ASCII)
-    urgent = re.search(r"[,\s]+(?:with )?(?P<level>high|low) priority\b|[,\s]+(?P<now>urgent(?:ly)?)$", title, re.IGNORECASE)
+    urgent = re.search(
+        r"[,\s]+(?:with )?(?P<level>high|low) priority\b|[,\s]+(?P<now>urgent(?:ly)?)$",
+        title,
+        re.IGNORECASE,
+    )
     if urgent:
         wanted["priority"] = (urgent["level"] or "high").lower()
         title = title[: urgent.start()] + title[urgent.end() :]
     day = re.search(
-        rf"[,\s]+(?:(?:by|on|until|due|for)\s+)?(?P<day>today|tomorrow|{'|'.join(_WEEKDAYS)}|\d{{4}}-\d{{2}}-\d{{2}})$", title, re.IGNORECASE | re.ASCII
+        rf"[,\s]+(?:(?:by|on|until|due|for)\s+)?(?P<day>today|tomorrow|{'|'.join(_WEEKDAYS)}|\d{{4}}-\d{{2}}-\d{{2}})$",
+        title,
+        re.IGNORECASE | re.ASCII,
     )
     due = _day(day["day"].lower()) if day else ""
     if day and due:
         wanted["due_date"] = due
         title = title[: day.start()]
     title = title.strip(" ,")
-    return {"title": title, "tags": tags, **wanted} if tags and title else {"title": title or text, **wanted}
+    return (
+        {"title": title, "tags": tags, **wanted}
+        if tags and title
+        else {"title": title or text, **wanted}
+    )
 
 
 def _day(word: str) -> str:
@@ -70,7 +85,9 @@ def _day(word: str) -> str:
 
 def _list(completed: bool | None) -> Callable[[Toolbox, re.Match[str]], str]:
     def act(toolbox: Toolbox, _match: re.Match[str]) -> str:
-        found = toolbox.call("list_todos", {} if completed is None else {"completed": completed})["todos"]
+        found = toolbox.call("list_todos", {} if completed is None else {"completed": completed})[
+            "todos"
+        ]
         if not found:
             return "Nothing is done yet." if completed else "Nothing is open. Well done!"
         kind = {True: "done", False: "open", None: "on your list"}[completed]
@@ -81,7 +98,11 @@ def _list(completed: bool | None) -> Callable[[Toolbox, re.Match[str]], str]:
 
 def _search(toolbox: Toolbox, match: re.Match[str]) -> str:
     found = toolbox.call("search_todos", {"text": match["text"].strip(" \"'")})["todos"]
-    return f"Found {len(found)}:\n" + _lines(found) if found else f"Nothing mentions {match['text'].strip()}."
+    return (
+        f"Found {len(found)}:\n" + _lines(found)
+        if found
+        else f"Nothing mentions {match['text'].strip()}."
+    )
 
 
 def _on_one(tool: str, verb: str) -> Callable[[Toolbox, re.Match[str]], str]:
@@ -128,19 +149,46 @@ _MINE = r"(?:all |me |my |the |of )*"
 #: In order: the first that fits is meant.
 _REQUESTS: list[tuple[str, Callable[[Toolbox, re.Match[str]], str]]] = [
     (r"(?:help|what can you do|how does this work)", lambda _toolbox, _match: HELP),
-    (rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?) {_MINE}(?:done|completed|finished)(?: todos?| tasks?| ones)?", _list(True)),
+    (
+        rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?) {_MINE}(?:done|completed|finished)(?: todos?| tasks?| ones)?",
+        _list(True),
+    ),
     (
         rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?|anything) {_MINE}(?:open|left|pending|todo|to do|unfinished)(?: todos?| tasks?| ones)?",
         _list(False),
     ),
     (r"what (?:do i|should i|must i)(?: have to| need to)? do(?: today| now| next)?", _list(False)),
-    (rf"(?:show|list)(?: {_MINE}(?:todos?|tasks?|list|everything|items)?)?|(?:my )?(?:todos|tasks|list)|what(?:'s| is) on {_MINE}list", _list(None)),
-    (rf"(?:add|create|new|remember)(?: an?)?(?: new)?(?: (?:todo|task|item))?(?: called| named)?:? (?:to )?(?P<title>.+?){_TAIL}", _add),
+    (
+        rf"(?:show|list)(?: {_MINE}(?:todos?|tasks?|list|everything|items)?)?|(?:my )?(?:todos|tasks|list)|what(?:'s| is) on {_MINE}list",
+        _list(None),
+    ),
+    (
+        rf"(?:add|create|new|remember)(?: an?)?(?: new)?(?: (?:todo|task|item))?(?: called| named)?:? (?:to )?(?P<title>.+?){_TAIL}",
+        _add,
+    ),
     (r"(?:remind me to|i (?:need|have|want) to|i must) (?P<title>.+)", _add),
-    (rf"(?:rename|change|update|edit) {_ITEM}(?P<which>#?\d+|.+?) (?:to|into|as) (?P<title>.+)", _on_one("update_todo", "Renamed to")),
-    (rf"(?:done|did|complete|completed|finish|finished|check off|tick off|close)(?: with)? {_ITEM}(?P<which>.+)", _on_one("complete_todo", "Done:")),
-    (rf"mark {_ITEM}(?P<which>.+?) (?:as )?(?:done|complete|completed|finished)", _on_one("complete_todo", "Done:")),
-    (rf"{_ITEM}(?P<which>#?\d+) (?:is )?(?:done|complete|completed|finished)", _on_one("complete_todo", "Done:")),
-    (rf"(?:delete|remove|drop|forget|cancel) {_ITEM}(?P<which>.+?)(?: from (?:my |the )?list)?", _on_one("delete_todo", "Deleted")),
-    (rf"(?:find|search(?: for)?|look for|which mention|what mentions) {_MINE}(?:(?:todos?|tasks?) )?(?:about |with )?(?P<text>.+)", _search),
+    (
+        rf"(?:rename|change|update|edit) {_ITEM}(?P<which>#?\d+|.+?) (?:to|into|as) (?P<title>.+)",
+        _on_one("update_todo", "Renamed to"),
+    ),
+    (
+        rf"(?:done|did|complete|completed|finish|finished|check off|tick off|close)(?: with)? {_ITEM}(?P<which>.+)",
+        _on_one("complete_todo", "Done:"),
+    ),
+    (
+        rf"mark {_ITEM}(?P<which>.+?) (?:as )?(?:done|complete|completed|finished)",
+        _on_one("complete_todo", "Done:"),
+    ),
+    (
+        rf"{_ITEM}(?P<which>#?\d+) (?:is )?(?:done|complete|completed|finished)",
+        _on_one("complete_todo", "Done:"),
+    ),
+    (
+        rf"(?:delete|remove|drop|forget|cancel) {_ITEM}(?P<which>.+?)(?: from (?:my |the )?list)?",
+        _on_one("delete_todo", "Deleted"),
+    ),
+    (
+        rf"(?:find|search(?: for)?|look for|which mention|what mentions) {_MINE}(?:(?:todos?|tasks?) )?(?:about |with )?(?P<text>.+)",
+        _search,
+    ),
 ]

@@ -24,16 +24,27 @@ INSTRUCTIONS = (
 @cache
 def client() -> openai.OpenAI:
     """The client for the configured provider."""
-    return openai.OpenAI(api_key=config().openai_api_key, base_url=config().openai_base_url, timeout=config().openai_timeout, max_retries=1)
+    return openai.OpenAI(
+        api_key=config().openai_api_key,
+        base_url=config().openai_base_url,
+        timeout=config().openai_timeout,
+        max_retries=1,
+    )
 
 
 def answer(message: str, history: list[dict[str, str]], toolbox: Toolbox) -> Iterator[str]:
     """Let the model answer, piece by piece, calling tools as often as it asks to. Raises openai.OpenAIError, OperationalError."""
-    messages: list[Any] = [{"role": "system", "content": INSTRUCTIONS.format(today=now().date())}, *history, {"role": "user", "content": message}]
+    messages: list[Any] = [
+        {"role": "system", "content": INSTRUCTIONS.format(today=now().date())},
+        *history,
+        {"role": "user", "content": message},
+    ]
     calls_left = MOST_CALLS
     for _ in range(MOST_ROUNDS):
         said, calls = [], dict[int, dict[str, str]]()
-        with client().chat.completions.create(model=config().openai_model, messages=messages, tools=specifications(), stream=True) as stream:  # type: ignore[call-overload]
+        with client().chat.completions.create(
+            model=config().openai_model, messages=messages, tools=specifications(), stream=True
+        ) as stream:  # type: ignore[call-overload]
             for chunk in stream:
                 delta = chunk.choices[0].delta if chunk.choices else None
                 if delta and delta.content:
@@ -48,14 +59,27 @@ def answer(message: str, history: list[dict[str, str]], toolbox: Toolbox) -> Ite
         if not calls:
             return
         wanted = [
-            {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}} for _, call in sorted(calls.items())
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {"name": call["name"], "arguments": call["arguments"]},
+            }
+            for _, call in sorted(calls.items())
         ]
-        messages.append({"role": "assistant", "content": "".join(said) or None, "tool_calls": wanted})
+        messages.append(
+            {"role": "assistant", "content": "".join(said) or None, "tool_calls": wanted}
+        )
         for call in calls.values():
             calls_left -= 1
             if calls_left < 0:
                 break
-            messages.append({"role": "tool", "tool_call_id": call["id"], "content": json.dumps(_result(toolbox, call))})
+            messages.append(
+                {
+                    "role": "tool",
+                    "tool_call_id": call["id"],
+                    "content": json.dumps(_result(toolbox, call)),
+                }
+            )
             yield ""  # a moment to tell the user of the tool
         if calls_left < 0:
             break

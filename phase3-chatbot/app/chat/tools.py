@@ -77,7 +77,11 @@ class Toolbox:
         try:
             checked = TOOLS[name].model_validate(arguments)
         except ValidationError as error:
-            return {"error": "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())}
+            return {
+                "error": "; ".join(
+                    f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+                )
+            }
         work: Callable[[Session, Any], dict[str, Any]] = getattr(self, f"_{name}")
         with transaction() as database:
             result = work(database, checked)
@@ -89,16 +93,30 @@ class Toolbox:
         return {"todo": _view(todos.add(database, self._user_id, wanted))}
 
     def _list_todos(self, database: Session, wanted: ListTodos) -> dict[str, Any]:
-        return {"todos": [_view(todo) for todo in todos.find(database, self._user_id, todos.Filter(completed=wanted.completed))]}
+        return {
+            "todos": [
+                _view(todo)
+                for todo in todos.find(
+                    database, self._user_id, todos.Filter(completed=wanted.completed)
+                )
+            ]
+        }
 
     def _search_todos(self, database: Session, wanted: Search) -> dict[str, Any]:
-        return {"todos": [_view(todo) for todo in todos.find(database, self._user_id, todos.Filter(search=wanted.text))]}
+        return {
+            "todos": [
+                _view(todo)
+                for todo in todos.find(database, self._user_id, todos.Filter(search=wanted.text))
+            ]
+        }
 
     def _complete_todo(self, database: Session, wanted: Complete) -> dict[str, Any]:
         return self._change(database, wanted.id, {"completed": True})
 
     def _update_todo(self, database: Session, wanted: Update) -> dict[str, Any]:
-        return self._change(database, wanted.id, wanted.model_dump(exclude_unset=True, exclude={"id"}))
+        return self._change(
+            database, wanted.id, wanted.model_dump(exclude_unset=True, exclude={"id"})
+        )
 
     def _delete_todo(self, database: Session, wanted: Delete) -> dict[str, Any]:
         todo = todos.get(database, self._user_id, wanted.id)
@@ -117,11 +135,21 @@ class Toolbox:
 
 
 def _view(todo: Todo) -> dict[str, Any]:
-    return todos.TodoView.model_validate(todo).model_dump(mode="json", include={"id", "title", "note", "due_date", "priority", "tags", "completed"})
+    return todos.TodoView.model_validate(todo).model_dump(
+        mode="json", include={"id", "title", "note", "due_date", "priority", "tags", "completed"}
+    )
 
 
 def specifications() -> list[dict[str, Any]]:
     """The tools as OpenAI's chat completions API wants them."""
     return [
-        {"type": "function", "function": {"name": name, "description": model.__doc__, "parameters": model.model_json_schema()}} for name, model in TOOLS.items()
+        {
+            "type": "function",
+            "function": {
+                "name": name,
+                "description": model.__doc__,
+                "parameters": model.model_json_schema(),
+            },
+        }
+        for name, model in TOOLS.items()
     ]

@@ -24,7 +24,14 @@ def engine() -> Engine:
     """The engine of this process."""
     if config().database_url:
         url = make_url(config().database_url).set(drivername="postgresql+psycopg")
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=10, pool_timeout=5, connect_args={"connect_timeout": 5})
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=5,
+            connect_args={"connect_timeout": 5},
+        )
     folder = config().data_dir
     folder.mkdir(parents=True, exist_ok=True)
     sqlite = create_engine(f"sqlite:///{folder / 'todos.sqlite3'}")
@@ -45,7 +52,10 @@ def connect(patience: float = PATIENCE) -> Connection:
     if not patience:
         return engine().connect()
     attempts = Retrying(
-        retry=retry_if_exception_type(OperationalError), stop=stop_after_delay(patience), wait=wait_exponential_jitter(0.1, 1.0, jitter=0.1), reraise=True
+        retry=retry_if_exception_type(OperationalError),
+        stop=stop_after_delay(patience),
+        wait=wait_exponential_jitter(0.1, 1.0, jitter=0.1),
+        reraise=True,
     )
     return attempts(engine().connect)
 

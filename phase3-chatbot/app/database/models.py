@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Date, DateTime, Dialect, ForeignKey, Index, SmallInteger, String, Text, TypeDecorator
+from sqlalchemy import (
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -23,7 +33,11 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """The value with its zone."""
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value and value.astimezone(UTC)
+        return (
+            value.replace(tzinfo=UTC)
+            if value and value.tzinfo is None
+            else value and value.astimezone(UTC)
+        )
 
 
 class Base(DeclarativeBase):
@@ -46,7 +60,9 @@ class Tag(Base):
 
     __tablename__ = "todo_tags"
 
-    todo_id: Mapped[int] = mapped_column(ForeignKey("todos.id", ondelete="CASCADE"), primary_key=True)
+    todo_id: Mapped[int] = mapped_column(
+        ForeignKey("todos.id", ondelete="CASCADE"), primary_key=True
+    )
     name: Mapped[str] = mapped_column(String(30), primary_key=True)
 
     def __init__(self, name: str) -> None:
@@ -76,7 +92,9 @@ class Todo(Base):
     creation_key: Mapped[str | None] = mapped_column(String(200))
     creation_digest: Mapped[str | None] = mapped_column(String(64))
 
-    tag_rows: Mapped[list[Tag]] = relationship(cascade="all, delete-orphan", lazy="selectin", order_by=Tag.name, passive_deletes=True)
+    tag_rows: Mapped[list[Tag]] = relationship(
+        cascade="all, delete-orphan", lazy="selectin", order_by=Tag.name, passive_deletes=True
+    )
     tags: AssociationProxy[list[str]] = association_proxy("tag_rows", "name")
 
     # Two changes at once: the second finds that its version is gone.

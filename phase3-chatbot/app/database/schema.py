@@ -18,7 +18,10 @@ STARTUP_PATIENCE = 90.0  # seconds; app and database start together
 LOCK = 4_401_001  # any number, as long as every replica takes the same
 
 #: The versions of the tables, oldest first: each migration's file begins with its own.
-_known = sorted(path.name.partition("_")[0] for path in Path(__file__).parent.glob("migrations/versions/[0-9]*.py"))
+_known = sorted(
+    path.name.partition("_")[0]
+    for path in Path(__file__).parent.glob("migrations/versions/[0-9]*.py")
+)
 #: The version that this app needs.
 HEAD = _known[-1]
 
@@ -53,7 +56,12 @@ def exclusive() -> Iterator[tuple[Connection, str]]:
     """
     attempts = Retrying(
         # A wrong password does not get better by waiting.
-        retry=retry_if_exception(lambda error: isinstance(error, OperationalError) and "password authentication failed" not in str(error)),
+        retry=retry_if_exception(
+            lambda error: (
+                isinstance(error, OperationalError)
+                and "password authentication failed" not in str(error)
+            )
+        ),
         stop=stop_after_delay(STARTUP_PATIENCE),
         wait=wait_fixed(1),
         before_sleep=before_sleep_log(log, logging.INFO),

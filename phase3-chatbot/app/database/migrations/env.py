@@ -14,11 +14,15 @@ if context.config.cmd_opts:  # of the command line: its lines look like the app'
 
 try:
     with schema.exclusive() as (connection, found):
-        context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+        context.configure(
+            connection=connection, target_metadata=Base.metadata, render_as_batch=True
+        )
         if schema.is_known(found):
             context.run_migrations()
         else:
-            schema.log.info("the tables are of version %s, later than %s: left as they are", found, schema.HEAD)
+            schema.log.info(
+                "the tables are of version %s, later than %s: left as they are", found, schema.HEAD
+            )
 except OperationalError as error:
     if not context.config.cmd_opts:
         raise

@@ -21,7 +21,9 @@ def upgrade() -> None:
     op.create_table(
         "todos",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("owner_id", sa.Integer, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "owner_id", sa.Integer, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("title", sa.String(200), nullable=False),
         sa.Column("note", sa.Text, nullable=False),
         sa.Column("completed", sa.Boolean, nullable=False),

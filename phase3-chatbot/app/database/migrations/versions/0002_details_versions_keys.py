@@ -10,7 +10,9 @@ down_revision = "0001"
 def upgrade() -> None:
     """Add only, with defaults on the server: the release before this one goes on working on these tables."""
     op.add_column("todos", sa.Column("due_date", sa.Date))
-    op.add_column("todos", sa.Column("priority", sa.SmallInteger, nullable=False, server_default="1"))
+    op.add_column(
+        "todos", sa.Column("priority", sa.SmallInteger, nullable=False, server_default="1")
+    )
     op.add_column("todos", sa.Column("version", sa.Integer, nullable=False, server_default="1"))
     op.add_column("todos", sa.Column("deleted_at", sa.DateTime(timezone=True)))
     op.add_column("todos", sa.Column("creation_key", sa.String(200)))
@@ -18,7 +20,9 @@ def upgrade() -> None:
     op.create_index("ix_todos_creation_key", "todos", ["owner_id", "creation_key"], unique=True)
     op.create_table(
         "todo_tags",
-        sa.Column("todo_id", sa.Integer, sa.ForeignKey("todos.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "todo_id", sa.Integer, sa.ForeignKey("todos.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("name", sa.String(30), primary_key=True),
     )
     op.create_table(

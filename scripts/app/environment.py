@@ -1,0 +1,140 @@
+"""What the app's pods are given, from whom: the person's environment, the app's own env files when that is allowed, an answer, or made here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.app import fit
+from scripts.app.fit import Environment
+from scripts.app.survey import Survey
+from scripts.app.survey.tree import decode, read_env
+from scripts.app.survey.variables import Variable
+from scripts.session.findings import Failure, Finding, failure
+from scripts.session.run import Run
+from scripts.session.settings import remember
+
+ENV_FILES = (".env", ".env.local", ".env.production")
+
+
+@dataclass(frozen=True)
+class Given:
+    """The environment of both components, and the secrets that somebody gave (name -> value), which are masked everywhere."""
+
+    environment: Environment
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+def gather(run: Run, app: Survey) -> Given:
+    """Put together what the pods get. Raises VARIABLES-MISSING with the names of what the app must have and nobody gave."""
+    variables = {one.name: one for one in (*app.backend.variables, *app.frontend.variables)}
+    found = {**_from_files(run, app, variables), **run.settings.app.environment}
+    wanted = {
+        one.name
+        for one in variables.values()
+        if one.kind in ("signing", "provider") or one.required
+    } | set(fit.PROVIDER)
+    if app.database == "external":
+        wanted |= {one.name for one in variables.values() if one.kind == "database"}
+    found.update(
+        {name: os.environ[name] for name in wanted & set(variables) if os.environ.get(name)}
+    )
+    environment = fit.environment(app, run.settings, found)
+    answers = {}
+    for one in environment.missing:
+        answer = run.ask(f"{one.name}, which the app must have ({one.place})", one.secret)
+        if answer:
+            answers[one.name] = answer
+    if answers:
+        found.update(answers)
+        plain = {name: value for name, value in answers.items() if not variables[name].secret}
+        if plain:
+            remember(app.root, {"environment": {**run.settings.app.environment, **plain}})
+        environment = fit.environment(app, run.settings, found)
+    if environment.missing:
+        raise Failure(*map(_missing, environment.missing))
+    if app.database == "external" and not any(
+        variables[name].kind == "database" and found.get(name) for name in variables
+    ):
+        names = [one.name for one in variables.values() if one.kind == "database"] or [
+            "DATABASE_URL"
+        ]
+        raise Failure(
+            _missing(variables.get(names[0], Variable(names[0], app.backend.evidence.place)))
+        )
+    secrets = {
+        name: value for name, value in found.items() if name in variables and variables[name].secret
+    }
+    run.shell.hide(*secrets.values())
+    for name, how in {**environment.secrets, **environment.frontend_secrets}.items():
+        if how == "placeholder" and name not in secrets:
+            run.say(
+                f"{name} is not given: the app gets a made-up one to start with, and what needs it will not work"
+            )
+    return Given(environment, secrets)
+
+
+def _missing(one: Variable) -> Finding:
+    return Finding(
+        "VARIABLES-MISSING",
+        one.name,
+        f"the app must have {one.name}, and nobody gave it",
+        f"it is read at {one.place}, without a default",
+        f"{one.name}=... invoke deploy, or a line {one.name}=... in the app's .env"
+        + (
+            ""
+            if one.secret
+            else "; at a terminal you are asked once, and it is kept in invoke.yaml"
+        ),
+    )
+
+
+def _from_files(run: Run, app: Survey, variables: Mapping[str, Variable]) -> dict[str, str]:
+    """Values of the app's env files that its code reads, after asking once, or from those that the settings name. Addresses on somebody's machine, and databases elsewhere, are not meant here."""
+    found: dict[str, str] = {}
+    allowed = []
+    for path in _env_files(run, app):
+        values = read_env(decode(path.read_bytes()))
+        taken = {
+            name: value
+            for name, value in values.items()
+            if value
+            and name in variables
+            and _is_meant(app, variables[name], value)
+            and name not in found
+        }
+        if taken and (
+            run.settings.app.env_file or run.confirm(f"take {', '.join(sorted(taken))} from {path}")
+        ):
+            allowed.append(str(path))
+            found.update(taken)
+    if allowed and run.attended and not run.settings.app.env_file:
+        remember(app.root, {"env_file": ",".join(allowed)})
+    return found
+
+
+def _env_files(run: Run, app: Survey) -> Iterator[Path]:
+    if run.settings.app.env_file:
+        for named in (Path(name).expanduser() for name in run.settings.app.env_file.split(",")):
+            if not named.is_file():
+                raise failure(
+                    "SETTINGS-INVALID",
+                    "phase4.app.env_file",
+                    f"there is no file {named}",
+                    remedy="correct phase4.app.env_file, or leave it empty",
+                )
+            yield named
+        return
+    for folder in dict.fromkeys((app.backend_folder, app.root, app.frontend_folder)):
+        yield from (folder / name for name in ENV_FILES if (folder / name).is_file())
+
+
+def _is_meant(app: Survey, variable: Variable, value: str) -> bool:
+    if variable.kind == "database":
+        return app.database == "external" and not re.search(r"@(localhost|127\.0\.0\.1)", value)
+    return variable.kind in ("signing", "provider", "plain") and not value.lower().startswith(
+        ("your", "<", "changeme", "sk-your", "xxx")
+    )

@@ -1,0 +1,410 @@
+"""The FastAPI side of an app: which of its modules is the app, what that needs, and what it serves."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from scripts.app.survey import frontend as frontends
+from scripts.app.survey import python
+from scripts.app.survey.python import Project, Route, Source
+from scripts.app.survey.tree import Evidence, Tree, join
+from scripts.app.survey.variables import Variable, merged
+
+ASIDE = re.compile(
+    r"(^|/)(tests?|examples?|scripts|docs?|specs?|migrations|alembic|old|backup|archive|node_modules|\.[^/]+)(/|$)|(^|/)(test_|conftest)"
+)
+USUAL = ("backend", "api", "server", "app", "src")
+CLIENT = r"^\w+(\s*:\s*\w+)?\s*=\s*([\w.]+\.)?(Async)?(OpenAI|AzureOpenAI|Groq|Anthropic|Client|ClientV2|AsyncClient)\(|^genai\.configure\("  # made while imported
+REQUIREMENTS = re.compile(r"requirements[\w.-]*\.txt$")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A FastAPI object. folder: from which it is imported. module: dotted. routes: how many it serves."""
+
+    folder: str
+    module: str
+    name: str
+    factory: bool
+    evidence: Evidence
+    routes: int
+
+    @property
+    def target(self) -> str:
+        """As uvicorn takes it."""
+        return f"{self.module}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What was found. folder: import root, relative to the app. modules: files that importing the app reads, relative to the app, as is
+    dependencies: the file that lists its packages.
+
+    python: a requires-python specifier, empty for any. migrations: the command that brings the tables up to date. migrated: the versions that they have
+    then, empty when that is not known. writes: (path relative to folder,
+    place, whether a folder). imported: top-level packages that are imported when the app starts, with a place. unresolved: local imports that lead nowhere.
+    """
+
+    folder: str
+    module: str
+    factory: bool
+    modules: tuple[str, ...]
+    dependencies: str
+    locks: tuple[str, ...]
+    python: str
+    declared: tuple[str, ...]
+    routes: tuple[Route, ...]
+    health_path: str
+    ready_path: str
+    ports: tuple[tuple[int, str], ...]
+    cors: str
+    variables: tuple[Variable, ...]
+    migrations: tuple[str, ...]
+    migrations_folder: str
+    migrated: tuple[str, ...]
+    startup: tuple[Evidence, ...]
+    writes: tuple[tuple[str, str, bool], ...]
+    imported: tuple[tuple[str, str], ...]
+    unresolved: tuple[tuple[str, str], ...]
+    broken: tuple[str, ...]
+    provider: str
+    client_at_import: bool
+    handles_prefix: bool
+    waits_for_database: bool
+    candidates: tuple[Candidate, ...]
+    evidence: Evidence
+
+
+def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
+    """Every FastAPI object, the likeliest first."""
+    found = []
+    for name, source in sources.items():
+        if ASIDE.search(name):
+            continue
+        for variable, factory, line in python.apps(source):
+            folder = _import_root(tree, sources, name)
+            project = Project(sources, folder)
+            module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
+            text = tree.texts[name].splitlines()[line - 1].strip()
+            own = "app" if factory else variable
+            routes = (
+                len(project.routes(module, own))
+                if not factory
+                else sum(len(router.routes) for router in project.routers(module).values())
+            )
+            found.append(
+                Candidate(
+                    folder,
+                    module,
+                    variable,
+                    factory,
+                    Evidence(f"{name}:{line}", text[:160]),
+                    routes,
+                )
+            )
+    return sorted(found, key=lambda one: _rank(tree, one))
+
+
+def _rank(tree: Tree, one: Candidate) -> tuple[object, ...]:
+    parts = one.evidence.place.split("/")
+    stem = PurePosixPath(parts[-1].split(":")[0]).stem
+    listed = bool(dependency_files(tree, one.folder))
+    # Many routes beat few: beside the app lie stubs, tutorials and servers for a single job.
+    return (
+        frontends.phase(one.evidence.place), bool(re.search(r"mcp|worker|agent", one.evidence.place)), -min(one.routes, 40) // 4, not listed,
+        not any(part in USUAL for part in parts), stem != "main", len(parts), one.evidence.place,
+    )  # fmt: skip
+
+
+def _import_root(tree: Tree, sources: dict[str, Source], name: str) -> str:
+    """The folder from which a module is imported: where most of its local imports, and those of what it imports, lead somewhere."""
+    parts = name.split("/")[:-1]
+    depth = max((one.relative for one in python.imports(sources[name])), default=0)
+    scores = []
+    for length in range(len(parts) - depth + (1 if name.endswith("__init__.py") else 0), -1, -1):
+        folder = "/".join(parts[:length])
+        project = Project(sources, folder)
+        module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
+        resolved = sum(1 for reached in project.reached(module)[1:])
+        listed = bool(dependency_files(tree, folder))
+        scores.append((resolved, listed, length, folder))
+    return max(scores)[3] if scores else "/".join(parts)
+
+
+def dependency_files(tree: Tree, folder: str) -> list[str]:
+    """Files in `folder` that list Python packages, the one to use first: requirements.txt, its variants, pyproject.toml; empty ones left out."""
+    here = [
+        name for name in tree.texts if (name.rsplit("/", 1)[0] if "/" in name else "") == folder
+    ]
+    listed = [name for name in here if REQUIREMENTS.search(name) and _lines(tree.texts[name])]
+    usual = {
+        "requirements.txt": 0,
+        "requirements-prod.txt": 1,
+        "requirements.prod.txt": 1,
+        "requirements-base.txt": 2,
+    }
+    development = re.compile(r"dev|test|lint|min|hf|vercel|freeze|backup|old")
+    listed.sort(
+        key=lambda name: (
+            usual.get(
+                PurePosixPath(name).name, 8 if development.search(PurePosixPath(name).name) else 3
+            ),
+            name,
+        )
+    )
+    pyproject = join(folder, "pyproject.toml")
+    if pyproject in tree.texts and _project_dependencies(tree.texts[pyproject])[0]:
+        # A lock file beside pyproject.toml is what its author installs from.
+        at = (
+            0
+            if tree.has(folder, "uv.lock")
+            and not any(PurePosixPath(name).name == "requirements.txt" for name in listed)
+            else len(listed)
+        )
+        listed.insert(at, pyproject)
+    return listed
+
+
+def read(
+    tree: Tree, sources: dict[str, Source], chosen: Candidate, others: list[Candidate]
+) -> Backend:
+    """Survey the app object `chosen`."""
+    folder = chosen.folder
+    project = Project(sources, folder)
+    reached = project.reached(chosen.module)
+    files = [project.modules[name].name for name in reached]
+    within = [
+        name
+        for name in tree.below(folder, (".py",))
+        if not ASIDE.search(name.removeprefix(f"{folder}/"))
+    ]
+    routes = tuple(project.routes(chosen.module, chosen.name)) or tuple(
+        route
+        for variable in project.routers(chosen.module)
+        for route in project.routes(chosen.module, variable)
+    )
+    dependencies = _dependencies_of(tree, folder, chosen)
+    declared, requires = (
+        _project_dependencies(tree.texts.get(dependencies, ""))
+        if dependencies.endswith(".toml")
+        else (_lines(tree.texts.get(dependencies, "")), "")
+    )
+    if not requires:
+        requires = _project_dependencies(tree.texts.get(join(folder, "pyproject.toml"), ""))[1]
+    beside = dependencies.rsplit("/", 1)[0] if "/" in dependencies else ""
+    health = _path(routes, r"^(/\w+){0,3}/(health|healthz|health-check|healthcheck|ping|status)/?$")
+    creates = tuple(
+        evidence
+        for evidence, _ in tree.search(
+            r"create_all\b|init_db\(|create_db_and_tables\(|on_event\([\"']startup|lifespan\s*=",
+            files,
+        )
+    )
+    migrations, migrations_folder, migrated = _migrations(tree, folder)
+    if not any(re.match(r"alembic\b", one) for one in declared):
+        migrations = ()  # a configuration that was left behind
+    if any("create_all" in evidence.line for evidence in creates):
+        migrations = ()  # the tables are made from the models: migrations written for older tables would fail on new ones
+    return Backend(
+        folder,
+        chosen.target,
+        chosen.factory,
+        tuple(files),
+        dependencies,
+        tuple(name for name in ("uv.lock", "poetry.lock") if tree.has(beside, name)),
+        requires,
+        tuple(declared),
+        routes,
+        health,
+        _path(routes, r"^(/\w+){0,3}/(ready|readyz|readiness)/?$"),
+        tuple(_ports(tree, within, folder)),
+        next(
+            (match.group(1) for _, match in tree.search(r"allow_origins\s*=\s*(.+?),?$", files)), ""
+        ),
+        merged([one for name in reached for one in python.variables(project.modules[name])]),
+        migrations,
+        migrations_folder,
+        migrated,
+        creates,
+        tuple(dict.fromkeys(_writes(project, reached, folder))),
+        tuple(_imported(project, reached)),
+        tuple(dict.fromkeys(project.unresolved(chosen.module))),
+        tuple(project.modules[name].error for name in reached if project.modules[name].error),
+        _provider(tree, files),
+        bool(tree.first(CLIENT, files)),
+        bool(tree.first(r"x-forwarded-prefix", files, re.IGNORECASE)),
+        bool(tree.first(r"^\s*(from|import)\s+(tenacity|backoff|retry)", files)),
+        tuple(others),
+        chosen.evidence,
+    )
+
+
+def _dependencies_of(tree: Tree, folder: str, chosen: Candidate) -> str:
+    """The nearest file that lists the packages: beside the app object, at its import root, or above."""
+    place = chosen.evidence.place.rsplit(":", 1)[0]
+    parts = place.split("/")[:-1]
+    for length in range(len(parts), -1, -1):
+        found = dependency_files(tree, "/".join(parts[:length]))
+        if found:
+            return found[0]
+    return ""
+
+
+def _lines(text: str) -> list[str]:
+    """The requirements of a requirements file, options and comments left out."""
+    lines = [re.sub(r"(^|\s)#.*$", "", line).strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("-")]
+
+
+def _project_dependencies(text: str) -> tuple[list[str], str]:
+    """(requirements, requires-python) of a pyproject.toml, of the standard's form or Poetry's."""
+    try:
+        read = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return [], ""
+    project = read.get("project", {})
+    poetry = read.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    listed = list(project.get("dependencies", []))
+    requires = str(project.get("requires-python", ""))
+    if not listed and poetry:
+        listed = [_poetry(name, value) for name, value in poetry.items() if name != "python"]
+        requires = requires or _caret(str(poetry.get("python", "")))
+    return listed, requires
+
+
+def _poetry(name: str, value: object) -> str:
+    """A Poetry dependency as a requirement."""
+    version = (
+        value
+        if isinstance(value, str)
+        else value.get("version", "*")
+        if isinstance(value, dict)
+        else "*"
+    )
+    extras = value.get("extras", []) if isinstance(value, dict) else []
+    return f"{name}{'[' + ','.join(extras) + ']' if extras else ''}{_caret(str(version))}"
+
+
+def _caret(version: str) -> str:
+    """Poetry's ^1.2 as >=1.2,<2."""
+    if version in ("*", ""):
+        return ""
+    if version.startswith("^"):
+        numbers = [int(part) for part in re.findall(r"\d+", version)[:3]]
+        at = next((index for index, number in enumerate(numbers) if number), len(numbers) - 1)
+        above = [*numbers[:at], numbers[at] + 1]
+        return f">={version[1:]},<{'.'.join(map(str, above))}"
+    return version if version[0] in "<>=~!" else f"=={version}"
+
+
+def _path(routes: tuple[Route, ...], pattern: str) -> str:
+    found = [
+        one.path
+        for one in routes
+        if one.method in ("get", "api_route")
+        and re.match(pattern, one.path)
+        and "*" not in one.path
+        and "{" not in one.path
+    ]
+    return min(found, key=lambda path: (path.rstrip("/") != "/health", len(path))) if found else ""
+
+
+def _ports(tree: Tree, names: list[str], folder: str) -> Iterator[tuple[int, str]]:
+    others = [
+        name
+        for name in tree.texts
+        if re.search(r"(?i)(dockerfile|procfile)", PurePosixPath(name).name)
+        and name.startswith(folder)
+    ]
+    for evidence, match in tree.search(
+        r"(?:\bport\s*=\s*|--port[ =\",']+|\bPORT\D{1,12})(\d{4,5})\b", [*names, *others]
+    ):
+        yield int(match.group(1)), evidence.place
+
+
+def _migrations(tree: Tree, folder: str) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """The command of Alembic, where its configuration has versions and reads the environment; the folder to run it in; the newest versions."""
+    for name in sorted(tree.names, key=len):
+        if PurePosixPath(name).name == "alembic.ini" and name.startswith(folder):
+            home = name.rsplit("/", 1)[0] if "/" in name else ""
+            location = re.search(
+                r"^script_location\s*=\s*(\S+)", tree.texts.get(name, ""), re.MULTILINE
+            )
+            place = (
+                join(home, location.group(1).replace("%(here)s/", "").removeprefix("./"))
+                if location
+                else join(home, "alembic")
+            )
+            versions = [
+                one
+                for one in tree.below(f"{place}/versions", [".py"])
+                if not one.endswith("__init__.py")
+            ]
+            reads = re.search(
+                r"environ|getenv|settings|DATABASE_URL|set_main_option|config\.",
+                tree.texts.get(join(place, "env.py"), ""),
+            )
+            if versions and reads:
+                return (
+                    ("alembic", "upgrade", "head"),
+                    home.removeprefix(folder).strip("/"),
+                    _newest([tree.texts[one] for one in versions]),
+                )
+    return (), "", ()
+
+
+def _newest(scripts: list[str]) -> tuple[str, ...]:
+    """The revisions of Alembic that no other is built on; none when a script's own cannot be read."""
+    revisions, below = set[str](), set[str]()
+    for text in scripts:
+        said = python.literals(text)
+        revision, before = said.get("revision"), said.get("down_revision", ...)
+        if not isinstance(revision, str) or not isinstance(before, str | tuple | None):
+            return ()
+        revisions.add(revision)
+        below |= {before} if isinstance(before, str) else set(before or ())
+    return tuple(sorted(revisions - below))
+
+
+def _writes(project: Project, reached: list[str], folder: str) -> Iterator[tuple[str, str, bool]]:
+    """Where the app keeps data, relative to its folder: as the text says, and beside the module that says it."""
+    for name in reached:
+        source = project.modules[name]
+        beside = PurePosixPath(
+            source.name.removeprefix(f"{folder}/") if folder else source.name
+        ).parent.as_posix()
+        anchored = any(
+            isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(source.body)
+        )
+        for path, place, is_folder in python.written(source):
+            yield path, place, is_folder
+            if anchored and beside != ".":
+                yield f"{beside}/{path}", place, is_folder
+
+
+def _imported(project: Project, reached: list[str]) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for name in reached:
+        for one in python.imports(project.modules[name]):
+            top = one.module.split(".")[0]
+            if (
+                top
+                and not one.relative
+                and not one.optional
+                and not python.standard(top)
+                and not project.local(top)
+                and top not in seen
+            ):
+                seen.add(top)
+                yield top, one.place
+
+
+def _provider(tree: Tree, files: list[str]) -> str:
+    known = r"^\s*(?:from|import)\s+(openai|agents|cohere|google\.generativeai|google\.genai|groq|anthropic|litellm|mistralai|langchain\w*)"
+    found = tree.first(known, files)
+    return found[1].group(1).replace("agents", "openai-agents") if found else ""

@@ -1,0 +1,267 @@
+"""The Next.js side of an app: where it is, how it is built and served, and which addresses it asks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from scripts.app.survey.tree import Evidence, Tree, join, read_env
+from scripts.app.survey.variables import Variable, kind, merged
+
+SOURCES = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs")
+LOCKS = {
+    "package-lock.json": "npm",
+    "pnpm-lock.yaml": "pnpm",
+    "yarn.lock": "yarn",
+    "bun.lock": "bun",
+    "bun.lockb": "bun",
+}
+LOCAL = r"(?:https?|wss?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?"
+OWN_PORT = 3000  # of `next dev`: an address there means the page's own origin
+EXAMPLES = (
+    ".env.example",
+    ".env.local.example",
+    ".env.sample",
+    ".env.template",
+    "env.example",
+    ".env.local",
+    ".env",
+    ".env.production",
+    ".env.development",
+)
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """What was found. folder: relative to the app. manager: npm, pnpm, yarn or bun. lock: its file, empty without one.
+
+    addresses: origins on this machine that the code names, with the places. rewrites: from next.config. from_root: lines that
+    join a path to an address by `new URL("/path", ...)`, which drops the address's own path. pages, handlers: paths of the
+    app's pages and of the route handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that sets it up.
+    examples: what env files give as values.
+    """
+
+    folder: str
+    next_version: str
+    output: str
+    manager: str
+    lock: str
+    variables: tuple[Variable, ...]
+    addresses: tuple[tuple[str, str], ...]
+    rewrites: tuple[Evidence, ...]
+    from_root: tuple[Evidence, ...]
+    google_fonts: tuple[Evidence, ...]
+    pages: tuple[str, ...]
+    handlers: tuple[str, ...]
+    auth: str
+    auth_module: str
+    packages: tuple[str, ...]
+    examples: dict[str, str]
+    evidence: Evidence
+
+    @property
+    def served(self) -> str:
+        """How it is served: `export` as plain files, `server` by Node."""
+        return "export" if self.output == "export" else "server"
+
+    @property
+    def major(self) -> int:
+        """Next's major version, 0 when it is not known."""
+        number = re.search(r"\d+", self.next_version)
+        return int(number.group()) if number else 0
+
+
+def candidates(tree: Tree) -> list[str]:
+    """Folders with a package.json that names next, the likeliest first."""
+    found = []
+    for name in tree.texts:
+        if PurePosixPath(name).name == "package.json" and "next" in _dependencies(
+            _package(tree.texts[name])
+        ):
+            found.append("" if "/" not in name else name.rsplit("/", 1)[0])
+    return sorted(found, key=lambda folder: rank(tree, folder, ("frontend", "web", "client", "ui")))
+
+
+def rank(tree: Tree, folder: str, usual: tuple[str, ...]) -> tuple[object, ...]:
+    """Order of candidates: phase III first, then usual names, then the one with most in it, then the shallowest."""
+    parts = folder.lower().split("/")
+    return (
+        phase(folder),
+        not any(part in usual for part in parts),
+        -len(tree.below(folder, (".py", *SOURCES))),
+        len(parts),
+        folder,
+    )
+
+
+def phase(folder: str) -> int:
+    """0 for a folder of phase III or of no phase, more for another: apps of several phases lie side by side."""
+    found = re.search(r"phase[-_ ]?(\d|iii|ii|iv|i|v)(?![a-z])", folder.lower())
+    number = (
+        {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5}.get(found.group(1)) or int(found.group(1))
+        if found
+        else 3
+    )
+    return abs(number - 3)
+
+
+def read(tree: Tree, folder: str) -> Frontend:
+    """Survey the frontend in `folder`."""
+    package = _package(tree.texts[join(folder, "package.json")])
+    dependencies = _dependencies(package)
+    names = [
+        name
+        for name in tree.below(folder, SOURCES)
+        if not re.search(r"(^|/)(__tests__|tests?|e2e|cypress|playwright)/|\.(test|spec)\.", name)
+    ]
+    lock = next((name for name in LOCKS if tree.has(folder, name)), "")
+    examples = example_values(tree, (folder,))
+    pages, handlers = _paths(tree, folder)
+    config = next(
+        (
+            join(folder, name)
+            for name in ("next.config.ts", "next.config.mjs", "next.config.js", "next.config.cjs")
+            if tree.has(folder, name)
+        ),
+        "",
+    )
+    auth = next(
+        (name for name in ("better-auth", "next-auth", "@auth/core") if name in dependencies), ""
+    )
+    return Frontend(
+        folder,
+        dependencies.get("next", "").lstrip("^~>= "),
+        _output(tree, config),
+        LOCKS[lock] if lock else "npm",
+        lock,
+        merged(list(_variables(tree, names))),
+        tuple(
+            dict.fromkeys(
+                (match.group(0), evidence.place) for evidence, match in tree.search(LOCAL, names)
+            )
+        ),
+        _rewrites(tree, config),
+        tuple(evidence for evidence, _ in tree.search(r"new URL\(\s*[`\"']/", names)),
+        tuple(evidence for evidence, _ in tree.search(r"from\s+[\"']next/font/google[\"']", names)),
+        pages,
+        handlers,
+        "next-auth" if auth == "@auth/core" else auth,
+        _auth_module(tree, names) if auth == "better-auth" else "",
+        tuple(sorted(dependencies)),
+        examples,
+        Evidence(
+            f"{join(folder, 'package.json')}:{_line(tree.texts[join(folder, 'package.json')], 'next')}",
+            f'"next": "{dependencies.get("next", "")}"',
+        ),
+    )
+
+
+def example_values(tree: Tree, folders: Iterable[str]) -> dict[str, str]:
+    """What env files in these folders give, secrets left out: the first file and folder win."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for example in EXAMPLES:
+            for key, value in read_env(tree.texts.get(join(folder, example), "")).items():
+                if value and kind(key) not in ("database", "signing", "provider"):
+                    found.setdefault(key, value)
+    return found
+
+
+def suffix(frontend: Frontend, variable: Variable) -> str:
+    """The path that an API address ends with, as the code's fallback or an env file has it: /api/v1 of http://localhost:8000/api/v1."""
+    for value in (frontend.examples.get(variable.name, ""), variable.default):
+        if "://" in value:
+            return urlsplit(value).path.rstrip("/")
+    return ""
+
+
+def _package(text: str) -> dict[str, object]:
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _dependencies(package: dict[str, object]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for group in ("devDependencies", "dependencies"):
+        part = package.get(group)
+        if isinstance(part, dict):
+            found.update({str(key): str(value) for key, value in part.items()})
+    return found
+
+
+def _line(text: str, package: str) -> int:
+    return next(
+        (number for number, line in enumerate(text.splitlines(), 1) if f'"{package}"' in line), 1
+    )
+
+
+def _output(tree: Tree, config: str) -> str:
+    """Next's output mode: export, standalone, or server for neither."""
+    found = tree.first(r"output\s*:\s*[\"'](export|standalone)[\"']", [config])
+    return found[1].group(1) if found else "server"
+
+
+def _rewrites(tree: Tree, config: str) -> tuple[Evidence, ...]:
+    if "rewrites" not in tree.texts.get(config, ""):
+        return ()
+    return tuple(evidence for evidence, _ in tree.search(r"destination\s*:", [config])) or tuple(
+        evidence for evidence, _ in tree.search("rewrites", [config])
+    )
+
+
+def _variables(tree: Tree, names: list[str]) -> Iterator[Variable]:
+    pattern = re.compile(
+        r"process\.env(?:\.(\w+)|\[[\"'](\w+)[\"']\])(!)?(?:\s*(?:\|\||\?\?)\s*[\"'`]([^\"'`]*)[\"'`])?"
+    )
+    for name in names:
+        for number, line in enumerate(tree.texts[name].splitlines(), 1):
+            for match in pattern.finditer(line):
+                found = match.group(1) or match.group(2)
+                if found not in (
+                    "NODE_ENV",
+                    "NEXT_RUNTIME",
+                    "CI",
+                    "PORT",
+                    "VERCEL_URL",
+                    "VERCEL",
+                    "ANALYZE",
+                    "VERCEL_ENV",
+                ):
+                    yield Variable(
+                        found, f"{name}:{number}", bool(match.group(3)), match.group(4) or ""
+                    )
+
+
+def _paths(tree: Tree, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Paths of pages, and of route handlers, in both routers of Next."""
+    pages, handlers = set(), set()
+    for name in tree.below(folder, SOURCES):
+        inner = PurePosixPath(name.removeprefix(f"{folder}/") if folder else name)
+        parts = [part for part in inner.parts if part != "src"]
+        if not parts or parts[0] not in ("app", "pages"):
+            continue
+        shown = [
+            part
+            for part in parts[1:-1]
+            if not (part.startswith("(") and part.endswith(")")) and not part.startswith("@")
+        ]
+        if parts[0] == "app" and inner.stem == "page":
+            pages.add("/" + "/".join(shown))
+        elif parts[0] == "app" and inner.stem == "route":
+            handlers.add("/" + "/".join(shown))
+        elif parts[0] == "pages" and not inner.stem.startswith("_"):
+            path = "/" + "/".join([*shown, *([] if inner.stem == "index" else [inner.stem])])
+            (handlers if path.startswith("/api") else pages).add(path)
+    return tuple(sorted(pages)), tuple(sorted(handlers))
+
+
+def _auth_module(tree: Tree, names: list[str]) -> str:
+    found = tree.first(r"=\s*betterAuth\s*(<[^>]*>)?\(", names)
+    return found[0].place.rsplit(":", 1)[0] if found else ""

@@ -1,0 +1,37 @@
+"""The sentence of a program's log that says why it ended, with the place in its own files."""
+
+from __future__ import annotations
+
+import re
+
+FRAME = re.compile(r'File "/srv/([^"]+)", line (\d+)')
+RAISED = re.compile(
+    r"^\s*(?:[\w.]+\.)?\w*(?:Error|Exception|Exit|Interrupt|Invalid\w*|NotFound)\b(?::.*)?$"
+)
+TROUBLE = re.compile(
+    r"error|exception|fatal|refused|denied|invalid|cannot import|no module named|failed to",
+    re.IGNORECASE,
+)
+
+
+def cause(log: str) -> str:
+    """What the last traceback raised, with file and line of the app's own code; else the last line that looks like an error; else nothing."""
+    lines = log.splitlines()
+    raised = [number for number, line in enumerate(lines) if RAISED.match(line)]
+    if raised:
+        frames = [
+            match
+            for line in lines[: raised[-1]]
+            if (match := FRAME.search(line)) and not match.group(1).startswith("phase4_")
+        ]
+        words = lines[raised[-1]].strip()
+        # pydantic says below its first line which fields are meant.
+        if words.endswith(("validation error", "validation errors")) or re.search(
+            r"\d+ validation errors? for \w+$", words
+        ):
+            words += ": " + ", ".join(
+                line.strip() for line in lines[raised[-1] + 1 : raised[-1] + 3]
+            )
+        return words[:300] + (f" ({frames[-1].group(1)}:{frames[-1].group(2)})" if frames else "")
+    troubled = [line.strip() for line in lines if TROUBLE.search(line)]
+    return troubled[-1][:200] if troubled else ""

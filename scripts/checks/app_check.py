@@ -1,0 +1,175 @@
+"""Green is not enough: does the app serve the routes that its code declares, and does one of them work?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+
+from scripts.app import fit
+from scripts.app.survey import Survey
+from scripts.app.survey.python import Route
+from scripts.app.tracebacks import cause
+from scripts.cluster.kubectl import kubectl
+from scripts.session.findings import Failure, Finding
+from scripts.session.run import Run
+from scripts.supply.tools import Found
+
+REQUEST_TIMEOUT = 15.0
+MOST_PROBES = 12  # routes that are asked one by one
+LOGIN = re.compile(r"(login|log-in|signin|sign-in|signup|sign-up|register|token)/?$")
+ASIDE = re.compile(r"(health|ready|metrics|docs|openapi)")
+TROUBLE = re.compile(
+    r"ImportError|ModuleNotFoundError|Traceback|(?i:failed to (import|load)|could not (import|load)|not available|error)"
+)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """declared: routes of the code whose path is known. served: those of them that the running app has. asked: requests and their statuses."""
+
+    declared: int
+    served: int
+    asked: Mapping[str, int]
+
+
+def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Checked:
+    """Compare the routes, and ask a real one and the login. Raises APP-DEGRADED, the cause in it."""
+    api = f"http://127.0.0.1:{run.settings.cluster.ingress_port}{fit.api_path(app)}"
+    session = requests.Session()
+    session.trust_env = False  # no proxy between us and loopback
+    session.headers["Host"] = run.settings.release.host
+    declared = [
+        route
+        for route in app.backend.routes
+        if "*" not in route.path and route.method != "websocket"
+    ]
+    known = _schema(session, api)
+    absent = [route for route in declared if _shape(route.path) not in known]
+    # What is left out of the schema on purpose is there all the same: a path that exists answers anything but FastAPI's own 404.
+    missing = [route for route in absent[:MOST_PROBES] if _is_absent(session, api, route)]
+    asked = dict(_ask(session, api, route) for route in _sample(app, missing))
+    broken = {what: status for what, status in asked.items() if status >= 500}
+    if missing or broken:
+        log = _log(run, tools)
+        raise Failure(*_findings(missing, broken, log))
+    return Checked(len(declared), len(declared) - len(missing), asked)
+
+
+def _schema(session: requests.Session, api: str) -> set[str]:
+    try:
+        answer = session.get(f"{api}/openapi.json", timeout=REQUEST_TIMEOUT)
+        return (
+            {_shape(path) for path in answer.json()["paths"]}
+            if answer.status_code == 200
+            else set()
+        )
+    except (requests.RequestException, ValueError, KeyError):
+        return set()
+
+
+def _shape(path: str) -> str:
+    """A path without the names of its parameters."""
+    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/") or "/"
+
+
+def _is_absent(session: requests.Session, api: str, route: Route) -> bool:
+    """Asked by GET, which changes nothing: a path that has another method only answers 405."""
+    try:
+        answer = session.get(
+            api + re.sub(r"\{[^}]*\}", "0", route.path),
+            timeout=REQUEST_TIMEOUT,
+            allow_redirects=True,
+        )
+    except requests.RequestException:
+        return False
+    return answer.status_code == 404 and answer.text.replace(" ", "") == '{"detail":"NotFound"}'
+
+
+def _sample(app: Survey, missing: list[Route]) -> list[Route]:
+    """The login, and the first route that reads something."""
+    there = [
+        route
+        for route in app.backend.routes
+        if route not in missing and "*" not in route.path and "{" not in route.path
+    ]
+    login = [route for route in there if route.method == "post" and LOGIN.search(route.path)][:2]
+    reading = [
+        route
+        for route in there
+        if route.method == "get" and not ASIDE.search(route.path) and route.path != "/"
+    ][:2]
+    return [*login, *reading]
+
+
+def _ask(session: requests.Session, api: str, route: Route) -> tuple[str, int]:
+    """Ask as nobody, with nothing: a working app refuses (4xx) or answers, a broken one fails (5xx)."""
+    try:
+        if route.method == "post":
+            status = session.post(api + route.path, json={}, timeout=REQUEST_TIMEOUT).status_code
+        else:
+            status = session.get(api + route.path, timeout=REQUEST_TIMEOUT).status_code
+    except requests.Timeout:
+        status = 504
+    except requests.RequestException:
+        status = 502
+    return f"{route.method.upper()} {route.path} ({route.place})", status
+
+
+def _log(run: Run, tools: Mapping[str, Found]) -> list[str]:
+    release = run.settings.release
+    selector = f"app.kubernetes.io/instance={release.name},app.kubernetes.io/component=backend"
+    said = kubectl(
+        run,
+        tools,
+        "-n",
+        release.namespace,
+        "logs",
+        "-l",
+        selector,
+        "-c",
+        "backend",
+        "--tail=400",
+        check=False,
+    ).stdout
+    return [run.shell.mask(line)[:300] for line in said.splitlines()]
+
+
+def _findings(missing: list[Route], broken: Mapping[str, int], log: list[str]) -> list[Finding]:
+    told = [line for line in log if TROUBLE.search(line)]
+    why = cause("\n".join(log))
+    found = []
+    if missing:
+        first = missing[0]
+        where = (
+            f"{first.guarded} includes it under a `try` that goes on without it"
+            if first.guarded
+            else f"{first.place} declares it"
+        )
+        listed = ", ".join(f"{route.method.upper()} {route.path}" for route in missing[:6])
+        found.append(
+            Finding(
+                "APP-DEGRADED",
+                first.place,
+                f"the app runs without {len(missing)} of its routes ({listed})"
+                + (f": {why}" if why else ""),
+                "\n".join([where, *told[-4:]]),
+                "mend what the log names: the app's health says nothing about it",
+            )
+        )
+    if broken:
+        what, status = next(iter(broken.items()))
+        found.append(
+            Finding(
+                "APP-DEGRADED",
+                what,
+                f"the app runs, but {what} answers {status}" + (f": {why}" if why else ""),
+                "\n".join(
+                    [*(f"{one} answers {number}" for one, number in broken.items()), *told[-4:]]
+                ),
+                "invoke logs --component backend",
+            )
+        )
+    return found

@@ -1,0 +1,98 @@
+"""How a running release is: use against limits, restarts, log lines by level, warnings."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scripts.checks.acceptance import Look, use
+from scripts.session.findings import Finding
+
+EVERY = 15.0  # seconds between two samples; metrics-server has new figures every 15 to 60
+BARS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class Health:
+    """usage: container -> CPU used and allowed in cores, memory used and allowed in MiB. levels: pod -> log lines by level. warnings: of the events."""
+
+    usage: Mapping[str, tuple[float, float, float, float]]
+    restarts: Mapping[str, int]
+    levels: Mapping[str, Mapping[str, int]]
+    warnings: tuple[str, ...]
+
+
+def look_at(look: Look) -> Health:
+    """Read all of it, now."""
+    restarts = {
+        pod["metadata"]["name"]: sum(
+            one["restartCount"] for one in pod["status"].get("containerStatuses", [])
+        )
+        for pod in look.of("Pod")
+    }
+    warnings = [
+        f"{event['involvedObject']['name']}: {event.get('reason', '')}: {event.get('message', '')}"
+        for event in look.of("Event")
+        if event.get("type") == "Warning"
+    ]
+    return Health(
+        use(look),
+        restarts,
+        {pod: levels(lines) for pod, lines in look.logs.items()},
+        tuple(dict.fromkeys(warnings)),
+    )
+
+
+def share(
+    name: str, samples: Sequence[Mapping[str, tuple[float, float, float, float]]]
+) -> tuple[str, str, str, str]:
+    """A container's CPU and memory against its limits: the newest of the samples in words, and all of them as a line of bars."""
+    taken = [one[name] for one in samples if name in one]
+    cpu, most_cpu, memory, most_memory = taken[-1]
+    bars = [_bars([one[0] / one[1] for one in taken]), _bars([one[2] / one[3] for one in taken])]
+    return (
+        f"{cpu * 1000:.0f}m of {most_cpu * 1000:.0f}m",
+        f"{memory:.0f}Mi of {most_memory:.0f}Mi",
+        bars[0],
+        bars[1],
+    )
+
+
+def _bars(shares: Sequence[float]) -> str:
+    """Shares of a limit, 0 to 1, as one character each; the highest in words."""
+    return (
+        "".join(BARS[min(int(one * len(BARS)), len(BARS) - 1)] for one in shares)
+        + f" up to {max(shares):.0%}"
+    )
+
+
+def question(found: Health, causes: Sequence[Finding]) -> str:
+    """What an assistant is asked: all that was seen, and to change nothing."""
+    lines = [
+        "A Next.js frontend, a FastAPI backend and PostgreSQL run on minikube. What is wrong, what is its cause, what mends it? Only tell; change nothing."
+    ]
+    lines += [f"finding {one.code}: {one.summary}. {one.evidence}" for one in causes] or [
+        "The built-in diagnosis finds nothing wrong."
+    ]
+    lines += [
+        f"{name}: CPU {cpu:.3f} of {most} cores, memory {memory:.0f} of {limit:.0f} MiB"
+        for name, (cpu, most, memory, limit) in found.usage.items()
+    ]
+    lines += [
+        f"{pod}: {found.restarts.get(pod, 0)} restarts, log lines {dict(counted)}"
+        for pod, counted in found.levels.items()
+    ]
+    return "\n".join([*lines, *(f"warning {words}" for words in found.warnings[-10:])])
+
+
+def levels(lines: Sequence[str]) -> dict[str, int]:
+    """How many lines of each level; `plain` for those that are no JSON."""
+    counted: Counter[str] = Counter()
+    for line in filter(str.strip, lines):
+        try:
+            counted[str(json.loads(line).get("level", "info"))] += 1
+        except (ValueError, AttributeError):
+            counted["plain"] += 1
+    return dict(counted.most_common())

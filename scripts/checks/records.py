@@ -1,0 +1,109 @@
+"""Numbered records for people: problems met and decisions taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.app.survey import Survey
+from scripts.checks.acceptance import Row
+from scripts.session.findings import failure
+from scripts.session.settings import ROOT
+
+HISTORY = ROOT / "history"
+#: What the plan wants in a record, and the tasks whose lines tell it.
+KEPT = {
+    "Tools": ("1.1",),
+    "Assistants": ("1.3",),
+    "Cluster": ("1.2", "1.4"),
+    "The database": ("2.1.a", "3.5"),
+    "Deployment": ("4.1", "4.2", "4.3"),
+    "Persistence": ("5.3",),
+    "Integration": ("5.1", "5.2", "5.4", "5.5"),
+}
+
+
+def run_record(rows: Sequence[Row], today: str) -> Path:
+    """Keep a run of `verify` as a PHR: what the plan asks a person to write down."""
+    failed = sum(row.status == "failed" for row in rows)
+    path = new_record(
+        "phr",
+        f"The deployment of {today}: {'every line holds' if not failed else f'{failed} lines do not hold'}",
+        today,
+    )
+    tables = [f"# {path.stem[5:].replace('-', ' ').capitalize()}", ""]
+    for title, tasks in KEPT.items():
+        tables += [f"## {title}", "", "| line | result | evidence |", "| --- | --- | --- |"]
+        tables += [
+            f"| {row.task} {row.line} | {row.status} | {_cell(row.evidence)} |"
+            for row in rows
+            if row.task in tasks
+        ]
+        tables.append("")
+    path.write_text("\n".join(tables), encoding="utf-8")
+    return path
+
+
+def database_record(found: Survey, today: str) -> Path:
+    """Write down which database an app gets, and the lines of its code that decide it, as an ADR."""
+    words = {
+        "postgres": "PostgreSQL 16 as a StatefulSet with a volume claim, in the release",
+        "file": "files on a volume claim of the backend's, which is one pod then",
+        "external": "a PostgreSQL elsewhere, whose address the app's own variable gives",
+    }
+    path = new_record("adr", f"The database of {found.root.name}: {found.database}", today)
+    lines = [
+        f"- `{one.place}`: `{one.line.replace('`', '')}`"
+        for one in dict.fromkeys(found.decision.evidence)
+    ] or ["- nothing: it was settled by a person"]
+    facts = [
+        f"- certainty: {found.certainty['database']}",
+        f"- variables that name its address: {', '.join(found.decision.variables) or 'none'}",
+        f"- migrations: {' '.join(found.backend.migrations) or 'none'}",
+        *(
+            [f"- hosted provider that the code names: {found.decision.hosted}"]
+            if found.decision.hosted
+            else []
+        ),
+        *(["- its clients force TLS: the server speaks it"] if found.decision.tls else []),
+        *(f"- files that are kept: {one}" for one, _, _ in found.written[:5]),
+    ]
+    parts = [
+        f"# {path.stem[:4]}: the database of {found.root.name}", f"Status: accepted, {today}", "## Context\nThe code says:\n\n" + "\n".join(lines),
+        f"## Decision\n{words[found.database][:1].upper()}{words[found.database][1:]}.", "## Consequences\n" + "\n".join(facts),
+    ]  # fmt: skip
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def new_record(kind: str, title: str, today: str) -> Path:
+    """Make the next numbered file of history/<kind> from its template, and list it. Raises RECORD-INVALID for a title without words."""
+    folder = HISTORY / kind
+    slug = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60].rstrip("-")
+    if not slug:
+        raise failure(
+            "RECORD-INVALID",
+            title,
+            "a record needs a title of words",
+            f"the title is {title!r}",
+            f'invoke {kind} "what it is about"',
+        )
+    numbers = [int(path.name[:4]) for path in folder.glob("[0-9][0-9][0-9][0-9]-*.md")]
+    number = f"{max(numbers, default=0) + 1:04d}"
+    path = folder / f"{number}-{slug}.md"
+    text = (folder / "template.md").read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("NUMBER", number).replace("TITLE", title).replace("DATE", today),
+        encoding="utf-8",
+    )
+    index = folder / "README.md"
+    index.write_text(
+        f"{index.read_text(encoding='utf-8').rstrip()}\n- [{number}]({path.name}) {title}\n",
+        encoding="utf-8",
+    )
+    return path

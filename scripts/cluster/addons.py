@@ -1,0 +1,181 @@
+"""What a bare cluster lacks: storage, metrics, an ingress controller, network policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.cluster.facts import SEEN
+from scripts.cluster.kubectl import get_items, kubectl
+from scripts.cluster.minikube import environment
+from scripts.images import transport
+from scripts.machine.engine import Engine
+from scripts.session import settings
+from scripts.session.cache import digest
+from scripts.session.findings import failure
+from scripts.session.run import Run
+from scripts.supply import node
+from scripts.supply.node import AddonImages
+from scripts.supply.tools import Found
+
+TRAEFIK_OFFICIAL = "docker.io/library/traefik:v3.6.12"
+MANIFESTS = Path(__file__).parent / "manifests"
+
+
+READY_TIMEOUT = 240.0
+
+
+@dataclass(frozen=True)
+class _Deployed:
+    """A deployment or daemon set on the cluster. manifest: the digest of ours that it was made from. available: as a deployment says it."""
+
+    manifest: str
+    available: bool
+
+
+def furnish(
+    run: Run, engine: Engine, tools: Mapping[str, Found], images: AddonImages
+) -> list[dict[str, Any]]:
+    """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY.
+
+    Returns the objects that were seen (SEEN); none when something was added, for then they are others.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(get_items, run, tools, SEEN, "-A")
+        transport.load_archives(run, engine, images.archives)
+    from_registries = bool(images.archives)
+    seen = looking.result()
+    present = _deployed(seen)
+    enabled = _enabled_addons(run)
+    wanted = {"metrics-server", *(["storage-provisioner-rancher"] if from_registries else [])}
+    if "storage-provisioner-rancher" in wanted - enabled:
+        _enable(
+            run,
+            tools,
+            "storage-provisioner-rancher",
+            LocalPathProvisioner=node.ADDONS["local-path-provisioner"],
+            Helper=node.BUSYBOX,
+        )
+    if "metrics-server" in wanted - enabled:
+        own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
+        _enable(run, tools, "metrics-server", **own)
+    added = False
+    if from_registries:  # nobody waits for it: a kernel that it cannot use is a fact about the cluster, no reason to deploy nothing
+        added |= _apply(
+            run,
+            tools,
+            "network-policies",
+            node.NETWORK_POLICIES,
+            present.get("kube-system/network-policies"),
+        )
+    if "ingress/traefik" in present or not any(item["kind"] == "IngressClass" for item in seen):
+        there = present.get("ingress/traefik")
+        applied = _apply(
+            run,
+            tools,
+            "traefik",
+            node.ADDONS["traefik"] if from_registries else TRAEFIK_OFFICIAL,
+            there,
+        )
+        if applied or not (there and there.available):
+            _wait_available(run, tools, ["ingress/traefik"])
+            added = True
+    return [] if added or not wanted <= enabled else seen
+
+
+def _apply(
+    run: Run, tools: Mapping[str, Found], name: str, image: str, there: _Deployed | None
+) -> bool:
+    """Apply our manifest of this name, with this image, unless the cluster has this very one. Whether there was something to do."""
+    manifest = (
+        (MANIFESTS / f"{name}.yaml")
+        .read_text(encoding="utf-8")
+        .replace("image: IMAGE", f"image: {image}")
+    )
+    key = digest(manifest)
+    if there and there.manifest == key:
+        return False
+    run.say(f"installing {name}")
+    kubectl(
+        run,
+        tools,
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "-f",
+        "-",
+        stdin=manifest.replace("MANIFEST_DIGEST", key),
+    )
+    return True
+
+
+def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> None:
+    run.say(f"enabling the addon {addon}")
+    own = {name: reference.split("/", 1) for name, reference in images.items()}
+    choices = []
+    if own:
+        choices = [
+            "--images=" + ",".join(f"{name}={path}" for name, (_, path) in own.items()),
+            "--registries=" + ",".join(f"{name}={registry}" for name, (registry, _) in own.items()),
+        ]
+    run.shell.run(
+        tools["minikube"].path,
+        "addons",
+        "enable",
+        addon,
+        "-p",
+        run.settings.cluster.profile,
+        *choices,
+        timeout=180,
+        env=environment(),
+    )
+
+
+def _enabled_addons(run: Run) -> set[str]:
+    """What minikube has on its list. Not the same as what runs: a start with --install-addons=false empties the list."""
+    # The file that `minikube addons list` reads, and needs a second for.
+    profile = json.loads(
+        (
+            settings.minikube_home() / "profiles" / run.settings.cluster.profile / "config.json"
+        ).read_text(encoding="utf-8")
+    )
+    return {name for name, enabled in (profile.get("Addons") or {}).items() if enabled}
+
+
+def _deployed(seen: Iterable[Mapping[str, Any]]) -> dict[str, _Deployed]:
+    """Every deployment and daemon set among these objects, as namespace/name."""
+    found = {}
+    for item in (item for item in seen if item["kind"] in ("Deployment", "DaemonSet")):
+        metadata, status = item["metadata"], item.get("status", {})
+        available = any(
+            one["type"] == "Available" and one["status"] == "True"
+            for one in status.get("conditions", [])
+        )
+        found[f"{metadata['namespace']}/{metadata['name']}"] = _Deployed(
+            (metadata.get("annotations") or {}).get("phase4/manifest", ""), available
+        )
+    return found
+
+
+def _wait_available(run: Run, tools: Mapping[str, Found], deployments: list[str]) -> None:
+    for name in deployments:
+        namespace, deployment = name.split("/")
+        waited = kubectl(
+            run, tools, "-n", namespace, "wait", "--for=condition=Available", f"deployment/{deployment}",
+            f"--timeout={READY_TIMEOUT:.0f}s", timeout=READY_TIMEOUT + 30, check=False,
+        )  # fmt: skip
+        if not waited.ok:
+            pods = kubectl(
+                run, tools, "-n", namespace, "get", "pods", "-o", "wide", check=False
+            ).stdout
+            raise failure(
+                "ADDON-NOT-READY",
+                f"deployment/{deployment}",
+                f"{name} did not become available",
+                waited.tail(2) + "\n" + pods,
+                f"kubectl --context {run.settings.context} -n {namespace} describe pods",
+            )

@@ -1,0 +1,128 @@
+"""What a cluster is made of, as far as a deployment needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.cluster.kubectl import get_items
+from scripts.session.findings import failure
+from scripts.session.run import Run
+from scripts.supply.tools import Found
+
+SEEN = "deployments,daemonsets,nodes,storageclasses,ingressclasses,pods"  # what addons and facts are read from
+#: What enforces NetworkPolicies, by the daemon that runs on every node: minikube's default network, ours, and those of `minikube start --cni`.
+ENFORCERS = ("kindnet", "network-policies", "calico-node", "cilium")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the plan's tasks 1.4 and 4.0 ask of a cluster. policies: the daemon that enforces NetworkPolicies, if one does.
+
+    capacity: of the node, in Kubernetes quantities.
+    """
+
+    kubernetes: str
+    runtime: str
+    default_storage_class: str
+    storage_classes: tuple[str, ...]
+    ingress_class: str
+    ingress_controller: str
+    controller_pods: tuple[str, ...]
+    policies: str
+    capacity: Mapping[str, str]
+
+
+def _on_every_node(item: Mapping[str, Any]) -> bool:
+    """A daemon set has a ready pod wherever it wants one."""
+    status = item.get("status", {})
+    return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0) > 0)
+
+
+def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] = ()) -> Facts:
+    """Read the cluster, or what was seen of it just now (SEEN). Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING."""
+    items = seen or get_items(run, tools, SEEN, "-A")
+    reads = {
+        name: {"items": [item for item in items if item["kind"] == kind]}
+        for name, kind in (
+            ("nodes", "Node"),
+            ("storage", "StorageClass"),
+            ("classes", "IngressClass"),
+            ("pods", "Pod"),
+            ("daemons", "DaemonSet"),
+        )
+    }
+    return parse_facts(**reads)
+
+
+def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any) -> Facts:
+    """Facts from `kubectl get ... -o json` of nodes, storageclasses, ingressclasses, pods and daemonsets."""
+    default = [
+        one["metadata"]["name"]
+        for one in storage["items"]
+        if _is_default(one, "storageclass.kubernetes.io/is-default-class")
+    ]
+    if not default:
+        raise failure(
+            "STORAGE-CLASS-MISSING",
+            "storageclass",
+            "the cluster has no default storage class, so no volume would be made for the database",
+            "storage classes: "
+            + (", ".join(one["metadata"]["name"] for one in storage["items"]) or "none"),
+            "`invoke cluster-up` adds one to a cluster of ours",
+        )
+    if not classes["items"]:
+        raise failure(
+            "INGRESS-CLASS-MISSING",
+            "ingressclass",
+            "the cluster has no ingress class, so nothing would serve the Ingress",
+            remedy="`invoke cluster-up` adds a controller",
+        )
+    chosen = next(
+        (
+            one
+            for one in classes["items"]
+            if _is_default(one, "ingressclass.kubernetes.io/is-default-class")
+        ),
+        classes["items"][0],
+    )
+    controller = chosen["spec"]["controller"]
+    word = next(
+        (kind for kind in ("traefik", "nginx", "haproxy") if kind in controller), controller
+    )
+    serving = [
+        pod
+        for pod in pods["items"]
+        if any(word in container["image"] for container in pod["spec"]["containers"])
+    ]
+    first = nodes["items"][0]["status"]
+    return Facts(
+        first["nodeInfo"]["kubeletVersion"],
+        first["nodeInfo"]["containerRuntimeVersion"],
+        default[0],
+        tuple(one["metadata"]["name"] for one in storage["items"]),
+        chosen["metadata"]["name"],
+        controller,
+        tuple(
+            f"{pod['metadata']['namespace']}/{pod['metadata']['name']} {pod['status']['phase']}"
+            for pod in serving
+        ),
+        next(
+            (
+                one["metadata"]["name"]
+                for one in daemons["items"]
+                if one["metadata"]["name"] in ENFORCERS and _on_every_node(one)
+            ),
+            "",
+        ),
+        {
+            name: first["allocatable"][name]
+            for name in ("cpu", "memory", "pods", "ephemeral-storage")
+            if name in first["allocatable"]
+        },
+    )
+
+
+def _is_default(item: Any, annotation: str) -> bool:
+    return (item["metadata"].get("annotations") or {}).get(annotation) == "true"

@@ -1,0 +1,322 @@
+"""The minikube cluster of this project: started, brought back, stopped, deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.machine import capability_runtime
+from scripts.machine.engine import Engine
+from scripts.machine.ports import check_port_free
+from scripts.session import settings
+from scripts.session.findings import Failure, failure
+from scripts.session.run import Run
+from scripts.session.shell import Result
+from scripts.supply.node import NodeParts
+from scripts.supply.tools import Found
+
+BRING_BACK_TIMEOUT = 150  # seconds for an API server whose parts are all there; 10 to 15 are usual
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster whose API server answers. address: the node's IP. created: this run made it."""
+
+    profile: str
+    context: str
+    address: str
+    ingress_port: int
+    created: bool
+
+
+@dataclass(frozen=True)
+class _Marker:
+    """What a cluster of ours was made with; kept in our cache while it exists. complete: it has run once."""
+
+    ingress_port: int
+    kubernetes_version: str
+    complete: bool
+
+
+def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | None) -> Cluster:
+    """Return a running cluster: the one that runs, the stopped one brought back, or a new one.
+
+    parts: what a cluster from package registries is made of; None for upstream's own. Raises CLUSTER-NOT-OURS,
+    CLUSTER-DIFFERENT, PORT-TAKEN or CLUSTER-START-FAILED.
+    """
+    wanted = run.settings.cluster
+    exists = (settings.minikube_home() / "profiles" / wanted.profile).exists()
+    _check_ownership(run, exists)
+    running = exists and _answers(run, engine, tools["kubectl"])
+    if not running:
+        if exists and not _marker(run).complete:
+            run.say("the last start was cut off: starting afresh")
+            delete(run, tools["minikube"])
+            exists = False
+        _check_port(run, engine)
+        _check_memory(run, engine)
+        _write_marker(run, complete=exists)
+        run.say("starting the cluster" if not exists else "bringing the cluster back")
+        try:
+            _start(run, engine, tools["minikube"], parts, exists)
+        except Failure:
+            if not exists:
+                raise
+            # Seen once after a kill: a kubelet that started no API server. Twice the same is no accident.
+            run.say("it did not come back: once more, from a stopped node")
+            run.shell.run(
+                engine.client, "stop", "--time", "30", wanted.profile, timeout=90, check=False
+            )
+            _start(run, engine, tools["minikube"], parts, exists)
+        _write_marker(run, complete=True)
+    address = _address(run, engine)
+    return Cluster(
+        wanted.profile, run.settings.context, address, wanted.ingress_port, created=not exists
+    )
+
+
+def _check_ownership(run: Run, exists: bool) -> None:
+    """Refuse a profile that this project did not make, and one made with other settings."""
+    wanted, path = run.settings.cluster, _marker_path(run)
+    if not exists:
+        return
+    if not path.exists():
+        raise failure(
+            "CLUSTER-NOT-OURS",
+            f"minikube profile {wanted.profile}",
+            f"there is a minikube profile named {wanted.profile} that this project did not make",
+            str(settings.minikube_home() / "profiles" / wanted.profile),
+            "choose another name (phase4.cluster.profile), or delete it yourself: minikube delete -p "
+            + wanted.profile,
+        )
+    made = _marker(run)
+    differing = [
+        f"{name}: made with {getattr(made, name)}, settings say {getattr(wanted, name)}"
+        for name in ("ingress_port", "kubernetes_version")
+        if getattr(made, name) != getattr(wanted, name)
+    ]
+    if differing:
+        raise failure(
+            "CLUSTER-DIFFERENT",
+            f"minikube profile {wanted.profile}",
+            "the cluster was made with other settings, and these cannot be changed while it lives",
+            "\n".join(differing),
+            "set them back, or `invoke destroy` (its data goes with it) and `invoke deploy`",
+        )
+
+
+def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
+    """The node runs and its API server says that it is ready."""
+    state = run.shell.run(
+        engine.client,
+        "container",
+        "inspect",
+        "--format",
+        "{{.State.Running}}",
+        run.settings.cluster.profile,
+        check=False,
+    )
+    if state.stdout.strip() != "true":
+        return False
+    ready = run.shell.run(
+        kubectl.path,
+        "--context",
+        run.settings.context,
+        "get",
+        "--raw",
+        "/readyz",
+        "--request-timeout=5s",
+        timeout=15,
+        check=False,
+    )
+    return ready.ok and ready.stdout.strip() == "ok"
+
+
+def _check_port(run: Run, engine: Engine) -> None:
+    """The loopback port of the ingress must be free, unless our own node holds it."""
+    port, profile = run.settings.cluster.ingress_port, run.settings.cluster.profile
+    state = run.shell.run(
+        engine.client,
+        "container",
+        "inspect",
+        "--format",
+        "{{.State.Running}}",
+        profile,
+        check=False,
+    )
+    if state.stdout.strip() == "true":
+        return
+    check_port_free(run, port)
+
+
+def _check_memory(run: Run, engine: Engine) -> None:
+    """The engine may have less than the machine: Docker Desktop and WSL2 give it a share."""
+    wanted, given = run.settings.cluster.memory, engine.memory >> 20
+    if given < wanted:
+        raise failure(
+            "MEMORY-TOO-SMALL",
+            "docker",
+            f"the docker engine has {given} MiB of memory, and the cluster alone takes {wanted}",
+            "Docker Desktop: Settings, Resources; WSL2: memory= in .wslconfig",
+            f"give the engine more, or the cluster less: INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, given - 512)} (2048 at least)",
+        )
+
+
+def _start(
+    run: Run, engine: Engine, minikube: Found, parts: NodeParts | None, exists: bool
+) -> None:
+    wanted = run.settings.cluster
+    argv: list[str | Path] = [
+        minikube.path, "start", "-p", wanted.profile, "--driver=docker", "--container-runtime=containerd",
+        f"--kubernetes-version={wanted.kubernetes_version}", f"--memory={wanted.memory}", f"--cpus={wanted.cpus}",
+        f"--ports=127.0.0.1:{wanted.ingress_port}:80", "--keep-context", "--interactive=false", "--output=json",
+        *(["--force"] if os.geteuid() == 0 else []), *([f"--wait-timeout={BRING_BACK_TIMEOUT}s"] if exists else []),
+    ]  # fmt: skip
+    if parts:
+        # A volume that is there has its images, and must not have others unpacked over them.
+        filled = run.shell.run(engine.client, "volume", "inspect", wanted.profile, check=False).ok
+        argv += [
+            f"--base-image={parts.base_image}",
+            f"--preload={'false' if filled else 'true'}",
+            "--cni=bridge",
+            "--install-addons=false",
+        ]
+    if "CAP_SYS_RESOURCE" in capability_runtime.missing_here():
+        argv.append("--extra-config=kubelet.feature-gates=KubeletInUserNamespace=true")
+    result = run.shell.run(
+        *argv,
+        timeout=wanted.start_timeout,
+        env=environment(),
+        on_line=lambda line: _say_step(run, line),
+        check=False,
+    )
+    if not result.ok:
+        raise _start_failure(run, engine, result)
+
+
+def environment() -> dict[str, str]:
+    """What keeps minikube from asking, from looking for news of itself, and from decorating its lines."""
+    return {
+        "MINIKUBE_WANTUPDATENOTIFICATION": "false",
+        "MINIKUBE_WANTREPORTERRORPROMPT": "false",
+        "MINIKUBE_IN_STYLE": "false",
+    }
+
+
+def _say_step(run: Run, line: str) -> None:
+    event = _event(line)
+    if event.get("type") == "io.k8s.sigs.minikube.step":
+        run.say(event["data"]["message"].strip())
+
+
+def _event(line: str) -> dict[str, Any]:
+    """One line of `minikube --output=json` (CloudEvents); an empty event for anything else."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) and isinstance(event.get("data"), dict) else {}
+
+
+def _start_failure(run: Run, engine: Engine, result: Result) -> Exception:
+    errors = [
+        event["data"]
+        for event in map(_event, result.stdout.splitlines())
+        if event.get("type") == "io.k8s.sigs.minikube.error"
+    ]
+    words = "\n".join(error.get("message", "").strip() for error in errors) or result.tail(10)
+    advice = next((error["advice"] for error in errors if error.get("advice")), "")
+    name = next((error["name"] for error in errors if error.get("name")), "")
+    node_log = _node_words(run, engine)
+    return failure(
+        "CLUSTER-START-FAILED",
+        f"minikube profile {run.settings.cluster.profile}",
+        f"minikube could not start the cluster{f' ({name})' if name else ''}",
+        "\n".join(words.splitlines()[-15:])
+        + (f"\nthe node's own words:\n{node_log}" if node_log else ""),
+        advice or "run the command again; `invoke destroy` and `invoke deploy` start afresh",
+    )
+
+
+def _node_words(run: Run, engine: Engine) -> str:
+    """What kubelet and containerd last called an error, or how the node's own start ended."""
+    profile = run.settings.cluster.profile
+    journal = (
+        "exec",
+        profile,
+        "journalctl",
+        "--no-pager",
+        "--output=cat",
+        "--lines=300",
+        "-u",
+        "kubelet",
+        "-u",
+        "containerd",
+    )
+    said = run.shell.run(engine.client, *journal, check=False).stdout.splitlines()
+    errors = [
+        line
+        for line in said
+        if re.match(r"[EF]\d{4} ", line) or re.search(r"level=(error|fatal)|Failed to start", line)
+    ]
+    words = list(
+        dict.fromkeys(re.sub(r"^[EF]\d{4} \S+\s+\d+ ", "", line)[:300] for line in errors)
+    )[-6:]
+    return "\n".join(words) or run.shell.run(
+        engine.client, "logs", "--tail", "5", profile, check=False
+    ).tail(5)
+
+
+def _address(run: Run, engine: Engine) -> str:
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    return run.shell.run(
+        engine.client, "container", "inspect", "--format", template, run.settings.cluster.profile
+    ).stdout.split()[0]
+
+
+def _marker_path(run: Run) -> Path:
+    return run.settings.cache / "clusters" / f"{run.settings.cluster.profile}.json"
+
+
+def _marker(run: Run) -> _Marker:
+    read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
+    return _Marker(read["ingress_port"], read["kubernetes_version"], read.get("complete", True))
+
+
+def _write_marker(run: Run, complete: bool) -> None:
+    wanted = run.settings.cluster
+    if run.shell.dry:
+        return
+    path = _marker_path(run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(asdict(_Marker(wanted.ingress_port, wanted.kubernetes_version, complete))),
+        encoding="utf-8",
+    )
+
+
+def down(run: Run, minikube: Found) -> None:
+    """Stop the cluster; its data stays."""
+    _check_ownership(
+        run, (settings.minikube_home() / "profiles" / run.settings.cluster.profile).exists()
+    )
+    run.shell.run(
+        minikube.path, "stop", "-p", run.settings.cluster.profile, timeout=180, env=environment()
+    )
+
+
+def delete(run: Run, minikube: Found) -> None:
+    """Delete the cluster with everything in it. Raises CLUSTER-NOT-OURS for one that this project did not make."""
+    profile = run.settings.cluster.profile
+    exists = (settings.minikube_home() / "profiles" / profile).exists()
+    if exists and not _marker_path(run).exists():
+        _check_ownership(run, exists)
+    if exists:
+        run.shell.run(minikube.path, "delete", "-p", profile, timeout=300, env=environment())
+    if not run.shell.dry:
+        _marker_path(run).unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""Build the images that the engine does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.images.context import stage
+from scripts.images.plans import BACKEND, FRONTEND, Plan, Plans
+from scripts.machine import buildkit
+from scripts.machine.engine import Engine
+from scripts.session.run import Run
+
+KEPT = 30  # names of earlier images in the engine, of each kind: more than helm keeps revisions
+
+
+@dataclass(frozen=True)
+class Images:
+    """The app's images, built. built: the references that this run made."""
+
+    references: Mapping[str, str]
+    built: tuple[str, ...]
+
+
+def build(run: Run, engine: Engine, plans: Plans) -> Images:
+    """Build what is not there, side by side. Raises IMAGE-BUILD-FAILED."""
+    both = (plans.frontend, plans.backend)
+    with ThreadPoolExecutor(len(both)) as pool:
+        found = list(pool.map(lambda plan: plan.id or _build(run, engine, plan), both))
+    references = {plan.reference: image_id for plan, image_id in zip(both, found, strict=True)}
+    built = tuple(plan.reference for plan in both if not plan.id)
+    if built:
+        _forget_oldest(run, engine, references)
+    return Images(references, built)
+
+
+def _forget_oldest(run: Run, engine: Engine, wanted: Iterable[str]) -> None:
+    """Take from the engine all but the newest images of the app: every edit makes one, and the engine keeps them for ever. What is needed again is built again."""
+    old = []
+    for name in (FRONTEND, BACKEND, f"{FRONTEND}-source"):
+        tags = [
+            reference for reference in engine.images if reference.startswith(f"{name}:")
+        ]  # docker lists the newest first
+        old += [
+            reference
+            for reference in tags[KEPT:]
+            if reference not in wanted and not reference.endswith(":latest")
+        ]
+    if old:
+        run.say(f"removing {len(old)} names of old images")
+        run.shell.detach(
+            engine.client, "rmi", *old, log=run.settings.cache / "logs" / "docker-rmi.log"
+        )
+
+
+def build_source(run: Run, engine: Engine, plan: Plan) -> dict[str, str]:
+    """The image with an app's source and packages, before it is built; for the dev loop. reference -> image ID."""
+    reference = plan.reference.replace(":", "-source:")
+    found = buildkit.image_id(run, engine, reference)
+    if not found:
+        run.say(f"building {reference.split(':')[0]}")
+        staged = stage(plan.build_files, _folder(run, plan))
+        found = buildkit.build(
+            run, engine, plan.dockerfile, staged, (reference,), plan.arguments, target="source"
+        )
+    return {reference: found}
+
+
+def _folder(run: Run, plan: Plan) -> Path:
+    return run.settings.cache / "contexts" / run.settings.cluster.profile / plan.name
+
+
+def _build(run: Run, engine: Engine, plan: Plan) -> str:
+    """Build one image, under a second name that says that it has not run yet: whoever comes next will try it, also after an interruption."""
+    run.say(f"building {plan.name}")
+    staged = _folder(run, plan) if run.shell.dry else stage(plan.build_files, _folder(run, plan))
+    names = (
+        plan.reference,
+        untried_name(plan),
+        f"{plan.name}:latest",
+    )  # the last is for people, and never sent to a pod
+    return buildkit.build(run, engine, plan.dockerfile, staged, names, plan.arguments)
+
+
+def untried_name(plan: Plan) -> str:
+    """The second name of an image that was built and has not run yet."""
+    return f"{plan.reference}-untried"

@@ -1,0 +1,356 @@
+"""Bring images into the cluster's nodes, and prove that they arrived.
+
+`minikube image load` writes every image to a file, whole, and can fail with status 0 (kubernetes/minikube#21393). Here only
+the layers that a node lacks travel, all images in one stream, to all nodes at once; then the nodes' image IDs are compared
+with ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.images import layers
+from scripts.machine.engine import Engine
+from scripts.session.findings import Failure, failure
+from scripts.session.run import Run
+from scripts.session.settings import minikube_home
+from scripts.supply.tools import Found
+
+LOAD_TIMEOUT = 600.0
+RUNTIMES = ("containerd", "docker")
+OWN_STORE = "overlay2"  # of the engine's drivers, the one whose files are known here
+BREAK = "----"
+CONTENT_STORE = "/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """images: reference -> the ID that the nodes give it, each seen on every node. sent: the references that had to travel."""
+
+    images: Mapping[str, str]
+    sent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the cluster, which is a container of the engine. runtime: containerd, docker, or another."""
+
+    name: str
+    runtime: str
+
+    def command(self, engine: Engine, *command: str) -> list[str]:
+        """A command to run in it, standard input connected."""
+        return [engine.client, "exec", "-i", self.name, *command]
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a node holds. images: full reference -> image ID, of those that are whole. layers: diff ID -> size in bytes (0 where it is of no use)."""
+
+    images: Mapping[str, str]
+    layers: Mapping[str, int]
+
+
+def nodes(profile: str) -> tuple[Node, ...]:
+    """The nodes of a minikube profile, as its own configuration lists them."""
+    config = json.loads(
+        (minikube_home() / "profiles" / profile / "config.json").read_text(encoding="utf-8")
+    )
+    runtime = config["KubernetesConfig"]["ContainerRuntime"]
+    return tuple(
+        Node(f"{profile}-{one['Name']}" if one.get("Name") else profile, runtime)
+        for one in config["Nodes"]
+    )
+
+
+def look(run: Run, engine: Engine, references: Iterable[str]) -> dict[Node, Holdings]:
+    """What each node holds of these images, and all its layers."""
+    found, names = nodes(run.settings.cluster.profile), tuple(references)
+    with ThreadPoolExecutor(len(found)) as pool:
+        return dict(
+            zip(
+                found, pool.map(lambda node: holdings(run, engine, node, names), found), strict=True
+            )
+        )
+
+
+def load_images(
+    run: Run,
+    engine: Engine,
+    minikube: Found,
+    images: Mapping[str, str],
+    python: str,
+    held: Mapping[Node, Holdings] | None = None,
+) -> Loaded:
+    """Make sure that every node has each image under its reference, with the engine's own ID (reference -> sha256:...).
+
+    An image that a node has already does not travel. python: an image with Python, to read the engine's layers where this
+    user may not. held: what the nodes had before the images were built; without it they are asked now. Raises IMAGE-LOAD-FAILED when
+    the IDs differ afterwards.
+    """
+    known = held or look(run, engine, images)
+    with ThreadPoolExecutor(len(known)) as pool:
+        loaded = list(
+            pool.map(
+                lambda one: _load(run, engine, minikube, one[0], one[1], images, python),
+                known.items(),
+            )
+        )
+    return Loaded(
+        loaded[0].images, tuple(sorted({reference for one in loaded for reference in one.sent}))
+    )
+
+
+def ahead(run: Run, engine: Engine, send: Callable[[], object]) -> bool:
+    """Send something to a node that is being made, while Kubernetes boots on it and leaves a core idle. Whether there was such a node.
+
+    A failure is no harm: whoever needs it looks for it again.
+    """
+    profile = run.settings.cluster.profile
+    if run.shell.run(engine.client, "container", "inspect", profile, check=False).ok:
+        return False
+    # Minikube writes this file when it has configured the node's runtime and started it for the last time.
+    ready = (engine.client, "exec", profile, "ls", "/var/tmp/minikube/kubeadm.yaml.new")  # noqa: S108 - in the node
+    run.shell.until(
+        lambda: run.shell.run(*ready, check=False).ok, run.settings.cluster.start_timeout, 0.3
+    )
+    try:
+        send()
+    except Failure as error:
+        run.say(f"not all could be sent ahead: {error.findings[0].summary}")
+    return True
+
+
+def _load(
+    run: Run,
+    engine: Engine,
+    minikube: Found,
+    node: Node,
+    held: Holdings,
+    images: Mapping[str, str],
+    python: str,
+) -> Loaded:
+    """Send a node what it lacks: its new layers; whole when that does not do; by minikube at last."""
+    lacking = travelled = _lacking(run, engine, node, held, images)
+    for reference in lacking:
+        run.say(f"sending {reference} to {node.name}")
+    if lacking and engine.driver == OWN_STORE and node.runtime in RUNTIMES:
+        run.shell.pipe(
+            _layers(run, engine, lacking, held.layers, python),
+            _import(engine, node),
+            timeout=LOAD_TIMEOUT,
+            check=False,
+        )
+        if run.shell.dry:
+            return Loaded(dict(images), tuple(travelled))
+        held = holdings(run, engine, node, images)
+        lacking = _lacking(
+            run, engine, node, held, images
+        )  # all of them: one may have gone since the node was asked
+    if lacking and node.runtime in RUNTIMES:
+        run.say("sending whole images")
+        run.shell.pipe(
+            [engine.client, "save", *lacking],
+            _import(engine, node),
+            timeout=LOAD_TIMEOUT,
+            check=False,
+        )
+        held = holdings(run, engine, node, images)
+        lacking = _lacking(run, engine, node, held, lacking)
+    for reference in lacking:
+        run.say(f"sending {reference} by minikube")
+        run.shell.run(
+            minikube.path,
+            "-p",
+            run.settings.cluster.profile,
+            "image",
+            "load",
+            reference,
+            timeout=LOAD_TIMEOUT,
+        )
+    if lacking:
+        held = holdings(run, engine, node, images)
+    for reference, wanted in _lacking(run, engine, node, held, lacking).items():
+        raise failure(
+            "IMAGE-LOAD-FAILED",
+            reference,
+            f"{reference} was sent to the node {node.name}, but the node does not have it",
+            f"image ID here:        {wanted}\nimage ID on the node: {held.images.get(normalized(reference), 'none that is whole')}",
+            f"run `invoke load-images` again; if it stays so, the node's disk may be full: minikube -p {run.settings.cluster.profile} ssh -- df -h /var",
+        )
+    return Loaded(
+        {reference: held.images[normalized(reference)] for reference in images}, tuple(travelled)
+    )
+
+
+def _lacking(
+    run: Run, engine: Engine, node: Node, held: Holdings, images: Mapping[str, str]
+) -> dict[str, str]:
+    """Of these images, those that the node has not, or has with another ID."""
+    return {
+        reference: wanted
+        for reference, wanted in images.items()
+        if not _is_there(run, engine, node, held.images, reference, wanted)
+    }
+
+
+def holdings(run: Run, engine: Engine, node: Node, references: Iterable[str]) -> Holdings:
+    """What a node holds: its images, those of `references` only if all their contents are there, and its layers."""
+    names = [normalized(reference) for reference in references]
+    check, stored = "true", "true"
+    if node.runtime == "docker":  # it takes an image whole or not at all
+        stored = "docker image ls --quiet | xargs -r docker image inspect --format '{{join .RootFS.Layers \" 0\\n\"}} 0'"
+    elif node.runtime == "containerd":
+        check = 'ctr --namespace=k8s.io images check "$@"'
+        # Its content store, by digest. Layers came in archives, not compressed, so that is their diff ID too.
+        stored = f"cd {CONTENT_STORE} && stat -c 'sha256:%n %s' * || true"
+    script = f"set -e; crictl images -o json; echo; echo {BREAK}; {check}; echo {BREAK}; {stored}"
+    listed, checked, layers_there = run.shell.run(
+        *node.command(engine, "sh", "-c", script, "sh", *(f"name=={name}" for name in names)),
+        reads=True,
+    ).stdout.split(f"{BREAK}\n")
+    broken = set(names) - whole(checked) if node.runtime == "containerd" else set()
+    images = {
+        name: image_id for name, image_id in parse_node_images(listed).items() if name not in broken
+    }
+    return Holdings(
+        images,
+        {name: int(size) for name, size in (line.split() for line in layers_there.splitlines())},
+    )
+
+
+def whole(text: str) -> set[str]:
+    """Read `ctr images check`: the references all of whose contents are there."""
+    return {line.split()[0] for line in text.splitlines() if re.search(r"\scomplete \(", line)}
+
+
+def _layers(
+    run: Run, engine: Engine, images: Mapping[str, str], there: Mapping[str, int], python: str
+) -> list[str]:
+    """The command that writes the archive: here, or in a container that sees the engine's folder where this user may not."""
+    listed = run.shell.run(
+        engine.client,
+        "image",
+        "inspect",
+        "--format",
+        "{{range .RootFS.Layers}}{{println .}}{{end}}",
+        *images,
+        check=False,
+    )
+    left_out = {name: there[name] for name in listed.stdout.split() if name in there}
+    plan = [
+        json.dumps({normalized(reference): image_id for reference, image_id in images.items()}),
+        json.dumps(left_out),
+    ]
+    if _may_read(Path(engine.root) / "image" / "overlay2" / "imagedb" / "content"):
+        return [sys.executable, "-I", layers.__file__, engine.root, *plan]
+    source = Path(layers.__file__).read_text(encoding="utf-8")
+    isolated = [
+        "--rm",
+        "--network=none",
+        "--read-only",
+        f"--volume={engine.root}:/engine:ro",
+        "--user=0",
+        "--entrypoint=python3",
+    ]
+    return [engine.client, "run", *isolated, python, "-I", "-c", source, "/engine", *plan]
+
+
+def _may_read(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
+def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> None:
+    """Import image archives that a node lacks. The reference carries a version, so the name is enough to tell."""
+    for node in nodes(run.settings.cluster.profile) if archives else ():
+        present = holdings(run, engine, node, archives).images
+        missing = {
+            reference: archive
+            for reference, archive in archives.items()
+            if normalized(reference) not in present
+        }
+        for reference, archive in missing.items():
+            run.say(f"sending {reference.removeprefix('docker.io/')} to {node.name}")
+            run.shell.run(*_import(engine, node), stdin=archive, timeout=LOAD_TIMEOUT)
+        present = holdings(run, engine, node, archives).images if missing else present
+        absent = [reference for reference in archives if normalized(reference) not in present]
+        if absent:
+            summary = f"{absent[0]} was sent to the node {node.name}, but the node does not have it"
+            raise failure("IMAGE-LOAD-FAILED", absent[0], summary, remedy="run the command again")
+
+
+def parse_node_images(text: str) -> dict[str, str]:
+    """Read `crictl images -o json`."""
+    return {
+        normalized(tag): image["id"]
+        for image in json.loads(text)["images"]
+        for tag in image.get("repoTags") or []
+    }
+
+
+def _is_there(
+    run: Run, engine: Engine, node: Node, present: Mapping[str, str], reference: str, wanted: str
+) -> bool:
+    """The node has this image under this name: by its ID, or by its contents where the engine counts IDs otherwise."""
+    found = present.get(normalized(reference), "")
+    if not found or found == wanted or engine.driver == OWN_STORE:
+        return bool(found) and found == wanted
+    # An engine with containerd's image store (the default from 29 on) gives the manifest's digest as ID, the node the configuration's.
+    here = run.shell.run(engine.client, "image", "inspect", reference)
+    there = run.shell.run(
+        *node.command(engine, "crictl", "inspecti", "-o", "json", found), reads=True
+    )
+    return contents_here(here.stdout) == contents_there(there.stdout)
+
+
+def contents_here(text: str) -> dict[str, Any]:
+    """What an image is made of, from `docker image inspect`: its layers and how it starts."""
+    image = json.loads(text)[0]
+    return _contents(image["RootFS"]["Layers"], image["Config"])
+
+
+def contents_there(text: str) -> dict[str, Any]:
+    """The same from `crictl inspecti -o json`."""
+    image = json.loads(text)["info"]["imageSpec"]
+    return _contents(image["rootfs"]["diff_ids"], image.get("config") or {})
+
+
+def _contents(layers: list[str], config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "layers": layers,
+        **{
+            name: config.get(name) or None
+            for name in ("Env", "Cmd", "Entrypoint", "User", "WorkingDir")
+        },
+    }
+
+
+def normalized(reference: str) -> str:
+    """The full form of a reference, as container runtimes list it: todo:1 -> docker.io/library/todo:1."""
+    first, _, rest = reference.partition("/")
+    if not rest:
+        return f"docker.io/library/{reference}"
+    return (
+        reference
+        if "." in first or ":" in first or first == "localhost"
+        else f"docker.io/{reference}"
+    )
+
+
+def _import(engine: Engine, node: Node) -> list[str]:
+    return node.command(
+        engine,
+        *(
+            ["docker", "load"]
+            if node.runtime == "docker"
+            else ["ctr", "--namespace=k8s.io", "images", "import", "-"]
+        ),
+    )

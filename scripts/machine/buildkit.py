@@ -1,0 +1,150 @@
+"""Build a Dockerfile with BuildKit, and when that fails say which lines failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.machine import pip
+from scripts.machine.engine import Engine
+from scripts.session.findings import failure
+from scripts.session.run import Run
+
+BUILD_TIMEOUT = 1800.0
+CA_VARIABLES = (
+    "PIP_CERT",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
+CA_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+
+
+def build(
+    run: Run,
+    engine: Engine,
+    dockerfile: Path,
+    context: Path,
+    names: Sequence[str],
+    arguments: Mapping[str, str],
+    target: str = "",
+) -> str:
+    """Build `dockerfile` over `context` under these references and return the image ID (sha256:...).
+
+    arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by default. A private CA, pip's and npm's configuration reach the build as secrets
+    named ca, pip and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
+    """
+    with build_secrets(dockerfile) as secrets:
+        result = run.shell.run(
+            engine.client,
+            "build",
+            "--progress=plain",
+            *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
+            *(f"--build-arg={name}={value}" for name, value in arguments.items()),
+            *([f"--target={target}"] if target else []),
+            *(f"--tag={name}" for name in names),
+            f"--file={dockerfile}",
+            context,
+            env={"DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
+            timeout=BUILD_TIMEOUT,
+            on_line=lambda line: _pass_on(run, line),
+            check=False,
+        )
+    name = names[0].split(":")[0]
+    if not result.ok:
+        raise failure(
+            "IMAGE-BUILD-FAILED",
+            name,
+            f"{name} could not be built from {dockerfile.name}",
+            run.shell.mask(failing_lines(result.stdout + result.stderr)),
+            f"mend what the lines say, then run the command again; by hand: docker build -f {dockerfile} {context}",
+        )
+    found = image_id(run, engine, names[0])
+    assert found or run.shell.dry, f"{names[0]} was built but is not there"
+    return found
+
+
+def _pass_on(run: Run, line: str) -> None:
+    """Say what a step of ours prints for the person; BuildKit puts the step's number and time before it."""
+    told = re.match(r"#\d+ [\d.]+ phase4: (.+)", line)
+    if told:
+        run.say(told.group(1))
+
+
+def image_id(run: Run, engine: Engine, reference: str) -> str:
+    """The engine's ID of an image (sha256:...), empty when it has none of that name."""
+    if reference in engine.images:
+        return engine.images[reference]
+    result = run.shell.run(engine.client, "image", "inspect", reference, check=False)
+    return json.loads(result.stdout)[0]["Id"] if result.ok else ""
+
+
+def failing_lines(output: str, most: int = 20) -> str:
+    """Of BuildKit's plain output, the step that failed and the last lines that it printed."""
+    output = re.sub(r"\x1b\[[0-9;]*m", "", output)  # colours
+    failed = re.findall(r"^#(\d+) (?:\[[^\]]*\] )?ERROR", output, re.MULTILINE)
+    if not failed:
+        # A failure without a step of its own (a missing file, a syntax error): BuildKit's last words.
+        return "\n".join([line for line in output.splitlines() if line.strip()][-6:])
+    number = failed[-1]
+    name = re.search(rf"^#{number} (\[[^\]]+\] .*)", output, re.MULTILINE)
+    printed = re.findall(rf"^#{number} \d+\.\d+ (.*)", output, re.MULTILINE)
+    status = re.findall(r"exit code: \d+", output)
+    head = [name.group(1)[:120]] if name else []
+    return "\n".join([*head, *printed[-most:], *status[-1:]])
+
+
+@contextmanager
+def build_secrets(dockerfile: Path) -> Iterator[dict[str, Path]]:
+    """Files for the secrets that a Dockerfile asks for, in a folder that only this user can read and that ends with the build."""
+    text = dockerfile.read_text(encoding="utf-8")
+    makers = {"pip": _pip_configuration, "npm": _npm_configuration, "ca": _ca_bundle}
+    with tempfile.TemporaryDirectory(prefix="phase4-build-") as folder:
+        paths = {name: Path(folder) / name for name in makers if f"id={name}" in text}
+        for name, path in paths.items():
+            path.touch(mode=0o600)
+            path.write_text(makers[name](), encoding="utf-8")
+        yield paths
+
+
+def _ca_bundle() -> str:
+    """The CA certificates that this machine trusts: the bundle a variable names, else the system's; else none."""
+    for path in [os.environ.get(name, "") for name in CA_VARIABLES] + list(CA_BUNDLES):
+        if path and Path(path).is_file():
+            return Path(path).read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def _pip_configuration() -> str:
+    """Where this machine's pip finds packages (a mirror, say), as a pip.conf."""
+    return "[global]\ndisable-pip-version-check = true\n" + "".join(
+        f"{name} = {value}\n" for name, value in pip.settings().items()
+    )
+
+
+def _npm_configuration() -> str:
+    """Where this machine's npm finds packages, as an .npmrc: the registry lines of the person's own, nothing else."""
+    own = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
+    lines = own.read_text(encoding="utf-8", errors="replace").splitlines() if own.is_file() else []
+    kept = [
+        line
+        for line in lines
+        if re.match(
+            r"\s*(registry\s*=|@[\w.-]+:registry\s*=|//|https?-proxy\s*=|proxy\s*=|strict-ssl\s*=)",
+            line,
+        )
+    ]
+    registry = os.environ.get("NPM_CONFIG_REGISTRY")
+    if registry:
+        kept.append(f"registry={registry}")
+    return "\n".join([*kept, "fund=false", "audit=false", "update-notifier=false", ""])

@@ -1,0 +1,214 @@
+"""How a person reaches the app: the loopback address that always works, and the host name with its hosts entry."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from scripts.cluster.minikube import Cluster
+from scripts.machine.preflight import is_wsl
+from scripts.session.findings import Finding, failure
+from scripts.session.run import Run
+
+HOSTS = Path("/etc/hosts")
+MARK = "# phase4"
+REQUEST_TIMEOUT = 5.0
+PATIENCE = 5.0
+SMOKE_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Access:
+    """local_url: needs nothing. host_url: empty while the host name does not lead to the app. advice: lines for the person."""
+
+    local_url: str
+    host_url: str
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One request and what came of it. seconds: until the answer was complete."""
+
+    url: str
+    status: int
+    seconds: float
+
+
+def configure(run: Run, cluster: Cluster, asked: str) -> Access:
+    """Make the host name lead to the cluster, asking before the hosts file is written. asked: a path of the API. Raises HOSTS-ENTRY."""
+    host = run.settings.release.host
+    address = "127.0.0.1"
+    if platform.system() != "Darwin":  # containers have no address of their own there
+        # A controller that has just started may not know its routes yet, and would seem to be out of reach at the cluster's address.
+        run.shell.until(lambda: _serves(address, cluster.ingress_port, host, asked), PATIENCE, 0.1)
+        address = cluster.address if _serves(cluster.address, 80, host, asked) else address
+    port = 80 if address == cluster.address else cluster.ingress_port
+    url = f"http://{host}" + ("" if port == 80 else f":{port}")
+    windows = f"on Windows, in C:\\Windows\\System32\\drivers\\etc\\hosts as administrator: 127.0.0.1 {host}   then http://{host}:{cluster.ingress_port}/"
+    advice = [windows] if is_wsl() else []
+    if resolve(host) == address:
+        return Access(run.settings.local_url, url, tuple(advice))
+    line = f"{address} {host} {MARK}"
+    if run.settings.hosts_file == "skip":
+        return Access(run.settings.local_url, "", (*advice, f"for {url}/ add to {HOSTS}: {line}"))
+    if not os.access(HOSTS, os.W_OK):
+        command = f"echo '{line}' | sudo tee -a {HOSTS}"
+        return Access(run.settings.local_url, "", (*advice, f"for {url}/ run: {command}"))
+    if run.settings.hosts_file == "ask" and not run.confirm(f"write `{line}` to {HOSTS}"):
+        return Access(run.settings.local_url, "", (*advice, f"for {url}/ add to {HOSTS}: {line}"))
+    run.shell.plan(f"write `{line}` to {HOSTS}")
+    write_entry(HOSTS, address, host)
+    if resolve(host) != address:
+        raise failure(
+            "HOSTS-ENTRY",
+            host,
+            f"{host} has an entry in {HOSTS}, but resolves to {resolve(host) or 'nothing'}",
+            f"wanted: {line}",
+            "another entry, a VPN or a resolver on this machine comes first: remove its entry for this name",
+        )
+    return Access(run.settings.local_url, url, tuple(advice))
+
+
+def write_entry(hosts: Path, address: str, host: str) -> None:
+    """Put one line for `host` into a hosts file, in place of any that this project wrote; all others stay.
+
+    Raises HOSTS-ENTRY when somebody else's line names the host with another address: it is not ours to change.
+    """
+    lines = hosts.read_text(encoding="utf-8").splitlines()
+    kept = [
+        line
+        for line in lines
+        if not (line.rstrip().endswith(MARK) and re.search(rf"\s{re.escape(host)}\s", line))
+    ]
+    for line in kept:
+        words = line.split("#")[0].split()
+        if host in words[1:] and words[0] != address:
+            raise failure(
+                "HOSTS-ENTRY",
+                str(hosts),
+                f"{hosts} names {host} with another address",
+                line,
+                f"change that line to: {address} {host}",
+            )
+    # Written in place: in containers the file is a mount and cannot be replaced.
+    hosts.write_text("\n".join([*kept, f"{address} {host} {MARK}"]) + "\n", encoding="utf-8")
+
+
+def remove_entry(hosts: Path, host: str) -> bool:
+    """Take out the line that this project wrote for `host`; True when there was one."""
+    lines = hosts.read_text(encoding="utf-8").splitlines()
+    kept = [
+        line
+        for line in lines
+        if not (line.rstrip().endswith(MARK) and re.search(rf"\s{re.escape(host)}\s", line))
+    ]
+    if kept == lines:
+        return False
+    hosts.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    return True
+
+
+def resolve(host: str) -> str:
+    """The IPv4 address of a name as this machine sees it, empty when it has none."""
+    try:
+        return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
+    except socket.gaierror:
+        return ""
+
+
+def _serves(address: str, port: int, host: str, asked: str) -> bool:
+    """The app itself answers there. An accepted connection proves nothing on a network that accepts any."""
+    try:
+        answer = requests.get(
+            f"http://{address}:{port}{asked}",
+            headers={"Host": host},
+            timeout=2,
+            proxies={"http": ""},
+        )
+    except requests.RequestException:
+        return False
+    return answer.status_code == 200 and "json" in answer.headers.get("content-type", "")
+
+
+def smoke(run: Run, access: Access, asked: str) -> tuple[Check, ...]:
+    """Ask the app through the ingress, as a browser would: the page, and `asked`, a path of the API. Raises INGRESS-UNREACHABLE or SMOKE-FAILED, by the hop that failed."""
+    host, port = run.settings.release.host, run.settings.cluster.ingress_port
+    base = f"http://127.0.0.1:{port}"
+    # The host name is sent as a header: this must work whether or not the name resolves.
+    targets = [(base, "/", host), (base, asked, host), (base, "/", run.settings.local_host)]
+    if access.host_url:
+        targets += [(access.host_url, "/", host), (access.host_url, asked, host)]
+    done: list[Check] = []
+    for origin, path, name in targets:
+        problem: list[Finding] = []
+
+        def works(
+            url: str = origin + path,
+            name: str = name,
+            wanted: str = "html" if path == "/" else "json",
+            problem: list[Finding] = problem,
+        ) -> bool:
+            problem[:] = [finding for finding in [_ask(url, name, wanted, done)] if finding]
+            return not problem
+
+        if not run.shell.until(works, SMOKE_TIMEOUT):
+            raise failure(
+                problem[0].code,
+                problem[0].subject,
+                problem[0].summary,
+                problem[0].evidence,
+                problem[0].remedy,
+            )
+    return tuple(done)
+
+
+def _ask(url: str, host: str, wanted: str, done: list[Check]) -> Finding | None:
+    """One request; what is wrong with its answer, or None after adding it to `done`. A page may lead elsewhere, to a login."""
+    try:
+        answer = requests.get(
+            url,
+            headers={"Host": host},
+            timeout=REQUEST_TIMEOUT,
+            proxies={"http": ""},
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        return Finding(
+            "INGRESS-UNREACHABLE",
+            url,
+            f"nothing answers at {url}",
+            str(error)[:200],
+            "`invoke status`; `invoke cluster-up` brings a stopped cluster back",
+        )
+    told = {
+        404: "the ingress controller knows no route for this host and path",
+        502: "the ingress controller cannot connect to the pod",
+        503: "the service has no ready pod",
+        504: "the pod does not answer in time",
+    }
+    leads_on = wanted == "html" and answer.is_redirect
+    if answer.status_code != 200 and not leads_on:
+        return Finding(
+            "SMOKE-FAILED",
+            url,
+            f"{url} answers {answer.status_code}: {told.get(answer.status_code, 'not what a working app says')}",
+            answer.text[:300],
+            "`invoke monitor` says what is wrong with the pods",
+        )
+    if wanted not in answer.headers.get("content-type", "") and not leads_on:
+        return Finding(
+            "SMOKE-FAILED",
+            url,
+            f"{url} answers, but not with {wanted}: somebody else is there",
+            answer.text[:200],
+            "look for a proxy, or another program on this port",
+        )
+    done.append(Check(f"{url} (host {host})", answer.status_code, answer.elapsed.total_seconds()))
+    return None

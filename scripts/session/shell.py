@@ -1,0 +1,407 @@
+"""The only place that starts a process.
+
+Commands are lists of arguments, never strings for a shell to read. Output comes back as text, secrets are masked
+wherever a command or its output is shown or logged, every call has a time limit, and Ctrl-C ends what is running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import sh
+
+from scripts.session.findings import failure
+
+DEFAULT_TIMEOUT = 120.0
+TAIL_LINES = 25
+
+#: Commands that only look, by program and first words; a dry run runs these and no others. "" stands for all of a program's.
+READS = {
+    "apt-cache": ("",),
+    "docker": (
+        "--version",
+        "ai version",
+        "buildx version",
+        "container inspect",
+        "image inspect",
+        "image ls",
+        "info",
+        "logs",
+        "port",
+        "ps",
+        "volume inspect",
+    ),
+    "dockerd": ("--version",),
+    "go": ("version",),
+    "helm": ("get", "history", "lint", "list", "template", "version"),
+    "kagent": ("version",),
+    "kubectl": ("get", "logs", "top", "version"),
+    "kubectl-ai": ("version",),
+    "lsof": ("",),
+    "minikube": ("status", "version"),
+    "ss": ("",),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a process left behind. `code` is its exit status, negative for a signal; `seconds` is wall time."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """The process exited with status 0."""
+        return self.code == 0
+
+    def tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines of what it said, stderr after stdout."""
+        said = (self.stdout.rstrip() + "\n" + self.stderr.rstrip()).strip()
+        return "\n".join(said.splitlines()[-lines:])
+
+
+class Interrupted(Exception):
+    """The run was cancelled (Ctrl-C, SIGTERM, or another stage failed); the process was ended with it."""
+
+
+class Planned(Exception):
+    """A dry run comes to something that it cannot foresee: what follows is known only when that has been done."""
+
+
+@dataclass
+class Shell:
+    """Starts processes with one environment, keeps a transcript, and masks secrets.
+
+    path: directories put before PATH. transcript: a file that gets a line a command. dry: start only what changes nothing,
+    and keep what would have been done in `planned`.
+    """
+
+    path: tuple[Path, ...] = ()
+    transcript: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    dry: bool = False
+    planned: list[str] = field(default_factory=list)
+    _secrets: set[str] = field(default_factory=set)
+    _running: dict[int, Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def another(self) -> Shell:
+        """A shell like this one, with the same secrets, that is not cancelled with it."""
+        return replace(self, _running={}, _lock=threading.Lock(), _cancelled=threading.Event())
+
+    def hide(self, *secrets: str) -> None:
+        """Mask these values from now on."""
+        self._secrets.update(secret for secret in secrets if len(secret) >= 4)
+
+    def mask(self, text: str) -> str:
+        """`text` with every known secret replaced."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "********")
+        return text
+
+    def env(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment that processes get."""
+        merged = {**os.environ, **self.environment, **(extra or {})}
+        merged["PATH"] = os.pathsep.join([*map(str, self.path), merged.get("PATH", os.defpath)])
+        return merged
+
+    def which(self, program: str) -> str | None:
+        """Where `program` is found by processes of this shell."""
+        return shutil.which(program, path=self.env()["PATH"])
+
+    def run(
+        self,
+        *argv: str | Path,
+        stdin: str | bytes | Path | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+        check: bool = True,
+        reads: bool = False,
+    ) -> Result:
+        """Run a command to its end.
+
+        timeout: seconds. on_line: called with each line of stdout and stderr as it comes. check: raise Failure
+        COMMAND-FAILED on a status other than 0. reads: it changes nothing, though READS does not say so. Raises
+        COMMAND-TIMEOUT, Interrupted, or COMMAND-FAILED for a missing program.
+        """
+        if self.dry and not reads and not only_reads([str(part) for part in argv]):
+            return self._skip([str(part) for part in argv])
+        return self._finish(
+            [str(part) for part in argv], None, stdin, timeout, env, cwd, on_line, check
+        )
+
+    def pipe(
+        self,
+        source: Sequence[str | Path],
+        target: Sequence[str | Path],
+        timeout: float = 600,
+        check: bool = True,
+    ) -> Result:
+        """Run `source | target` through a pipe of the kernel: nothing is buffered here or written to disk."""
+        if self.dry:
+            return self._skip([*map(str, source), "|", *map(str, target)])
+        return self._finish(
+            [str(part) for part in target],
+            [str(part) for part in source],
+            None,
+            timeout,
+            None,
+            None,
+            None,
+            check,
+        )
+
+    def detach(self, *argv: str | Path, log: Path) -> None:
+        """Start what outlives this process, its output appended to `log`."""
+        if self.dry:
+            self._skip([str(part) for part in argv])
+            return
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._note([str(part) for part in argv], "detached")
+        with log.open("ab") as out:
+            self._command(str(argv[0]))(
+                *map(str, argv[1:]),
+                _out=out,
+                _err=out,
+                _bg=True,
+                _bg_exc=False,
+                _new_session=True,
+                _env=self.env(),
+            )
+
+    def plan(self, what: str) -> None:
+        """In a dry run, note what would be done here without a command, and raise Planned; otherwise do nothing."""
+        if self.dry:
+            self.planned.append(what)
+            raise Planned
+
+    def _skip(self, argv: list[str]) -> Result:
+        self.planned.append("$ " + self.mask(_words(argv)))
+        return Result(tuple(argv), 0, "", "", 0.0)
+
+    def cancel(self) -> None:
+        """End every running process, and start no other."""
+        self._cancelled.set()
+        with self._lock:
+            running = list(self._running.values())
+        _signal(running, signal.SIGTERM)
+
+    @property
+    def cancelled(self) -> bool:
+        """cancel() was called."""
+        return self._cancelled.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Pause between two looks at a condition. Raises Interrupted at once when the run is cancelled; a dry run does not wait."""
+        if self.dry:
+            raise Planned
+        if self._cancelled.wait(seconds):
+            raise Interrupted
+
+    def until(self, ready: Callable[[], bool], timeout: float, every: float = 0.5) -> bool:
+        """Look at `ready` until it is true (returns True) or `timeout` seconds have passed (returns False)."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if time.monotonic() > deadline:
+                return False
+            self.wait(every)
+        return True
+
+    def _command(self, program: str) -> Any:
+        found = self.which(program)
+        if not found:
+            raise failure(
+                "COMMAND-FAILED",
+                program,
+                f"{program} is not on PATH",
+                remedy="`invoke check` says which tools are needed and where they come from",
+            )
+        return sh.Command(found)
+
+    def _finish(
+        self,
+        argv: list[str],
+        source: list[str] | None,
+        stdin: str | bytes | Path | None,
+        timeout: float,
+        env: Mapping[str, str] | None,
+        cwd: Path | None,
+        on_line: Callable[[str], None] | None,
+        check: bool,
+    ) -> Result:
+        if self._cancelled.is_set():
+            raise Interrupted
+        out, err = _Lines(on_line), _Lines(on_line)
+        options: dict[str, Any] = {
+            "_env": self.env(env),
+            "_ok_code": range(256),
+            "_tty_out": False,
+            "_new_group": True,
+            "_bg": True,
+            "_bg_exc": False,
+        }
+        if cwd:
+            options["_cwd"] = str(cwd)
+        feeder = None
+        opened = stdin.open("rb") if isinstance(stdin, Path) else None
+        started = time.monotonic()
+        try:
+            if source:
+                feeder = _start(self._command(source[0]), source, {**options, "_piped": True})
+                options["_in"] = feeder
+            elif stdin is not None:
+                options["_in"] = opened or stdin
+            if on_line:
+                options.update(_out=out, _err=err)
+            process = _start(self._command(argv[0]), argv, options)
+            code, timed_out = self._wait(process, feeder, timeout)
+            if not on_line:
+                # A callback costs 0.1 s a command, the pause of sh's reader; what sh collects itself is there at the end.
+                out(process.process.stdout)
+                for member in (feeder, process):
+                    err(
+                        b"" if member is None else member.process.stderr
+                    )  # sh counts a command without output as false
+        finally:
+            if opened:
+                opened.close()
+        feeder_code = 0 if feeder is None else feeder.process.exit_code or 0
+        shown = argv if not source else [*source, "|", *argv]
+        result = Result(
+            tuple(shown), code or feeder_code, out.text(), err.text(), time.monotonic() - started
+        )
+        self._note(shown, f"{result.code} in {result.seconds:.2f}s")
+        if self._cancelled.is_set():
+            raise Interrupted
+        if timed_out:
+            raise failure(
+                "COMMAND-TIMEOUT",
+                Path(argv[0]).name,
+                f"`{self.mask(_words(shown))}` did not finish within {timeout:.0f} s and was ended",
+                evidence=self.mask(result.tail()),
+                remedy="run it again; if it stays slow, look at the load of this machine and at the disk",
+            )
+        if check and not result.ok:
+            raise failure(
+                "COMMAND-FAILED",
+                Path(argv[0]).name,
+                f"`{self.mask(_words(shown))}` exited with status {result.code}",
+                evidence=self.mask(result.tail()),
+                remedy="the lines above are the program's own words; the same command can be run by hand",
+            )
+        return result
+
+    def _wait(self, process: Any, feeder: Any, seconds: float) -> tuple[int, bool]:
+        """Wait for the end; (exit status, whether it was ended because `seconds` had passed)."""
+        expired = threading.Event()
+        members = [member for member in (feeder, process) if member is not None]
+
+        def expire() -> None:
+            expired.set()
+            _signal(members, signal.SIGKILL)
+
+        # A timer of our own: sh's wait(timeout=...) returns before all output is read, and its _timeout spares children.
+        timer = threading.Timer(seconds, expire)
+        with self._lock:
+            self._running.update({id(member): member for member in members})
+        timer.start()
+        try:
+            if self._cancelled.is_set():
+                self.cancel()
+            with contextlib.suppress(
+                sh.ErrorReturnCode
+            ):  # ended by a signal: the negative status tells
+                process.wait()
+            return process.process.exit_code, expired.is_set()
+        finally:
+            timer.cancel()
+            with self._lock:
+                for member in members:
+                    self._running.pop(id(member), None)
+
+    def _note(self, argv: list[str], outcome: str) -> None:
+        if self.transcript:
+            self.transcript.parent.mkdir(parents=True, exist_ok=True)
+            with self.transcript.open("a", encoding="utf-8") as log:
+                log.write(self.mask(f"{time.strftime('%H:%M:%S')} {_words(argv)} -> {outcome}\n"))
+
+
+def _start(command: Any, argv: Sequence[str], options: Mapping[str, Any]) -> Any:
+    """Start a program. Raises COMMAND-FAILED when the kernel refuses: a file for another processor, a list of arguments too long."""
+    try:
+        return command(*argv[1:], **options)
+    except sh.ForkException as error:
+        words = next(
+            (line.strip() for line in reversed(str(error).splitlines()) if "Error" in line),
+            str(error)[:200],
+        )
+        remedy = "is it made for this processor and system? `invoke check` says where each tool comes from"
+        raise failure(
+            "COMMAND-FAILED", argv[0], f"{argv[0]} cannot be started", words, remedy
+        ) from error
+
+
+def only_reads(argv: Sequence[str]) -> bool:
+    """Whether READS knows this command as one that changes nothing."""
+    words = list(argv[1:])
+    while words and words[0] in (
+        "--context",
+        "-n",
+        "--namespace",
+    ):  # where kubectl is to look, before what it is to do
+        del words[:2]
+    if "--dry-run=server" in words:
+        return True
+    said = " ".join(words[:2])
+    return any(
+        said == known or said.startswith(f"{known} ") or not known
+        for known in READS.get(Path(argv[0]).name, ())
+    )
+
+
+def _signal(processes: Sequence[Any], number: int) -> None:
+    """Signal processes and their children; one that ended by itself in the meantime is no error."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            process.signal_group(number)
+
+
+def _words(argv: Sequence[str]) -> str:
+    """A command as a person would read it: on one line, long arguments shortened."""
+    return " ".join(word if len(word) < 200 else word[:200] + "..." for word in argv).replace(
+        "\n", " "
+    )
+
+
+class _Lines:
+    """Collects a stream and passes on each line as it comes."""
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        self._chunks: list[str] = []
+        self._on_line = on_line
+
+    def __call__(self, chunk: str | bytes) -> None:
+        text = chunk.decode("utf-8", "replace") if isinstance(chunk, bytes) else chunk
+        self._chunks.append(text)
+        if self._on_line and text.strip():
+            self._on_line(text.rstrip())
+
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._chunks)

@@ -1,0 +1,38 @@
+import pytest
+
+from scripts.release.access import remove_entry, write_entry
+from scripts.session.findings import Failure
+
+OTHERS = "127.0.0.1 localhost\n# a comment\n10.0.0.9 elsewhere.example # theirs\n"
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    path = tmp_path / "hosts"
+    path.write_text(OTHERS)
+    return path
+
+
+def test_an_entry_is_added_and_all_else_stays(hosts):
+    write_entry(hosts, "192.0.2.1", "todo.local")
+    assert hosts.read_text() == OTHERS + "192.0.2.1 todo.local # phase4\n"
+
+
+def test_a_new_address_takes_the_place_of_our_old_line(hosts):
+    write_entry(hosts, "192.0.2.1", "todo.local")
+    write_entry(hosts, "192.0.2.2", "todo.local")
+    assert hosts.read_text() == OTHERS + "192.0.2.2 todo.local # phase4\n"
+
+
+def test_removing_gives_the_file_back_as_it_was(hosts):
+    write_entry(hosts, "192.0.2.1", "todo.local")
+    assert remove_entry(hosts, "todo.local") is True
+    assert hosts.read_text() == OTHERS
+    assert remove_entry(hosts, "todo.local") is False
+
+
+def test_somebody_elses_line_for_the_name_is_reported_and_left(hosts):
+    with pytest.raises(Failure) as caught:
+        write_entry(hosts, "192.0.2.1", "elsewhere.example")
+    assert "10.0.0.9 elsewhere.example" in caught.value.findings[0].evidence
+    assert hosts.read_text() == OTHERS

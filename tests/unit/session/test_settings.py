@@ -1,0 +1,98 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.session.findings import Failure
+from scripts.session.settings import ROOT, Settings
+
+
+def test_invoke_yaml_holds_exactly_the_defaults():
+    written = yaml.safe_load((ROOT / "invoke.yaml").read_text())["phase4"]
+    assert Settings.load(written) == Settings()
+    defaults = Settings().model_dump(mode="json")
+    assert {section: set(keys) for section, keys in written.items() if isinstance(keys, dict)} == {
+        section: set(keys) for section, keys in defaults.items() if isinstance(keys, dict)
+    }
+    assert set(written) == set(defaults)
+
+
+def test_a_variable_of_the_wrong_kind_gets_a_sentence_and_no_traceback():
+    environment = {**os.environ, "INVOKE_PHASE4_CLUSTER_CPUS": "many"}
+    result = subprocess.run(
+        [sys.executable, "-m", "invoke", "survey"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert "phase4.cluster.cpus" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_values_files_are_separated_by_commas():
+    assert Settings.load({"release": {"values": "a.yaml, b.yaml"}}).release.values == (
+        "a.yaml",
+        "b.yaml",
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"cluster": {"memory": 100}}, "phase4.cluster.memory"),
+        ({"cluster": {"memory": "much"}}, "phase4.cluster.memory"),
+        ({"cluster": {"ingress_port": 70000}}, "phase4.cluster.ingress_port"),
+        ({"cluster": {"profile": "Not Valid"}}, "phase4.cluster.profile"),
+        ({"cluster": {"memroy": 4096}}, "phase4.cluster.memroy"),
+        ({"release": {"host": "todo_local"}}, "phase4.release.host"),
+        ({"hosts_file": "maybe"}, "phase4.hosts_file"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_key(values, named):
+    with pytest.raises(Failure) as caught:
+        Settings.load(values)
+    assert caught.value.findings[0].subject == named
+    assert caught.value.findings[0].code == "SETTINGS-INVALID"
+    assert caught.value.exit_code == 2
+
+
+def test_every_bad_value_is_told_at_once():
+    with pytest.raises(Failure) as caught:
+        Settings.load({"cluster": {"memory": 1, "cpus": 1}})
+    assert {finding.subject for finding in caught.value.findings} == {
+        "phase4.cluster.memory",
+        "phase4.cluster.cpus",
+    }
+
+
+def test_a_given_app_takes_the_place_of_the_reference(tmp_path):
+    assert Settings.load({"app": {"path": str(tmp_path)}}).app_path == tmp_path
+    assert Settings().app_path in (ROOT / "phase3-chatbot", ROOT.parent / "phase3-chatbot")
+
+
+def test_addresses():
+    settings = Settings.load(
+        {"release": {"host": "tasks.example"}, "cluster": {"ingress_port": 9000}}
+    )
+    assert settings.local_url == "http://tasks.localhost:9000"
+    assert isinstance(settings.cache, Path)
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    environment = {**os.environ, "INVOKE_PHASE4_CLUSTER_PROFILE": "unit-test"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "survey", "--json"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait() == 141
