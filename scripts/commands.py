@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from scripts import deployment as stages
 from scripts.app import describe, survey
 from scripts.checks import acceptance, diagnose, health, records, report, support
 from scripts.checks import assistants as aiops
 from scripts.cluster import kubectl, minikube
-from scripts.deployment import STAGES
 from scripts.machine import engine
 from scripts.release import access, database, dev, helm, rollback, rollout
 from scripts.session import pipeline
@@ -36,14 +36,14 @@ def show_assistants(session: Session, outcome: Outcome) -> None:
             one.evidence,
             "" if one.usable else one.fallback,
         )
-        for one in outcome.results["aiops"]
+        for one in outcome[stages.AIOPS]
     ]
     session.progress.table("Assistants", ("name", "state", "evidence", "used instead"), rows)
 
 
 def show_facts(session: Session, outcome: Outcome) -> None:
     """The facts of the cluster."""
-    facts = outcome.results["cluster-facts"]
+    facts = outcome[stages.CLUSTER_FACTS]
     rows = [
         ("Kubernetes", f"{facts.kubernetes}, {facts.runtime}"),
         (
@@ -65,7 +65,7 @@ def show_facts(session: Session, outcome: Outcome) -> None:
 
 def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bool) -> None:
     """The survey with its evidence."""
-    found = outcome.results["survey"]
+    found = outcome[stages.SURVEY]
     rows = [
         *describe.rows(found),
         *(("evidence", f"{one.place}  {one.line}") for one in dict.fromkeys(found.evidence)),
@@ -79,7 +79,7 @@ def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bo
 
 def show_access(session: Session, outcome: Outcome) -> None:
     """The addresses of the app."""
-    found = outcome.results["dns"]
+    found = outcome[stages.DNS]
     session.progress.note(f"  {found.local_url}/   works in every browser on this machine")
     if found.host_url:
         session.progress.note(f"  {found.host_url}/")
@@ -89,7 +89,7 @@ def show_access(session: Session, outcome: Outcome) -> None:
 
 def show_deployed(session: Session, outcome: Outcome) -> None:
     """What a deployment left behind: the addresses, and what took the time."""
-    path = pipeline.critical_path(STAGES, outcome.timings)
+    path = pipeline.critical_path(stages.DEPLOY, outcome.timings)
     took = max((timing.end for timing in outcome.timings), default=0.0)
     longest = sorted(path, key=lambda timing: timing.start - timing.end)[:3]
     session.progress.note(
@@ -311,13 +311,13 @@ def develop(session: Session, component: str) -> None:
 
 def _develop_once(session: Session, components: list[str]) -> str:
     """One round; why the images must be built anew, empty after Ctrl-C."""
-    done = session.execute("smoke", *(["load-source"] if "frontend" in components else [])).results
-    tools_found, plans = {**done["tools"], "minikube": done["minikube"]}, done["plan-images"]
+    source = "frontend" in components
+    done = session.execute(stages.SMOKE, *([stages.LOAD_SOURCE] if source else []))
+    tools_found, plans = done[stages.TOOLS], done[stages.PLAN_IMAGES]
     chosen = {name: getattr(plans, name) for name in components}
-    sources = {
-        "frontend": next(iter(done.get("build-source", {})), ""),
-        "backend": plans.backend.reference,
-    }
+    sources = {"backend": plans.backend.reference}
+    if source:
+        sources["frontend"] = next(name for name in done[stages.BUILD_SOURCE])
     background = replace(session.context, shell=session.context.shell.another())
     try:
         pods = dev.start(session.context, tools_found, {name: sources[name] for name in components})

@@ -20,6 +20,7 @@ from scripts.supply import golang, tools
 from scripts.supply.tools import Found
 
 SECRETS = secret.Secrets({}, (), (), "", False)
+LOADED = transport.Loaded({}, ())
 PLAN = plans.Plan(
     "todo-chatbot-backend",
     "todo-chatbot-backend:1",
@@ -216,35 +217,20 @@ def test_a_release_of_another_chart_is_not_touched(make_run, found):
             found,
             _deployed(chart="wordpress-1.0.0"),
             chart.Rendered({}, (), "k"),
-            {},
+            LOADED,
             SECRETS,
         )
     assert _code(caught) == "RELEASE-NOT-OURS"
 
 
-def test_another_app_is_not_replaced_unasked_and_its_database_ends_first(
-    make_run, stub, found, tmp_path
-):
-    stub("kubectl", f'echo "$*" >> {tmp_path}/asked')
-    rendered = chart.Rendered({"storage": {"folder": ""}}, (), "k")
+def test_another_app_does_not_take_the_place_of_the_one_that_runs(make_run):
+    values = {"storage": {"folder": "mine"}}
     with pytest.raises(Failure) as caught:
-        installation._make_room(
-            replace(make_run(), confirm=lambda what: False),
-            found,
-            {"storage": {"folder": "mine"}},
-            rendered,
-        )
+        other = chart.Rendered({"storage": {"folder": ""}}, (), "k")
+        installation._check_same_app(make_run(), values, other)
     assert _code(caught) == "RELEASE-NOT-OURS"
-    assert not (tmp_path / "asked").exists()
-    installation._make_room(make_run(), found, {"storage": {"folder": "mine"}}, rendered)
-    assert "scale statefulset/todo-app-postgres --replicas=0" in (tmp_path / "asked").read_text()
-    installation._make_room(
-        make_run(),
-        found,
-        {"storage": {"folder": "mine"}},
-        chart.Rendered({"storage": {"folder": "mine"}}, (), "k"),
-    )
-    assert (tmp_path / "asked").read_text().count("scale") == 1
+    assert "mine" in caught.value.findings[0].summary
+    installation._check_same_app(make_run(), values, chart.Rendered(values, (), "k"))
 
 
 def test_a_release_that_helm_cannot_install(make_run, stub, found):
@@ -259,7 +245,7 @@ def test_a_release_that_helm_cannot_install(make_run, stub, found):
             found,
             helm.Deployed(None),
             chart.Rendered({"database": {"kind": "file"}}, (), "k"),
-            {},
+            LOADED,
             SECRETS,
         )
     assert _code(caught) == "RELEASE-FAILED"
