@@ -248,6 +248,18 @@ def open_(session: Session):
 
 
 @step
+def apps(session: Session):
+    """The apps on the cluster: name, address, revision, folder. Changes nothing."""
+    commands.show_apps(session)
+
+
+@step
+def undeploy(session: Session):
+    """Take one app (--app) off the cluster with its data. Asks first. The cluster and other apps stay."""
+    commands.undeploy(session)
+
+
+@step
 def destroy(session: Session):
     """Delete the cluster with all its data. Asks first. The cache of tools and images stays."""
     commands.destroy(session)

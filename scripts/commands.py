@@ -17,7 +17,7 @@ from scripts.checks import acceptance, diagnose, health, records, report, suppor
 from scripts.checks import assistants as aiops
 from scripts.cluster import kubectl, minikube
 from scripts.machine import engine
-from scripts.release import access, database, dev, helm, rollback, rollout
+from scripts.release import access, apps, database, dev, helm, rollback, rollout
 from scripts.session import pipeline
 from scripts.session.console import Session
 from scripts.session.findings import Failure, failure
@@ -439,14 +439,36 @@ def stop_cluster(session: Session) -> None:
 def destroy(session: Session) -> None:
     """Delete the cluster, its data and our hosts entry, after asking."""
     settings = session.context.settings
-    if not session.context.confirm(
-        f"delete the cluster {settings.cluster.profile} with all its data"
-    ):
+    what = f"delete the cluster {settings.cluster.profile} with all apps on it and all their data"
+    if not session.context.confirm(what):
         session.progress.note("Nothing was deleted.")
         return
-    minikube.delete(session.context, _present(session, ("minikube",))["minikube"])
-    if os.access(access.HOSTS, os.W_OK) and access.remove_entry(
-        access.HOSTS, settings.release.host
-    ):
-        session.progress.note(f"Took the entry for {settings.release.host} out of {access.HOSTS}.")
+    with session.alone():
+        minikube.delete(session.context, _present(session, ("minikube",))["minikube"])
+        access.forget(session.context)
     session.progress.note("Deleted.")
+
+
+def show_apps(session: Session) -> None:
+    """Every app on the cluster, with its address and the folder that it came from."""
+    port = session.context.settings.cluster.ingress_port
+    found = {**_kubectl(session), **_present(session, ("helm",))}
+    rows = []
+    for one in apps.deployed(session.context, found):
+        address = next((host for host in one.hosts if host.endswith(".localhost")), "")
+        url = f"http://{address}:{port}/" if address else "no address"
+        rows.append((one.name, url, f"{one.revision} {one.status}", one.updated, one.folder))
+    columns = ("name", "address", "revision", "updated", "folder")
+    session.progress.table("Apps", columns, rows)
+
+
+def undeploy(session: Session) -> None:
+    """Take one app off the cluster, with its data, after asking."""
+    release = session.context.settings.release
+    found = {**_kubectl(session), **_present(session, ("helm",))}
+    if not session.context.confirm(f"delete the app {release.name} with all its data"):
+        session.progress.note("Nothing was deleted.")
+        return
+    with session.alone():
+        apps.remove(session.context, found)
+    session.progress.note(f"{release.name} is gone. Its images stay for the next deploy.")

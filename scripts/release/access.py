@@ -126,6 +126,13 @@ def remove_entry(hosts: Path, host: str) -> bool:
     return True
 
 
+def forget(run: Run) -> None:
+    """Take the entry for the release's host out of the hosts file, where this user may."""
+    host = run.settings.release.host
+    if os.access(HOSTS, os.W_OK) and remove_entry(HOSTS, host):
+        run.say(f"took the entry for {host} out of {HOSTS}")
+
+
 def resolve(host: str) -> str:
     """The IPv4 address of a name as this machine sees it, empty when it has none."""
     try:

@@ -18,6 +18,7 @@ from scripts.session.shell import Result
 from scripts.supply.tools import Found
 
 INSTALL_TIMEOUT = 180.0
+CHART_NAME = "todo-chatbot"
 GOOD = ("superseded", "deployed")  # helm's words for what it installed to the end
 
 

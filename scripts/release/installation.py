@@ -13,9 +13,9 @@ import yaml
 
 from scripts.cluster.kubectl import kubectl
 from scripts.images.transport import Loaded
-from scripts.release import changes, chart, dev, rollout
+from scripts.release import apps, changes, chart, dev, rollout
 from scripts.release.chart import Rendered
-from scripts.release.helm import Deployed, helm, recover, values_of
+from scripts.release.helm import CHART_NAME, Deployed, helm, recover
 from scripts.release.rollback import going_back
 from scripts.release.secret import Secrets, put_secrets
 from scripts.session.findings import Failure, Finding, failure
@@ -23,9 +23,7 @@ from scripts.session.run import Run
 from scripts.session.shell import Planned, Result
 from scripts.supply.tools import Found
 
-CHART_NAME = "todo-chatbot"
 MOST_CHANGES = 20  # lines; more than a screen is not read
-DEFAULT_APP = "phase3-chatbot"
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def install(
     """
     entry = _deployed_entry(run, tools, before)
     unchanged = () if rendered.objects else before.manifest
-    state, values, version = _look(run, tools, entry, unchanged, rendered, secrets)
+    state, version = _look(run, tools, entry, unchanged, secrets)
     drifted = changes.drift(unchanged, state)
     for line in drifted[:MOST_CHANGES]:
         run.say(f"somebody changed this by hand, and it is changed back now: {line}")
@@ -74,8 +72,8 @@ def install(
         kept = _keep(run, tools, entry, state, loaded, rendered, bool(unchanged))
         if kept:
             return kept
-    if values:
-        _check_same_app(run, values, rendered)
+    if entry and rendered.objects:
+        apps.check_same(run, tools)
     return _upgrade(run, tools, entry, before, rendered, version)
 
 
@@ -89,6 +87,7 @@ def _deployed_entry(
         entry = recover(run, tools, entry)
     if not entry:
         chart.ensure_namespace(run, tools)
+        apps.mark(run, tools)
     return entry
 
 
@@ -97,23 +96,19 @@ def _look(
     tools: Mapping[str, Found],
     entry: Mapping[str, Any] | None,
     unchanged: Sequence[Mapping[str, Any]],
-    rendered: Rendered,
     wanted: Secrets,
-) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
-    """The release's objects, its values, and the version of its Secret, which is written meanwhile."""
-    with ThreadPoolExecutor(2) as pool:
+) -> tuple[list[dict[str, Any]], str]:
+    """The release's objects, and the version of its Secret, which is written meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
         kinds = {item["kind"] for item in unchanged}
         looking = pool.submit(rollout.look, run, tools, kinds) if entry else None
-        reading = None
-        if entry and rendered.objects:
-            reading = pool.submit(values_of, run, tools, int(entry["revision"]))
         version = put_secrets(run, tools, wanted)
     state = looking.result() if looking else []
     if dev.is_left(state):
         run.say("a dev loop did not end well: going back to the deployed pods")
         dev.stop(run, tools)
         state = []
-    return state, reading.result() if reading else {}, version
+    return state, version
 
 
 def _keep(
@@ -207,21 +202,6 @@ def _check_ours(run: Run, deployed: Mapping[str, Any] | None) -> None:
 def _settle(rendered: Rendered) -> float:
     """The ingress controller follows the endpoints within 0.2 s; Next's server asks by the Service, and kube-proxy follows once a second."""
     return 1.2 if rendered.values.get("frontend", {}).get("server") else 0.3
-
-
-def _check_same_app(run: Run, values: Mapping[str, Any], rendered: Rendered) -> None:
-    """Refuse to put another app in the place of the one that the release runs. values: deployed."""
-    there = values.get("storage", {}).get("folder", "") or DEFAULT_APP
-    wanted = rendered.values.get("storage", {}).get("folder", "") or DEFAULT_APP
-    if "storage" in values and there != wanted:
-        release = run.settings.release
-        raise failure(
-            "RELEASE-NOT-OURS",
-            f"release {release.namespace}/{release.name}",
-            f"the release {release.name} runs another app, {there}",
-            f"wanted: {wanted}",
-            "each app has a release of its own: leave phase4.release.name empty, or choose another",
-        )
 
 
 def _good(deployed: Mapping[str, Any] | None) -> int:

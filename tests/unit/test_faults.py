@@ -13,7 +13,7 @@ from scripts.cluster import addons, minikube
 from scripts.images import plans, transport, trials
 from scripts.machine import engine as docker
 from scripts.machine.engine import Engine
-from scripts.release import chart, database, helm, installation, rollback, rollout, secret
+from scripts.release import apps, chart, database, helm, installation, rollback, rollout, secret
 from scripts.session.findings import CODES, Failure
 from scripts.session.settings import ROOT
 from scripts.supply import golang, tools
@@ -223,14 +223,22 @@ def test_a_release_of_another_chart_is_not_touched(make_run, found):
     assert _code(caught) == "RELEASE-NOT-OURS"
 
 
-def test_another_app_does_not_take_the_place_of_the_one_that_runs(make_run):
-    values = {"storage": {"folder": "mine"}}
+def test_another_app_does_not_take_the_place_of_the_one_that_runs(make_run, stub, found):
+    stub("kubectl", "echo /home/me/other")
     with pytest.raises(Failure) as caught:
-        other = chart.Rendered({"storage": {"folder": ""}}, (), "k")
-        installation._check_same_app(make_run(), values, other)
+        apps.check_same(make_run(), found)
     assert _code(caught) == "RELEASE-NOT-OURS"
-    assert "mine" in caught.value.findings[0].summary
-    installation._check_same_app(make_run(), values, chart.Rendered(values, (), "k"))
+    assert "/home/me/other" in caught.value.findings[0].summary
+    stub("kubectl", "true")  # a namespace that says nothing of an app
+    apps.check_same(make_run(), found)
+
+
+def test_an_app_that_is_not_there_is_not_removed(make_run, stub, found):
+    stub("helm", "echo '[]'")
+    stub("kubectl", """echo '{"items": []}'""")
+    with pytest.raises(Failure) as caught:
+        apps.remove(make_run(), found)
+    assert _code(caught) == "RELEASE-MISSING"
 
 
 def test_a_release_that_helm_cannot_install(make_run, stub, found):
