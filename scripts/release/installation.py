@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from scripts.cluster.kubectl import kubectl
-from scripts.release import changes, chart, dev, rollout
+from scripts.release import changes, chart, dev, pods, rollout
 from scripts.release.chart import Rendered
 from scripts.release.helm import Deployed, helm, recover, values_of
 from scripts.release.rollback import going_back
@@ -129,9 +129,8 @@ def install(
         raise Planned
     if not result.ok:
         # Helm says that it waited in vain; the pods say why.
-        causes = rollout.explain(
-            run, tools, rollout.look(run, tools, rollout.EVENTS), rollout.PATIENCE
-        )
+        state = rollout.look(run, tools, rollout.EVENTS)
+        causes = rollout.explain(run, tools, state, pods.PATIENCE)
         failed = Finding(
             "RELEASE-FAILED",
             f"release {release.namespace}/{release.name}",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.checks.diagnose import diagnose
+from scripts.checks.diagnosis import diagnose
 from tests.e2e.conftest import as_json, base, docker, found, kube, run, state  # noqa: F401 - fixtures
 
 

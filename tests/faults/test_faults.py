@@ -314,7 +314,7 @@ def test_a_release_that_helm_left_pending(kube, found, run, diagnosed):
 def test_a_release_that_is_not_there(run, found):
     from dataclasses import replace
 
-    from scripts.checks.diagnose import diagnose
+    from scripts.checks.diagnosis import diagnose
 
     elsewhere = replace(
         run,
@@ -335,7 +335,7 @@ def test_a_cluster_that_is_stopped(run, found, docker, diagnosed):
 
 
 def test_a_host_name_that_leads_elsewhere(run, diagnosed, monkeypatch):
-    monkeypatch.setattr("scripts.access.resolve", lambda host: "203.0.113.9")
+    monkeypatch.setattr("scripts.release.access.resolve", lambda host: "203.0.113.9")
     assert "203.0.113.9" in diagnosed("HOSTS-ENTRY")[0].evidence
     monkeypatch.undo()
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
