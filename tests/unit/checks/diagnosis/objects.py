@@ -42,11 +42,19 @@ def pod(component, ready=True, **status):
 
 
 def healthy():
-    state, cluster = [], [
-        {"kind": "Node", "metadata": {"name": "n"}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
-        {"kind": "IngressClass", "metadata": {"name": "traefik"}},
-        {"kind": "StorageClass", "metadata": {"name": "local-path"}},
-    ]  # fmt: skip
+    state, cluster = (
+        [],
+        [
+            {
+                "kind": "Node",
+                "metadata": {"name": "n"},
+                "spec": {},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            },
+            {"kind": "IngressClass", "metadata": {"name": "traefik"}},
+            {"kind": "StorageClass", "metadata": {"name": "local-path"}},
+        ],
+    )
     for component in ("frontend", "backend", "postgres"):
         labels = {**LABELS, "app.kubernetes.io/component": component}
         name = f"todo-app-{component}"
@@ -93,9 +101,16 @@ def healthy():
         }
     )
     return {
-        "app": "todo-app", "host": "todo.local", "address": "http://127.0.0.1:8080", "state": state, "cluster": cluster, "controllers": [pod("traefik")],
-        "release": {"status": "deployed", "revision": "1"}, "answers": {"/": 200, "/api/health": 200}, "name": "127.0.0.1",
-    }  # fmt: skip
+        "app": "todo-app",
+        "host": "todo.local",
+        "address": "http://127.0.0.1:8080",
+        "state": state,
+        "cluster": cluster,
+        "controllers": [pod("traefik")],
+        "release": {"status": "deployed", "revision": "1"},
+        "answers": {"/": 200, "/api/health": 200},
+        "name": "127.0.0.1",
+    }
 
 
 def codes(**seen):
