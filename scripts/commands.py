@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts import deployment as stages
 from scripts.app import describe, survey
-from scripts.checks import acceptance, diagnose, health, records, report, support
+from scripts.checks import acceptance, diagnosis, health, records, report, support
 from scripts.checks import assistants as aiops
 from scripts.cluster import kubectl, minikube
 from scripts.machine import engine
@@ -160,7 +160,7 @@ def show_status(session: Session) -> None:
 
 def diagnose_release(session: Session) -> None:
     """Raise what is wrong; say so when nothing is."""
-    found = diagnose.diagnose(session.context, _present(session, ("kubectl", "helm")))
+    found = diagnosis.diagnose(session.context, _present(session, ("kubectl", "helm")))
     if found:
         raise Failure(*found)
     session.progress.note(

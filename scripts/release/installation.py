@@ -13,7 +13,7 @@ import yaml
 
 from scripts.cluster.kubectl import kubectl
 from scripts.images.transport import Loaded
-from scripts.release import apps, changes, chart, dev, rollout
+from scripts.release import apps, changes, chart, dev, pods, rollout
 from scripts.release.chart import Rendered
 from scripts.release.helm import CHART_NAME, Deployed, helm, recover
 from scripts.release.rollback import going_back
@@ -176,7 +176,7 @@ def _failed(run: Run, tools: Mapping[str, Found], result: Result) -> Failure:
     """Why helm failed. Helm says that it waited in vain; the pods say why."""
     release = run.settings.release
     state = rollout.look(run, tools, rollout.EVENTS)
-    causes = rollout.explain(run, tools, state, rollout.PATIENCE)
+    causes = rollout.explain(run, tools, state, pods.PATIENCE)
     failed = Finding(
         "RELEASE-FAILED",
         f"release {release.namespace}/{release.name}",

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scripts.app import survey
-from scripts.checks import diagnose, support
+from scripts.checks import support
+from scripts.checks.diagnosis import machine
 from scripts.cluster import addons, minikube
 from scripts.images import plans, transport, trials
 from scripts.machine import engine as docker
@@ -316,12 +317,12 @@ def test_a_rollout_that_takes_too_long_without_a_clearer_cause(make_run, stub, f
 
 def test_certificates_that_are_out_of_their_time(make_run, play, found):
     play("kubectl", "x509: certificate has expired or is not yet valid", 1)
-    assert diagnose._cluster_down(make_run(), ENGINE, found).code == "CERTIFICATE-EXPIRED"
+    assert machine.cluster_down(make_run(), ENGINE, found).code == "CERTIFICATE-EXPIRED"
 
 
 def test_a_kubeconfig_without_the_context(make_run, play, found):
     play("kubectl", 'error: context "todo-chatbot" does not exist', 1)
-    assert diagnose._cluster_down(make_run(), ENGINE, found).code == "CONTEXT-MISSING"
+    assert machine.cluster_down(make_run(), ENGINE, found).code == "CONTEXT-MISSING"
 
 
 def test_an_engine_with_less_memory_than_the_cluster_wants(make_run):
