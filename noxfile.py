@@ -1,5 +1,7 @@
 """Proof. A bare `nox` runs lint, unit, chart and e2e; `nox -s e2e` alone proves the live cluster, deploying first if nothing is there."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "unit", "chart", "e2e"]
@@ -35,6 +37,12 @@ def lint(session: nox.Session) -> None:
     )
     session.run(
         "shellcheck",
+        "--external-sources",
+        *(
+            path.as_posix()
+            for path in sorted(Path("scripts/images/web").rglob("*"))
+            if path.is_file() and not path.suffix
+        ),
         "scripts/supply/images/postgres/docker-entrypoint.sh",
         "scripts/supply/images/minikube-node/narrow-oom-score",
         ".ci/run",
