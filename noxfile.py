@@ -6,6 +6,8 @@ first if nothing is deployed.
 
 from pathlib import Path
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "unit", "chart", "e2e"]
@@ -54,6 +56,12 @@ def lint(session: nox.Session) -> None:
     )
     session.run(
         "shellcheck",
+        "--external-sources",
+        *(
+            path.as_posix()
+            for path in sorted(Path("scripts/images/web").rglob("*"))
+            if path.is_file() and not path.suffix
+        ),
         "scripts/supply/images/postgres/docker-entrypoint.sh",
         "scripts/supply/images/minikube-node/narrow-oom-score",
         ".ci/run",

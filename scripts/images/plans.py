@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from scripts.app import fit
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
+from scripts.images import frontend
 from scripts.images.context import File, content_tag, context_files, with_added
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
@@ -27,8 +28,9 @@ PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 class Plan:
     """An image as it has to be. reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
 
-    port, path: where it must answer when it is tried alone; strict: with 200, else with anything. files: the context's own. added: those that are put beside them for the build, or in
-    their place. environment: what a container gets when it is tried alone.
+    port, path: where it must answer when it is tried alone; strict: with 200, else with anything.
+    files: the component's own. build_files: what the build gets.
+    environment: what a container gets when it is tried alone.
     """
 
     name: str
@@ -41,13 +43,8 @@ class Plan:
     port: int
     path: str
     strict: bool = True
-    added: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    build_files: tuple[File, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def build_files(self) -> tuple[File, ...]:
-        """What the build gets."""
-        return with_added(self.files, self.added)
 
 
 @dataclass(frozen=True)
@@ -96,6 +93,8 @@ def plan(
     front = {
         "NODE_IMAGE": base["node"],
         "NGINX_IMAGE": base["nginx"],
+        "SOURCE": frontend.SOURCE,
+        "MANIFESTS": frontend.MANIFESTS,
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
@@ -125,7 +124,7 @@ def plan(
             FRONTEND,
             app.frontend_folder,
             front,
-            fit.frontend_files(app, offline),
+            lambda files: frontend.lay_out(files, fit.frontend_files(app, offline)),
         )
         second = pool.submit(
             _plan,
@@ -134,7 +133,7 @@ def plan(
             BACKEND,
             app.backend_folder,
             back,
-            fit.backend_files(app, resolved.requirements),
+            lambda files: with_added(files, fit.backend_files(app, resolved.requirements)),
         )
         served, health = app.frontend.served == "export", backend.health_path
         return Plans(
@@ -163,13 +162,12 @@ def _plan(
     name: str,
     context: Path,
     arguments: Mapping[str, str],
-    added: Mapping[str, bytes],
+    lay_out: Callable[[Iterable[File]], tuple[File, ...]],
 ) -> Plan:
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
     files = context_files(dockerfile, context)
-    reference = (
-        f"{name}:{content_tag(run, engine, dockerfile, with_added(files, added), arguments)}"
-    )
+    build_files = lay_out(files)
+    reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         name,
         reference,
@@ -180,5 +178,5 @@ def _plan(
         arguments,
         0,
         "",
-        added=added,
+        build_files=build_files,
     )
