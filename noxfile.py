@@ -6,8 +6,6 @@ first if nothing is deployed.
 
 from pathlib import Path
 
-from pathlib import Path
-
 import nox
 
 nox.options.sessions = ["lint", "unit", "chart", "e2e"]
