@@ -6,6 +6,8 @@ first if nothing is deployed.
 
 from pathlib import Path
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "unit", "chart", "e2e"]
@@ -54,6 +56,12 @@ def lint(session: nox.Session) -> None:
     )
     session.run(
         "shellcheck",
+        "--external-sources",
+        *(
+            path.as_posix()
+            for path in sorted(Path("scripts/images/web").rglob("*"))
+            if path.is_file() and not path.suffix
+        ),
         "scripts/supply/images/postgres/docker-entrypoint.sh",
         "scripts/supply/images/minikube-node/narrow-oom-score",
         ".ci/run",
@@ -114,10 +122,13 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def apps(session: nox.Session) -> None:
-    """Deploy apps of other shapes as they are, one after another, and use them in a browser."""
+    """Deploy apps as they are and use them in a browser: fixtures, or any (`-- FOLDER...`)."""
     session.install("-r", "requirements.txt", *BROWSER, *PYTEST)
     session.run("invoke", "cluster-up", "--yes")
-    session.run("pytest", "tests/apps", "--timeout=900", *session.posargs)
+    if session.posargs and not session.posargs[0].startswith("-"):
+        session.run("python", "-m", "tests.apps.public", *session.posargs)
+    else:
+        session.run("pytest", "tests/apps", "--timeout=900", *session.posargs)
 
 
 @nox.session
