@@ -90,10 +90,13 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def apps(session: nox.Session) -> None:
-    """Apps of other shapes, deployed as they are, one after another, and used in a browser."""
+    """Apps of other shapes, deployed as they are and used in a browser; `-- FOLDER...` for any apps."""
     session.install("-r", "requirements.txt", *BROWSER, *PYTEST)
     session.run("invoke", "cluster-up", "--yes")
-    session.run("pytest", "tests/apps", "--timeout=900", *session.posargs)
+    if session.posargs and not session.posargs[0].startswith("-"):
+        session.run("python", "-m", "tests.apps.public", *session.posargs)
+    else:
+        session.run("pytest", "tests/apps", "--timeout=900", *session.posargs)
 
 
 @nox.session

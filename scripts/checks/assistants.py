@@ -5,6 +5,7 @@ Each has a fallback that does its work without it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripts.checks.support import redact
@@ -35,6 +36,11 @@ PROBES = (
     ("kubectl-ai", ("kubectl-ai", "version"), "kubectl with `invoke monitor`"),
     ("kagent", ("kagent", "version"), "kubectl with `invoke status`"),
 )
+
+
+def names(found: Iterable[Assistant]) -> str:
+    """The assistants that can be used, in one line."""
+    return ", ".join(one.name for one in found if one.usable) or "none usable; fallbacks named"
 
 
 def probe(run: Run) -> tuple[Assistant, ...]:

@@ -15,9 +15,11 @@ from scripts.machine import buildkit
 from scripts.machine.engine import Engine
 from scripts.session.run import Run
 from scripts.session.settings import ROOT
+from scripts.supply import bases
 
 FRONTEND = "todo-chatbot-frontend"
 BACKEND = "todo-chatbot-backend"
+BASE_IMAGES = ("node", "nginx", "postgres")
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
@@ -50,27 +52,50 @@ class Plan:
 
 @dataclass(frozen=True)
 class Plans:
-    """Both images, named before they are built."""
+    """The app's images, named before they are built, and the base images that go with them.
+
+    postgres: reference of the database's image, empty for an app without a database of its own.
+    python: reference of an image with Python. services: further components of the app, by name.
+    """
 
     frontend: Plan
     backend: Plan
+    postgres: str = ""
+    python: str = ""
+    services: Mapping[str, Plan] = field(default_factory=dict)
+
+    @property
+    def every(self) -> tuple[Plan, ...]:
+        """The plans of all images that are built from the app."""
+        return (self.frontend, self.backend, *self.services.values())
+
+
+def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
+    """Base image -> reference, all of which the engine then has; with Python as the app wants it."""
+    python = PYTHON_BASES[resolved.python]
+    found = bases.ensure(run, engine, (python, *BASE_IMAGES), upstream)
+    return {**found, "python": found[python]}
 
 
 def plan(
     run: Run,
     engine: Engine,
     app: Survey,
-    bases: Mapping[str, str],
+    base: Mapping[str, str],
     resolved: Resolved,
-    offline: bool,
+    upstream: bool,
 ) -> Plans:
-    """Name both images by what goes into them, and see whether the engine has them. offline: only package registries answer."""
+    """Name the app's images by what goes into them, and see which of them the engine has.
+
+    base: what `base_images` gave. upstream: upstream's registries answer, not package registries only.
+    """
+    offline = not upstream
     backend = app.backend
     wrapped = "phase4_asgi.py" in fit.backend_files(app, "")
     fonts = bool(app.frontend.google_fonts) and offline
     front = {
-        "NODE_IMAGE": bases["node"],
-        "NGINX_IMAGE": bases["nginx"],
+        "NODE_IMAGE": base["node"],
+        "NGINX_IMAGE": base["nginx"],
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
@@ -82,7 +107,7 @@ def plan(
         "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
     back = {
-        "PYTHON_IMAGE": bases[PYTHON_BASES[resolved.python]],
+        "PYTHON_IMAGE": base["python"],
         "APP_MODULE": "phase4_asgi:app" if wrapped else backend.module,
         "APP_TARGET": backend.module if wrapped else "",
         "APP_FACTORY": "1" if backend.factory else "",
@@ -127,6 +152,8 @@ def plan(
                 strict=bool(health),
                 environment=fit.trial_environment(backend.variables, app.decision.scheme),
             ),
+            base["postgres"] if app.database == "postgres" else "",
+            base["python"],
         )
 
 

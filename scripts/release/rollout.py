@@ -29,6 +29,9 @@ class Rollout:
     services: Mapping[str, int]
     seconds: float
 
+    def __str__(self) -> str:
+        return f"{len(self.pods)} pods ready, {len(self.services)} services with endpoints"
+
 
 def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
     """Wait for every workload of the release.
