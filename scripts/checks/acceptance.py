@@ -745,7 +745,7 @@ def _troubles(look: Look) -> str:
 def _build_needs(look: Look) -> str:
     text = "".join(
         (ROOT / name).read_text(encoding="utf-8")
-        for name in ("frontend.Dockerfile", "backend.Dockerfile")
+        for name in ("frontend.Dockerfile", "scripts/images/api/Dockerfile")
     )
     return f"bases {', '.join(re.findall(r'^ARG [A-Z]+_IMAGE=(.+)$', text, re.MULTILINE))}; Next.js {look.app.frontend.next_version} ({look.app.frontend.output})"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from scripts.app import fit
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
+from scripts.images import own
 from scripts.images.context import File, content_tag, context_files, with_added
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
@@ -66,7 +67,6 @@ def plan(
 ) -> Plans:
     """Name both images by what goes into them, and see whether the engine has them. offline: only package registries answer."""
     backend = app.backend
-    wrapped = "phase4_asgi.py" in fit.backend_files(app, "")
     fonts = bool(app.frontend.google_fonts) and offline
     front = {
         "NODE_IMAGE": bases["node"],
@@ -82,9 +82,10 @@ def plan(
         "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
     back = {
-        "PYTHON_IMAGE": bases[PYTHON_BASES[resolved.python]],
-        "APP_MODULE": "phase4_asgi:app" if wrapped else backend.module,
-        "APP_TARGET": backend.module if wrapped else "",
+        "API_IMAGE": own.ensure(
+            run, engine, "api", {"PYTHON_IMAGE": bases[PYTHON_BASES[resolved.python]]}
+        ),
+        "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",
         "HEALTH_PATH": backend.health_path,
         "BUILD_PACKAGES": COMPILERS if resolved.compiles else "",
@@ -109,7 +110,7 @@ def plan(
             BACKEND,
             app.backend_folder,
             back,
-            fit.backend_files(app, resolved.requirements),
+            fit.backend_files(resolved.requirements),
         )
         served, health = app.frontend.served == "export", backend.health_path
         return Plans(
