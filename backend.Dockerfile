@@ -12,7 +12,8 @@ ARG BUILD_PACKAGES=
 RUN install-debian-packages ${BUILD_PACKAGES}
 RUN python3 -m venv /venv
 COPY requirements.txt /tmp/
-RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=ca --mount=type=secret,id=pip \
+RUN --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=secret,id=ca --mount=type=secret,id=pip \
     with-package-sources /venv/bin/pip install --quiet --no-compile -r /tmp/requirements.txt \
     && /venv/bin/pip uninstall --quiet --yes pip \
     && find /venv -name tests -type d -prune -exec rm -rf {} + \
