@@ -22,7 +22,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from scripts.images import transport
+from scripts.images import frontend, transport
 from scripts.machine import buildkit, engine
 from scripts.session import settings
 from scripts.session.run import Run
@@ -65,7 +65,8 @@ class ByHand:
             "frontend": {"NODE_IMAGE": "node", "NGINX_IMAGE": "nginx"},
             "backend": {"PYTHON_IMAGE": "python"},
         }
-        for name, context in (("frontend", self._app / "frontend"), ("backend", self._app)):
+        # Beside the app lies a copy of scripts/images/web, as in the repository.
+        for name, context in (("frontend", self._app.parent), ("backend", self._app)):
             arguments = [
                 part
                 for key, base in bases_of[name].items()
@@ -342,6 +343,7 @@ def main():
             app,
             ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"),
         )
+        shutil.copytree(ROOT / frontend.WEB, Path(folder) / frontend.WEB)
         values.write_text("{}\n")
         parts = {
             "deployments": lambda: deployments(run, app, values),
