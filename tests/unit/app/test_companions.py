@@ -4,8 +4,12 @@ import pytest
 
 from scripts.app.survey import backend as backends
 from scripts.app.survey import companions, python
-from scripts.app.survey.tree import read_tree
+from scripts.app.survey.frontend import Frontend
+from scripts.app.survey.tree import Evidence, read_tree
 
+FRONT = Frontend(
+    "", "14.2.35", "none", "npm", "", (), (), (), (), (), (), (), "", "", (), {}, Evidence("", "")
+)
 CHAT = """
 import os
 import httpx
@@ -54,7 +58,9 @@ def _find(root, module="main:app"):
     sources = python.parse(tree, [name for name in tree.texts if name.endswith(".py")])
     found = backends.candidates(tree, sources)
     chosen = next(one for one in found if one.evidence.line and "chat" in one.evidence.place)
-    return companions.find(tree, sources, chosen, backends.read(tree, sources, chosen, found))
+    return companions.find(
+        tree, sources, chosen, backends.read(tree, sources, chosen, found), FRONT
+    )
 
 
 def test_a_companion_in_a_folder_beside_the_app_is_found_by_its_routes(tmp_path):
