@@ -705,8 +705,9 @@ def test_every_value_is_described_used_and_in_the_readme():
         if section in ("frontend", "backend", "postgres"):
             names |= {f".values.{key}", f".image.{key}", f".{key} }}"}
             names |= {f"$values.{key}", f"$values.{whole.split('.', 1)[1]}", f"$given.{key}"}
-        elif section == "ingress":
-            names.add(f"$given.{leaf.removeprefix('ingress.')}")
+        elif section in ("ingress", "secretKeys"):
+            below = leaf.split(".", 1)[1]
+            names |= {f"$given.{below}", f"$keys.{below}"}
         assert any(name in templates for name in names), f"{leaf} is used by no template"
 
 
