@@ -59,14 +59,14 @@ def test_a_pod_that_does_not_come_up(name, kube, diagnosed):
 OBJECTS = {
     "selector": ("service/todo-app-backend", {"spec": {"selector": {"app.kubernetes.io/component": "other"}}}, "SERVICE-SELECTOR", "component=other"),
     "target port": ("service/todo-app-frontend", {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8000}]}}, "PORT-MISMATCH", "sends to port 8000"),
-    "ingress class": ("ingress/todo-app", {"spec": {"ingressClassName": "nowhere"}}, "INGRESS-CLASS-MISSING", "class nowhere"),
+    "ingress class": ("ingress/todo-app-ingress", {"spec": {"ingressClassName": "nowhere"}}, "INGRESS-CLASS-MISSING", "class nowhere"),
     "ingress to no service": (
-        "ingress/todo-app",
+        "ingress/todo-app-ingress",
         {"spec": {"rules": [{"host": "todo.local", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "gone", "port": {"number": 80}}}}]}}]}},
         "INGRESS-BACKEND", "service gone, which does not exist",
     ),
     "another host": (
-        "ingress/todo-app",
+        "ingress/todo-app-ingress",
         {"spec": {"rules": [{"host": "other.local", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "todo-app-frontend", "port": {"name": "http"}}}}]}}]}},
         "INGRESS-BACKEND", "does not serve todo.local",
     ),
@@ -89,7 +89,7 @@ def test_an_object_that_somebody_changed_and_a_deploy_puts_it_back(name, kube, d
 
 
 def test_an_ingress_that_somebody_deleted_comes_back(run, kube, diagnosed):
-    kube("delete", "ingress", "todo-app", "todo-app-api")
+    kube("delete", "ingress", "todo-app-ingress", "todo-app-api")
     try:
         # The controller takes a moment to notice; then both pages are told as consequences.
         assert run.shell.until(
@@ -99,7 +99,7 @@ def test_an_ingress_that_somebody_deleted_comes_back(run, kube, diagnosed):
         result = subprocess.run(
             ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300
         )
-    assert "ingress/todo-app is gone" in result.stdout, result.stdout + result.stderr
+    assert "ingress/todo-app-ingress is gone" in result.stdout, result.stdout + result.stderr
 
 
 def test_a_database_that_was_scaled_away(kube, diagnosed):
