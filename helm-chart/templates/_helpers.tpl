@@ -217,7 +217,7 @@ name: {{ $name | quote }}
 controller: {{ $controller | default "traefik" }}
 {{- end -}}
 
-{{/* Peers of a NetworkPolicy: pods of components. Call with (dict "root" $ "of" (list "postgres")) */}}
+{{/* Peers of a NetworkPolicy: pods of components. Call with (dict "root" $ "of" (list "app")). */}}
 {{- define "todo-chatbot.peers" -}}
 {{- $root := .root -}}
 {{- range .of }}
