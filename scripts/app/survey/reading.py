@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -44,7 +44,7 @@ class Survey:
     containers: tuple[str, ...]
     certainty: dict[str, str]
     warnings: tuple[Finding, ...]
-    companions: Companions = Companions()
+    companions: Companions = field(default_factory=Companions)
 
     def __str__(self) -> str:
         front = f"Next.js {self.frontend.next_version} ({self.frontend.output})"
