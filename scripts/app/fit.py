@@ -329,7 +329,7 @@ def must_wait(app: Survey) -> bool:
 def before_start(app: Survey, behind: bool = True) -> list[str]:
     """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date, unless they are. behind: not known to be."""
     back = app.backend
-    steps = [*(["python3 /srv/phase4_wait.py DATABASE_URL"] if must_wait(app) else [])]
+    steps = [*(["python3 -m phase4.wait DATABASE_URL"] if must_wait(app) else [])]
     migrate = back.migrations if behind else ()
     if not steps and not back.migrations_folder:
         return list(migrate)
@@ -341,11 +341,6 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
     return ["sh", "-c", " && ".join(steps)] if steps else []
 
 
-def backend_files(app: Survey, requirements: str) -> dict[str, bytes]:
+def backend_files(requirements: str) -> dict[str, bytes]:
     """Files that are put beside the backend's own, in place of any of that name."""
-    found = {"requirements.txt": requirements.encode()}
-    if not app.backend.handles_prefix or app.backend.factory:
-        found["phase4_asgi.py"] = (ASSETS / "asgi.py").read_bytes()
-    if must_wait(app):
-        found["phase4_wait.py"] = (ASSETS / "wait.py").read_bytes()
-    return found
+    return {"requirements.txt": requirements.encode()}

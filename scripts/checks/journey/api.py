@@ -93,8 +93,12 @@ def journey(
     began = time.monotonic()
     hints = hints or Hints()
     client = Client(target)
-    walk = Walk(client, account, find(client, hints), hints, log)
-    if not _enter(walk):
+    walk = Walk(client, account, Shape(), hints, log)
+    walk.shape, answer = find(client, hints)
+    if answer.code == 0:
+        why = f"the API does not answer: {answer.said}"
+        walk.note(SIGN_UP, "failed", said=why)
+    if answer.code == 0 or not _enter(walk):
         return _ended(walk, began)
     made = _keep(walk, restart)
     if chat:
@@ -107,15 +111,16 @@ def _ended(walk: Walk, began: float) -> Journey:
     return Journey("api", tuple(walk.steps), tuple(walk.notes), time.monotonic() - began)
 
 
-def find(client: Client, hints: Hints) -> Shape:
-    """The operations of the API: those of its document, else those of its code."""
+def find(client: Client, hints: Hints) -> tuple[Shape, Answer]:
+    """The operations of the API, those of its document, else those of its code; and what it answered."""
+    answer = Answer("", 0, "")
     for path in DOCUMENTS:
         answer = client.api("get", path)
         if answer.code == 200 and isinstance(answer.body, Mapping) and answer.body.get("paths"):
-            return schema.shape(schema.operations(answer.body))
+            return schema.shape(schema.operations(answer.body)), answer
         if answer.code == 0:
             break
-    return schema.shape(schema.undocumented(hints.routes))
+    return schema.shape(schema.undocumented(hints.routes)), answer
 
 
 # --- signing up and logging in ---------------------------------------------------------------
@@ -413,7 +418,8 @@ def _remove(walk: Walk, made: Made) -> None:
     for way in schema.beside(made.by, walk.shape.remove)[:1]:
         path = _filled(way.path, made.user)
         path = re.sub(r"\{[^}]+\}", made.key, path)
-        query = {one.name: made.key for one in way.parameters if one.where == "query"}
+        asked = [one for one in way.parameters if one.where == "query"]
+        query = {one.name: made.key for one in asked if re.search("id$", one.name, re.I)}
         body = {name: made.key for name in way.fields if re.search("id$", name, re.I)}
         answer = walk.client.api("delete", path, params=query, **_sent(way, body or None))
         if answer.ok:
@@ -440,7 +446,7 @@ def send(
     query = {
         one.name: schema.value(one.name, one.schema, values)
         for one in way.parameters
-        if one.where == "query"
+        if one.where == "query" and one.required
     }
     more = {"timeout": timeout} if timeout else {}
     answer = ask(way.method, path, params=query, **_sent(way, body), **more)
@@ -454,7 +460,7 @@ def send(
 def _first_body(way: Operation, values: Values, optional: re.Pattern[str] | None) -> Any:
     if way.method == "get":
         return None
-    if way.known:
+    if not way.is_guessed:
         return schema.body_of(way, values, optional) if way.body is not None else None
     if values.title:
         return {"title": values.title}

@@ -51,11 +51,12 @@ MESSAGE = re.compile(
 
 @dataclass(frozen=True)
 class Parameter:
-    """A required parameter. where: path, query or header."""
+    """A parameter. where: path, query or header."""
 
     name: str
     where: str
     schema: Mapping[str, Any]
+    required: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,13 @@ class Operation:
     form: bool = False
     parameters: tuple[Parameter, ...] = ()
     known: bool = True
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether nothing tells what its body holds."""
+        if self.body is None:
+            return not self.known or (self.method == "post" and not self.parameters)
+        return not properties(self.body)
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -189,8 +197,6 @@ def body_of(one: Operation, values: Values, optional: re.Pattern[str] | None = N
     """A body for this operation: what is required, and the optional fields that `optional` matches."""
     if one.body is None:
         return {}
-    if not one.fields:
-        return value("", one.body, values)
     wanted = required(one.body)
     if not wanted:  # alternatives, or nothing marked: what a page would send
         wanted = {name for name in one.fields if _says_something(name)}
@@ -327,17 +333,46 @@ def _body(
     request = _resolved(document, told.get("requestBody") or {})
     content = request.get("content") or {}
     for kind in sorted(content, key=lambda one: "json" not in one):
-        schema = _resolved(document, (content[kind] or {}).get("schema") or {})
-        return schema, "form" in kind
+        told = content[kind] or {}
+        schema = _resolved(document, told.get("schema") or {})
+        return _by_example(schema, told), "form" in kind
     return None, False
+
+
+def _by_example(schema: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A plain `dict` in the code has no fields in its schema; an example beside it has."""
+    shown = [told.get("example"), schema.get("example"), *(schema.get("examples") or ())]
+    shown += [one.get("value") for one in (told.get("examples") or {}).values()]
+    example = next((one for one in shown if isinstance(one, Mapping) and one), None)
+    if properties(schema) or example is None:
+        return schema
+    return {
+        "type": "object",
+        "required": list(example),
+        "properties": {
+            name: {"default": value, **_kind_of(value)} for name, value in example.items()
+        },
+    }
+
+
+def _kind_of(value: Any) -> Mapping[str, str]:
+    kinds = (
+        (bool, "boolean"),
+        (int, "integer"),
+        (float, "number"),
+        (str, "string"),
+        (list, "array"),
+    )
+    return {"type": next((name for kind, name in kinds if isinstance(value, kind)), "object")}
 
 
 def _parameters(document: Mapping[str, Any], told: Iterable[Any]) -> Iterator[Parameter]:
     for one in told:
         read = _resolved(document, one)
         # A header that the log-in gives is no parameter to fill in.
-        if read.get("required") and read.get("name", "").lower() != "authorization":
-            yield Parameter(read["name"], read.get("in", "query"), read.get("schema") or {})
+        if read.get("name", "").lower() not in ("", "authorization"):
+            where, form = read.get("in", "query"), read.get("schema") or {}
+            yield Parameter(read["name"], where, form, bool(read.get("required")))
 
 
 def _resolved(document: Mapping[str, Any], part: Any, depth: int = 0) -> Any:
@@ -359,7 +394,7 @@ def _resolved(document: Mapping[str, Any], part: Any, depth: int = 0) -> Any:
 
 def _has(one: Operation, needs: Iterable[re.Pattern[str]]) -> bool:
     """Each of the patterns has a field, or nothing is known of the fields."""
-    if not one.known or (one.body is not None and not one.fields):
+    if one.is_guessed:
         return True
     names = [*one.fields, *(part.name for part in one.parameters)]
     if one.body is None and not one.parameters:
