@@ -89,6 +89,7 @@ class Walk:
     notes: list[str] = field(default_factory=list)
     sight: Sight | None = None
     doing: str = SIGN_UP
+    home: str = "/"
 
     @property
     def page(self) -> Page:
@@ -510,12 +511,22 @@ def _sign_up(walk: Walk) -> bool:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"
         _note(walk, SIGN_UP, "not judged", said=why)
         return False
-    only = [one.text for one in _controls(walk.page) if re.search(r"google|github", one.text, re.I)]
-    if only:
-        _note(walk, SIGN_UP, "not judged", said=f"the way in is another service's: {only[0]}")
+    other = _other_way_in(walk)
+    if other:
+        _note(walk, SIGN_UP, "not judged", said=f"the way in is another service's: {other}")
         return False
     _note(walk, SIGN_UP, "not found", said="no page with a sign-up form was found")
     return True
+
+
+def _other_way_in(walk: Walk) -> str:
+    """A button such as `Continue with Google`, on the first page or that of the log-in."""
+    for path in ("/", *walk.hints.pages_like(LOG_IN_PAGE)):
+        _go(walk, path)
+        for one in _controls(walk.page):
+            if not one.is_field and forms.SERVICES.search(one.text):
+                return one.text
+    return ""
 
 
 def _log_in(walk: Walk) -> bool:
@@ -541,6 +552,7 @@ def _log_in(walk: Walk) -> bool:
 
 def _add(walk: Walk, title: str) -> bool:
     """Add a todo by the form, else by the chat; True when there is one to look for."""
+    walk.home = urlsplit(walk.page.url).path or "/"
     if _reach_todo(walk):
         return _add_by_form(walk, title)
     if walk.hints.widget:
@@ -593,7 +605,7 @@ def _reach_chat(walk: Walk) -> bool:
     def here() -> bool:
         return _until(page, lambda: forms.message_field(_controls(page)) is not None, 2.0)
 
-    if here():
+    if _go(walk, walk.home) and here():
         return True
     for one in [one for one in _controls(page) if forms.CHAT_LINK.search(one.text or one.words)][
         :2
