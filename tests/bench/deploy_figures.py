@@ -22,7 +22,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from scripts.images import frontend, transport
+from scripts.images import frontend, own, transport
 from scripts.machine import buildkit, engine
 from scripts.session import settings
 from scripts.session.run import Run
@@ -44,6 +44,8 @@ class ByHand:
         self._bases = bases.ensure(
             run, self._engine, ("python", "node", "nginx", "postgres"), upstream
         )
+        python = {"PYTHON_IMAGE": self._bases["python"]}
+        self._bases["api"] = own.ensure(run, self._engine, "api", python)
         self._found = {
             name: str(tools.ensure(run, name, upstream).path)
             for name in ("minikube", "helm", "kubectl")
@@ -63,7 +65,7 @@ class ByHand:
         profile, tag = self._run.settings.cluster.profile, f"{os.getpid()}-{self._number}"
         bases_of = {
             "frontend": {"NODE_IMAGE": "node", "NGINX_IMAGE": "nginx"},
-            "backend": {"PYTHON_IMAGE": "python"},
+            "backend": {"API_IMAGE": "api"},
         }
         # Beside the app lies a copy of scripts/images/web, as in the repository.
         for name, context in (("frontend", self._app.parent), ("backend", self._app)):

@@ -74,7 +74,6 @@ class Backend:
     broken: tuple[str, ...]
     provider: str
     client_at_import: bool
-    handles_prefix: bool
     waits_for_database: bool
     candidates: tuple[Candidate, ...]
     evidence: Evidence
@@ -237,7 +236,6 @@ def read(
         tuple(project.modules[name].error for name in reached if project.modules[name].error),
         _provider(tree, files),
         bool(tree.first(CLIENT, files)),
-        bool(tree.first(r"x-forwarded-prefix", files, re.IGNORECASE)),
         bool(tree.first(r"^\s*(from|import)\s+(tenacity|backoff|retry)", files)),
         tuple(others),
         chosen.evidence,

@@ -18,6 +18,7 @@ from scripts.checks.journey.hints import Hints, hints
 from scripts.checks.journey.steps import Journey
 from scripts.cluster.kubectl import kubectl
 from scripts.release import chart
+from scripts.release.installation import Release
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.run import Run
 from scripts.session.settings import ROOT
@@ -60,8 +61,10 @@ def short_form(run: Run, tools: Mapping[str, Found], api_path: str, known: Hints
     return api.journey(target_of(run, api_path), person, known, _log(run, tools))
 
 
-def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Journey:
-    """The short form at the end of a deployment. Raises APP-DEGRADED, the cause in it."""
+def check(run: Run, tools: Mapping[str, Found], app: Survey, installed: Release) -> Journey | None:
+    """The short form at the end of a deployment that changed something. Raises APP-DEGRADED."""
+    if not installed.changed:
+        return None
     known = hints(app)
     return judged(short_form(run, tools, fit.api_path(app), known), known)
 
