@@ -12,264 +12,254 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be told, no
     )
     sys.exit(10)
 
-from invoke import Context, task
+import functools
+import inspect
+from collections.abc import Callable
+
+from invoke import Context, Task, task
 from invoke.exceptions import Exit
 
 from scripts import commands
-from scripts.deployment import STAGES
+from scripts import deployment as stages
 from scripts.session import console
 from scripts.session.console import Session
 
-APP = "folder of your Phase III app, taken as it is; default: phase4.app.path"
+#: What every task understands, declared once.
+OPTIONS = {
+    "app": ("", "folder of your Phase III app, taken as it is; default: phase4.app.path"),
+    "json": (False, "one JSON object an event, instead of text for people"),
+    "yes": (False, "answer yes to every question"),
+}
 
 
-def _session(
-    c: Context, json: bool = False, yes: bool = False, dry: bool = False, app: str = ""
-) -> Session:
-    return console.open_session(
-        STAGES, c.config.phase4, as_json=json, yes=yes, stop=Exit, dry=dry, app=app
-    )
+def step(body: Callable[..., None] | None = None, **settings) -> Task:
+    """Make a task of a function that works with a Session. `settings` go to Invoke's `task`."""
+    if body is None:
+        return functools.partial(step, **settings)
+    help_texts = {name: text for name, (_, text) in OPTIONS.items()} | settings.pop("help", {})
+
+    def run(c: Context, app: str, json: bool, yes: bool, **own) -> None:
+        dry = own.get("dry_run", False)
+        options = {"as_json": json, "yes": yes, "dry": dry, "app": app}
+        with console.open_session(c.config.phase4, stop=Exit, **options) as session:
+            body(session, **own)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    common = [inspect.Parameter(name, kind, default=value) for name, (value, _) in OPTIONS.items()]
+    own = list(inspect.signature(body).parameters.values())[1:]
+    functools.update_wrapper(run, body)
+    run.__signature__ = inspect.Signature([inspect.Parameter("c", kind), *own, *common])
+    return task(help=help_texts, **settings)(run)
 
 
-@task
-def check(c, json=False):
+@step
+def check(session: Session):
     """Is this machine fit: Python, disk, memory, port; and which tools are used, from where."""
-    with _session(c, json) as session:
-        session.run("check", "engine", "tools", "minikube")
+    session.run(stages.CHECK, stages.ENGINE, stages.TOOLS, stages.MINIKUBE)
 
 
-@task
-def aiops(c, json=False):
+@step
+def aiops(session: Session):
     """Which of Gordon, kubectl-ai and kagent can be used, and what does their work otherwise."""
-    with _session(c, json) as session:
-        commands.show_assistants(session, session.run("aiops"))
+    commands.show_assistants(session, session.run(stages.AIOPS))
 
 
-@task
-def cluster_up(c, json=False, yes=False):
+@step
+def cluster_up(session: Session):
     """Start the minikube cluster, or bring it back, with storage, metrics and an ingress controller."""
-    with _session(c, json, yes) as session:
-        session.run("cluster-addons")
+    session.run(stages.CLUSTER_ADDONS)
 
 
-@task
-def cluster_down(c):
+@step
+def cluster_down(session: Session):
     """Stop the cluster. Its data stays."""
-    with _session(c) as session:
-        commands.stop_cluster(session)
+    commands.stop_cluster(session)
 
 
-@task
-def cluster_facts(c, json=False):
+@step
+def cluster_facts(session: Session):
     """Storage class, ingress class and controller, versions and capacity of the cluster."""
-    with _session(c, json) as session:
-        commands.show_facts(session, session.run("cluster-facts"))
+    commands.show_facts(session, session.run(stages.CLUSTER_FACTS))
 
 
-@task(
+@step(
     help={
-        "app": APP,
         "report": "folder for survey.json",
-        "adr": "also keep the decision about the database as a record in history/adr",
+        "adr": "also write the database decision to history/adr",
     }
 )
-def survey(c, app="", json=False, report="artifacts", adr=False):
-    """What the app is made of, and which database it wants, with the lines that say so. Nothing of it is run."""
-    with _session(c, json, app=app) as session:
-        commands.show_survey(session, session.execute("survey"), report, adr)
+def survey(session: Session, report="artifacts", adr=False):
+    """What the app is made of, and which database it wants, with the lines that say so. Runs nothing of it."""
+    commands.show_survey(session, session.execute(stages.SURVEY), report, adr)
 
 
-@task(help={"app": APP})
-def build_images(c, app="", json=False, yes=False):
-    """Build the images of frontend and backend, and try each alone."""
-    with _session(c, json, yes, app=app) as session:
-        session.run("build-images", "try-images")
+@step
+def build_images(session: Session):
+    """Build the app's images, and try each alone."""
+    session.run(stages.BUILD_IMAGES, stages.TRY_IMAGES)
 
 
-@task(help={"app": APP})
-def load_images(c, app="", json=False, yes=False):
+@step
+def load_images(session: Session):
     """Bring the images into the node, and compare their IDs with ours."""
-    with _session(c, json, yes, app=app) as session:
-        session.run("try-images", "load-images")
+    session.run(stages.TRY_IMAGES, stages.LOAD_IMAGES)
 
 
-@task(help={"app": APP})
-def validate(c, app="", json=False, yes=False):
+@step
+def validate(session: Session):
     """Lint and render the chart, and have the cluster try its objects."""
-    with _session(c, json, yes, app=app) as session:
-        session.run("validate")
+    session.run(stages.VALIDATE)
 
 
-@task(help={"app": APP})
-def install(c, app="", json=False, yes=False):
+@step
+def install(session: Session):
     """Install or upgrade the Helm release, its secrets made or kept."""
-    with _session(c, json, yes, app=app) as session:
-        session.run("install")
+    session.run(stages.INSTALL)
 
 
-@task(help={"app": APP})
-def monitor(c, app="", json=False, yes=False):
+@step
+def monitor(session: Session):
     """Wait until every pod is ready and every service has endpoints; say which pod is not, and why."""
-    with _session(c, json, yes, app=app) as session:
-        session.run("monitor")
+    session.run(stages.MONITOR)
 
 
-@task(help={"app": APP})
-def dns(c, app="", json=False, yes=False):
+@step
+def dns(session: Session):
     """Make the host name lead to the app: the hosts entry, asked for first."""
-    with _session(c, json, yes, app=app) as session:
-        commands.show_access(session, session.run("dns"))
+    commands.show_access(session, session.run(stages.DNS))
 
 
-@task(help={"app": APP})
-def smoke(c, app="", json=False, yes=False):
+@step
+def smoke(session: Session):
     """Ask the app through its ingress: the page and the API."""
-    with _session(c, json, yes, app=app) as session:
-        session.run("smoke")
+    session.run(stages.SMOKE)
 
 
-@task(
-    default=True, help={"app": APP, "dry_run": "only tell what would be done, command by command"}
-)
-def deploy(c, app="", json=False, yes=False, dry_run=False):
+@step(default=True, help={"dry_run": "only tell what would be done, command by command"})
+def deploy(session: Session, dry_run=False):
     """All of it: cluster, images, release, access, proof."""
-    steps = (
-        "check", "aiops", "cluster-up", "cluster-facts", "survey", "build-images", "try-images", "load-images",
-        "validate", "install", "monitor", "dns", "smoke", "app-check",
-    )  # fmt: skip
-    with _session(c, json, yes, dry_run, app) as session:
-        if dry_run:
-            session.rehearse(*steps)
-        else:
-            commands.show_deployed(session, session.run(*steps))
+    if dry_run:
+        session.rehearse(*stages.DEPLOY)
+    else:
+        commands.show_deployed(session, session.run(*stages.DEPLOY))
 
 
-@task(help={"app": APP, "component": "backend or frontend; both when left out"})
-def dev(c, app="", component="", yes=False):
-    """Deploy, then bring every edit into running containers, with their logs; Ctrl-C goes back to what was deployed."""
-    with _session(c, yes=yes, app=app) as session:
-        commands.develop(session, component)
+@step(help={"component": "backend or frontend; both when left out"})
+def dev(session: Session, component=""):
+    """Deploy, then bring every edit into running containers, with their logs; Ctrl-C goes back."""
+    commands.develop(session, component)
 
 
-@task
-def status(c, json=False):
+@step
+def status(session: Session):
     """What runs: pods, services, ingress, release. Changes nothing."""
-    with _session(c, json) as session:
-        commands.show_status(session)
+    commands.show_status(session)
 
 
-@task
-def diagnose(c, json=False):
+@step
+def diagnose(session: Session):
     """What is wrong, from this machine up to the page, the cause first. Changes nothing."""
-    with _session(c, json) as session:
-        commands.diagnose_release(session)
+    commands.diagnose_release(session)
 
 
-@task(
+@step(
     help={
-        "app": APP,
-        "restart": "also delete the pod that keeps the data, and see whether it comes back",
+        "restart": "also delete the pod that keeps the data, and see whether the data comes back",
         "report": "folder for verify.html, .xml, .json",
         "phr": "also keep the run as a record in history/phr",
     }
 )
-def verify(c, app="", json=False, restart=False, report="artifacts", phr=False):
+def verify(session: Session, restart=False, report="artifacts", phr=False):
     """Every acceptance line of the plan, each with its evidence; a table, an HTML page, JUnit."""
-    with _session(c, json, app=app) as session:
-        commands.verify_release(session, restart, report, phr)
+    commands.verify_release(session, restart, report, phr)
 
 
-@task(
+@step(
     help={
-        "ai": "also ask the first of kubectl-ai, kagent and Gordon that is usable here; says what it sends, and asks",
+        "ai": "also ask kubectl-ai, kagent or Gordon; says what it sends, and asks first",
         "seconds": "how long to watch the use",
     }
 )
-def health(c, json=False, ai=False, seconds=0):
+def health(session: Session, ai=False, seconds=0):
     """How it runs: use against limits, restarts, log lines by level, warnings."""
-    with _session(c, json) as session:
-        commands.show_health(session, ai, seconds)
+    commands.show_health(session, ai, seconds)
 
 
-@task(help={"path": "the file to write; default: todo-support-DATE.tar.gz"})
-def support_bundle(c, path=""):
+@step(help={"path": "the file to write; default: todo-support-DATE.tar.gz"})
+def support_bundle(session: Session, path=""):
     """Logs, events, objects, versions and timings in one archive, every secret masked."""
-    with _session(c) as session:
-        commands.make_bundle(session, path)
+    commands.make_bundle(session, path)
 
 
-@task(help={"title": "what was decided"})
-def adr(c, title):
+@step(help={"title": "what was decided"})
+def adr(session: Session, title):
     """A new decision record in history/adr."""
-    with _session(c) as session:
-        commands.make_record(session, "adr", title)
+    commands.make_record(session, "adr", title)
 
 
-@task(help={"title": "what was met"})
-def phr(c, title):
+@step(help={"title": "what was met"})
+def phr(session: Session, title):
     """A new problem record in history/phr."""
-    with _session(c) as session:
-        commands.make_record(session, "phr", title)
+    commands.make_record(session, "phr", title)
 
 
-@task(
-    help={
-        "component": "frontend, backend or postgres; all of them when left out",
-        "follow": "go on until Ctrl-C",
-    }
-)
-def logs(c, component="", follow=False):
+@step(help={"component": "one component; all of them when left out", "follow": "until Ctrl-C"})
+def logs(session: Session, component="", follow=False):
     """The logs of the app's pods."""
-    with _session(c) as session:
-        commands.show_logs(session, component, follow)
+    commands.show_logs(session, component, follow)
 
 
-@task
-def history(c):
+@step
+def history(session: Session):
     """The release's revisions and the images that each ran."""
-    with _session(c) as session:
-        commands.show_history(session)
+    commands.show_history(session)
 
 
-@task(
+@step(
     help={"revision": "number of `invoke history`; default: the newest good one before the present"}
 )
-def rollback(c, revision=0):
+def rollback(session: Session, revision=0):
     """Go back to an earlier revision of the release. The data stays as it is."""
-    with _session(c) as session:
-        commands.roll_back(session, revision)
+    commands.roll_back(session, revision)
 
 
-@task(help={"component": "frontend, backend or postgres"})
-def shell(c, component="backend"):
+@step(help={"component": "frontend, backend, postgres or a service of the app"})
+def shell(session: Session, component="backend"):
     """A shell in a pod of the app."""
-    with _session(c) as session:
-        commands.open_shell(session, component)
+    commands.open_shell(session, component)
 
 
-@task(help={"path": "the file to write; default: todo-DATE.dump"})
-def db_dump(c, path=""):
+@step(help={"path": "the file to write; default: todo-DATE.dump"})
+def db_dump(session: Session, path=""):
     """Write the release's PostgreSQL to a file."""
-    with _session(c) as session:
-        commands.dump_database(session, path)
+    commands.dump_database(session, path)
 
 
-@task(help={"path": "a file of db-dump", "yes": "do not ask"})
-def db_restore(c, path, yes=False):
+@step(help={"path": "a file of db-dump"})
+def db_restore(session: Session, path):
     """Replace the release's database by a dump, all or nothing. Asks first."""
-    with _session(c, yes=yes) as session:
-        commands.restore_database(session, path)
+    commands.restore_database(session, path)
 
 
-@task(name="open")
-def open_(c):
+@step(name="open")
+def open_(session: Session):
     """Open the app in the browser."""
-    with _session(c) as session:
-        commands.open_browser(session)
+    commands.open_browser(session)
 
 
-@task(help={"yes": "do not ask"})
-def destroy(c, yes=False):
+@step
+def apps(session: Session):
+    """The apps on the cluster: name, address, revision, folder. Changes nothing."""
+    commands.show_apps(session)
+
+
+@step
+def undeploy(session: Session):
+    """Take one app (--app) off the cluster with its data. Asks first. The cluster and other apps stay."""
+    commands.undeploy(session)
+
+
+@step
+def destroy(session: Session):
     """Delete the cluster with all its data. Asks first. The cache of tools and images stays."""
-    with _session(c, yes=yes) as session:
-        commands.destroy(session)
+    commands.destroy(session)

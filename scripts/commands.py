@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from scripts import deployment as stages
 from scripts.app import describe, survey
-from scripts.checks import acceptance, diagnose, health, records, report, support
+from scripts.checks import acceptance, diagnosis, health, records, report, support
 from scripts.checks import assistants as aiops
 from scripts.cluster import kubectl, minikube
-from scripts.deployment import STAGES
 from scripts.machine import engine
-from scripts.release import access, database, dev, helm, rollback, rollout
+from scripts.release import access, apps, database, dev, helm, rollback, rollout
 from scripts.session import pipeline
 from scripts.session.console import Session
 from scripts.session.findings import Failure, failure
@@ -36,14 +36,14 @@ def show_assistants(session: Session, outcome: Outcome) -> None:
             one.evidence,
             "" if one.usable else one.fallback,
         )
-        for one in outcome.results["aiops"]
+        for one in outcome[stages.AIOPS]
     ]
     session.progress.table("Assistants", ("name", "state", "evidence", "used instead"), rows)
 
 
 def show_facts(session: Session, outcome: Outcome) -> None:
     """The facts of the cluster."""
-    facts = outcome.results["cluster-facts"]
+    facts = outcome[stages.CLUSTER_FACTS]
     rows = [
         ("Kubernetes", f"{facts.kubernetes}, {facts.runtime}"),
         (
@@ -65,7 +65,7 @@ def show_facts(session: Session, outcome: Outcome) -> None:
 
 def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bool) -> None:
     """The survey with its evidence."""
-    found = outcome.results["survey"]
+    found = outcome[stages.SURVEY]
     rows = [
         *describe.rows(found),
         *(("evidence", f"{one.place}  {one.line}") for one in dict.fromkeys(found.evidence)),
@@ -79,7 +79,7 @@ def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bo
 
 def show_access(session: Session, outcome: Outcome) -> None:
     """The addresses of the app."""
-    found = outcome.results["dns"]
+    found = outcome[stages.DNS]
     session.progress.note(f"  {found.local_url}/   works in every browser on this machine")
     if found.host_url:
         session.progress.note(f"  {found.host_url}/")
@@ -89,7 +89,7 @@ def show_access(session: Session, outcome: Outcome) -> None:
 
 def show_deployed(session: Session, outcome: Outcome) -> None:
     """What a deployment left behind: the addresses, and what took the time."""
-    path = pipeline.critical_path(STAGES, outcome.timings)
+    path = pipeline.critical_path(stages.DEPLOY, outcome.timings)
     took = max((timing.end for timing in outcome.timings), default=0.0)
     longest = sorted(path, key=lambda timing: timing.start - timing.end)[:3]
     session.progress.note(
@@ -160,7 +160,7 @@ def show_status(session: Session) -> None:
 
 def diagnose_release(session: Session) -> None:
     """Raise what is wrong; say so when nothing is."""
-    found = diagnose.diagnose(session.context, _present(session, ("kubectl", "helm")))
+    found = diagnosis.diagnose(session.context, _present(session, ("kubectl", "helm")))
     if found:
         raise Failure(*found)
     session.progress.note(
@@ -311,13 +311,13 @@ def develop(session: Session, component: str) -> None:
 
 def _develop_once(session: Session, components: list[str]) -> str:
     """One round; why the images must be built anew, empty after Ctrl-C."""
-    done = session.execute("smoke", *(["load-source"] if "frontend" in components else [])).results
-    tools_found, plans = {**done["tools"], "minikube": done["minikube"]}, done["plan-images"]
+    source = "frontend" in components
+    done = session.execute(stages.SMOKE, *([stages.LOAD_SOURCE] if source else []))
+    tools_found, plans = done[stages.TOOLS], done[stages.PLAN_IMAGES]
     chosen = {name: getattr(plans, name) for name in components}
-    sources = {
-        "frontend": next(iter(done.get("build-source", {})), ""),
-        "backend": plans.backend.reference,
-    }
+    sources = {"backend": plans.backend.reference}
+    if source:
+        sources["frontend"] = next(name for name in done[stages.BUILD_SOURCE])
     background = replace(session.context, shell=session.context.shell.another())
     try:
         pods = dev.start(session.context, tools_found, {name: sources[name] for name in components})
@@ -439,14 +439,36 @@ def stop_cluster(session: Session) -> None:
 def destroy(session: Session) -> None:
     """Delete the cluster, its data and our hosts entry, after asking."""
     settings = session.context.settings
-    if not session.context.confirm(
-        f"delete the cluster {settings.cluster.profile} with all its data"
-    ):
+    what = f"delete the cluster {settings.cluster.profile} with all apps on it and all their data"
+    if not session.context.confirm(what):
         session.progress.note("Nothing was deleted.")
         return
-    minikube.delete(session.context, _present(session, ("minikube",))["minikube"])
-    if os.access(access.HOSTS, os.W_OK) and access.remove_entry(
-        access.HOSTS, settings.release.host
-    ):
-        session.progress.note(f"Took the entry for {settings.release.host} out of {access.HOSTS}.")
+    with session.alone():
+        minikube.delete(session.context, _present(session, ("minikube",))["minikube"])
+        access.forget(session.context)
     session.progress.note("Deleted.")
+
+
+def show_apps(session: Session) -> None:
+    """Every app on the cluster, with its address and the folder that it came from."""
+    port = session.context.settings.cluster.ingress_port
+    found = {**_kubectl(session), **_present(session, ("helm",))}
+    rows = []
+    for one in apps.deployed(session.context, found):
+        address = next((host for host in one.hosts if host.endswith(".localhost")), "")
+        url = f"http://{address}:{port}/" if address else "no address"
+        rows.append((one.name, url, f"{one.revision} {one.status}", one.updated, one.folder))
+    columns = ("name", "address", "revision", "updated", "folder")
+    session.progress.table("Apps", columns, rows)
+
+
+def undeploy(session: Session) -> None:
+    """Take one app off the cluster, with its data, after asking."""
+    release = session.context.settings.release
+    found = {**_kubectl(session), **_present(session, ("helm",))}
+    if not session.context.confirm(f"delete the app {release.name} with all its data"):
+        session.progress.note("Nothing was deleted.")
+        return
+    with session.alone():
+        apps.remove(session.context, found)
+    session.progress.note(f"{release.name} is gone. Its images stay for the next deploy.")

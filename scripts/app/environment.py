@@ -27,6 +27,13 @@ class Given:
     environment: Environment
     secrets: Mapping[str, str] = field(repr=False)
 
+    def __str__(self) -> str:
+        ways = {**self.environment.secrets, **self.environment.frontend_secrets}.values()
+        own = sum(way == "generate" for way in ways)
+        return (
+            f"{len(self.environment.plain)} values, {len(self.secrets)} secrets given, {own} made"
+        )
+
 
 def gather(run: Run, app: Survey) -> Given:
     """Put together what the pods get. Raises VARIABLES-MISSING with the names of what the app must have and nobody gave."""

@@ -59,6 +59,8 @@ INSTEAD = {
 }
 COMPILERS = "gcc g++ python3-dev libpq-dev libffi-dev libssl-dev pkg-config"
 LIBRARIES = "libpq5"
+UPSTREAM_PYTHONS = ("3.13", "3.12", "3.11")
+DEBIAN_PYTHONS = ("3.13", "3.11")  # of Debian's present and previous release
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ class Resolved:
     compiles: bool
     notes: tuple[str, ...]
     date: str
+
+    def __str__(self) -> str:
+        return f"{len(self.requirements.split())} packages on Python {self.python}"
+
+
+def requirements(run: Run, app: Survey, upstream: bool) -> Resolved:
+    """Pin the backend's packages, on a Python that this machine can have. Raises PACKAGES-UNRESOLVABLE."""
+    return resolve(run, app, UPSTREAM_PYTHONS if upstream else DEBIAN_PYTHONS)
 
 
 def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:

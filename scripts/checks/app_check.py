@@ -34,6 +34,9 @@ class Checked:
     served: int
     asked: Mapping[str, int]
 
+    def __str__(self) -> str:
+        return f"{self.served} of {self.declared} routes of the code are served"
+
 
 def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Checked:
     """Compare the routes, and ask a real one and the login. Raises APP-DEGRADED, the cause in it."""

@@ -1,7 +1,11 @@
-"""Which of the plan's assistants (Gordon, kubectl-ai, kagent) can be used here, and what is used instead."""
+"""Which of the plan's assistants (Gordon, kubectl-ai, kagent) can be used on this machine.
+
+Each has a fallback that does its work without it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripts.checks.support import redact
@@ -14,7 +18,11 @@ ASK_TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class Assistant:
-    """usable: it answered. evidence: what it said, or why not. fallback: what does its work here otherwise."""
+    """An assistant on this machine.
+
+    usable: it answered. evidence: what it said, or why it did not. fallback: what does its work
+    when it cannot be used.
+    """
 
     name: str
     usable: bool
@@ -28,6 +36,11 @@ PROBES = (
     ("kubectl-ai", ("kubectl-ai", "version"), "kubectl with `invoke monitor`"),
     ("kagent", ("kagent", "version"), "kubectl with `invoke status`"),
 )
+
+
+def names(found: Iterable[Assistant]) -> str:
+    """The assistants that can be used, in one line."""
+    return ", ".join(one.name for one in found if one.usable) or "none usable; fallbacks named"
 
 
 def probe(run: Run) -> tuple[Assistant, ...]:
@@ -56,7 +69,7 @@ ASK = {
 
 @dataclass(frozen=True)
 class Opinion:
-    """Who answered, what it said; and why those before it did not."""
+    """Who answered and what it said; why each assistant before it did not."""
 
     name: str
     words: str
@@ -64,29 +77,31 @@ class Opinion:
 
 
 def ask(run: Run, question: str) -> Opinion:
-    """Ask the first assistant that is usable and that the person agrees to; else the built-in diagnosis stands alone.
+    """Ask the first assistant that is usable and that the person agrees to.
 
     What looks like a secret is masked before anything is sent. Each has two minutes at most.
+    The opinion is empty when none answers: the built-in diagnosis stands alone then.
     """
-    skipped = []
-    usable = {one.name: one for one in probe(run)}
-    for name, argv in ASK.items():
-        if not usable[name].usable:
-            skipped.append(f"{name}: {usable[name].evidence}")
-            continue
-        if not run.confirm(
-            f"send what was found, secrets masked, to {name}, which passes it on to its model"
-        ):
-            skipped.append(f"{name}: declined")
-            continue
-        try:
-            answer = run.shell.run(
-                *argv, redact(run.shell.mask(question)), timeout=ASK_TIMEOUT, check=False
-            )
-        except Failure as error:
-            skipped.append(f"{name}: {error.findings[0].summary[:120]}")
-            continue
-        if answer.ok and answer.stdout.strip():
-            return Opinion(name, answer.stdout.strip(), tuple(skipped))
-        skipped.append(f"{name}: {answer.tail(1)[:120] or f'exit status {answer.code}'}")
+    skipped: list[str] = []
+    asked = redact(run.shell.mask(question))
+    for one in sorted(probe(run), key=lambda found: list(ASK).index(found.name)):
+        said, reason = _ask(run, one, asked)
+        if said:
+            return Opinion(one.name, said, tuple(skipped))
+        skipped.append(f"{one.name}: {reason}")
     return Opinion("", "", tuple(skipped))
+
+
+def _ask(run: Run, one: Assistant, asked: str) -> tuple[str, str]:
+    """What an assistant says, or why it says nothing."""
+    if not one.usable:
+        return "", one.evidence
+    what = f"send what was found, secrets masked, to {one.name}, which passes it on to its model"
+    if not run.confirm(what):
+        return "", "declined"
+    try:
+        answer = run.shell.run(*ASK[one.name], asked, timeout=ASK_TIMEOUT, check=False)
+    except Failure as error:
+        return "", error.findings[0].summary[:120]
+    reason = answer.tail(1)[:120] or f"exit status {answer.code}"
+    return (answer.stdout.strip(), reason) if answer.ok else ("", reason)

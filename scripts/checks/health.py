@@ -12,11 +12,20 @@ from scripts.session.findings import Finding
 
 EVERY = 15.0  # seconds between two samples; metrics-server has new figures every 15 to 60
 BARS = "▁▂▃▄▅▆▇█"
+QUESTION = (
+    "A Next.js frontend, a FastAPI backend and PostgreSQL run on minikube. "
+    "What is wrong, what is its cause, what mends it? Only tell; change nothing."
+)
 
 
 @dataclass(frozen=True)
 class Health:
-    """usage: container -> CPU used and allowed in cores, memory used and allowed in MiB. levels: pod -> log lines by level. warnings: of the events."""
+    """How a release runs.
+
+    usage: container -> CPU used and allowed in cores, memory used and allowed in MiB.
+    restarts: pod -> how often its containers were started again. levels: pod -> number of log
+    lines of each level. warnings: the events of that type.
+    """
 
     usage: Mapping[str, tuple[float, float, float, float]]
     restarts: Mapping[str, int]
@@ -26,10 +35,8 @@ class Health:
 
 def look_at(look: Look) -> Health:
     """Read all of it, now."""
-    restarts = {
-        pod["metadata"]["name"]: sum(
-            one["restartCount"] for one in pod["status"].get("containerStatuses", [])
-        )
+    statuses = {
+        pod["metadata"]["name"]: pod["status"].get("containerStatuses", [])
         for pod in look.of("Pod")
     }
     warnings = [
@@ -37,18 +44,18 @@ def look_at(look: Look) -> Health:
         for event in look.of("Event")
         if event.get("type") == "Warning"
     ]
-    return Health(
-        use(look),
-        restarts,
-        {pod: levels(lines) for pod, lines in look.logs.items()},
-        tuple(dict.fromkeys(warnings)),
-    )
+    restarts = {name: sum(one["restartCount"] for one in all_) for name, all_ in statuses.items()}
+    counted = {pod: levels(lines) for pod, lines in look.logs.items()}
+    return Health(use(look), restarts, counted, tuple(dict.fromkeys(warnings)))
 
 
 def share(
     name: str, samples: Sequence[Mapping[str, tuple[float, float, float, float]]]
 ) -> tuple[str, str, str, str]:
-    """A container's CPU and memory against its limits: the newest of the samples in words, and all of them as a line of bars."""
+    """A container's CPU and memory against its limits.
+
+    The newest of the samples in words, and all of them as a line of bars.
+    """
     taken = [one[name] for one in samples if name in one]
     cpu, most_cpu, memory, most_memory = taken[-1]
     bars = [_bars([one[0] / one[1] for one in taken]), _bars([one[2] / one[3] for one in taken])]
@@ -62,17 +69,13 @@ def share(
 
 def _bars(shares: Sequence[float]) -> str:
     """Shares of a limit, 0 to 1, as one character each; the highest in words."""
-    return (
-        "".join(BARS[min(int(one * len(BARS)), len(BARS) - 1)] for one in shares)
-        + f" up to {max(shares):.0%}"
-    )
+    heights = [min(int(one * len(BARS)), len(BARS) - 1) for one in shares]
+    return "".join(BARS[height] for height in heights) + f" up to {max(shares):.0%}"
 
 
 def question(found: Health, causes: Sequence[Finding]) -> str:
     """What an assistant is asked: all that was seen, and to change nothing."""
-    lines = [
-        "A Next.js frontend, a FastAPI backend and PostgreSQL run on minikube. What is wrong, what is its cause, what mends it? Only tell; change nothing."
-    ]
+    lines = [QUESTION]
     lines += [f"finding {one.code}: {one.summary}. {one.evidence}" for one in causes] or [
         "The built-in diagnosis finds nothing wrong."
     ]
@@ -88,7 +91,7 @@ def question(found: Health, causes: Sequence[Finding]) -> str:
 
 
 def levels(lines: Sequence[str]) -> dict[str, int]:
-    """How many lines of each level; `plain` for those that are no JSON."""
+    """The number of lines of each level; `plain` are those that are no JSON."""
     counted: Counter[str] = Counter()
     for line in filter(str.strip, lines):
         try:

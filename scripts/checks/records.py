@@ -22,16 +22,19 @@ KEPT = {
     "Persistence": ("5.3",),
     "Integration": ("5.1", "5.2", "5.4", "5.5"),
 }
+#: The decision about a database, in words.
+DATABASES = {
+    "postgres": "PostgreSQL 16 as a StatefulSet with a volume claim, in the release",
+    "file": "Files on a volume claim of the backend, which is one pod then",
+    "external": "A PostgreSQL elsewhere, whose address the app's own variable gives",
+}
 
 
 def run_record(rows: Sequence[Row], today: str) -> Path:
     """Keep a run of `verify` as a PHR: what the plan asks a person to write down."""
     failed = sum(row.status == "failed" for row in rows)
-    path = new_record(
-        "phr",
-        f"The deployment of {today}: {'every line holds' if not failed else f'{failed} lines do not hold'}",
-        today,
-    )
+    verdict = f"{failed} lines do not hold" if failed else "every line holds"
+    path = new_record("phr", f"The deployment of {today}: {verdict}", today)
     tables = [f"# {path.stem[5:].replace('-', ' ').capitalize()}", ""]
     for title, tasks in KEPT.items():
         tables += [f"## {title}", "", "| line | result | evidence |", "| --- | --- | --- |"]
@@ -46,35 +49,35 @@ def run_record(rows: Sequence[Row], today: str) -> Path:
 
 
 def database_record(found: Survey, today: str) -> Path:
-    """Write down which database an app gets, and the lines of its code that decide it, as an ADR."""
-    words = {
-        "postgres": "PostgreSQL 16 as a StatefulSet with a volume claim, in the release",
-        "file": "files on a volume claim of the backend's, which is one pod then",
-        "external": "a PostgreSQL elsewhere, whose address the app's own variable gives",
-    }
-    path = new_record("adr", f"The database of {found.root.name}: {found.database}", today)
-    lines = [
+    """Keep as an ADR which database an app gets, and the lines of its code that decide it."""
+    title = f"database of {found.root.name}"
+    path = new_record("adr", f"The {title}: {found.database}", today)
+    evidence = [
         f"- `{one.place}`: `{one.line.replace('`', '')}`"
         for one in dict.fromkeys(found.decision.evidence)
-    ] or ["- nothing: it was settled by a person"]
-    facts = [
+    ]
+    lines = evidence or ["- nothing: a person settled it"]
+    parts = [
+        f"# {path.stem[:4]}: the {title}",
+        f"Status: accepted, {today}",
+        "## Context\nThe code says:\n\n" + "\n".join(lines),
+        f"## Decision\n{DATABASES[found.database]}.",
+        "## Consequences\n" + "\n".join(_database_facts(found)),
+    ]
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _database_facts(found: Survey) -> list[str]:
+    hosted, tls = found.decision.hosted, found.decision.tls
+    return [
         f"- certainty: {found.certainty['database']}",
         f"- variables that name its address: {', '.join(found.decision.variables) or 'none'}",
         f"- migrations: {' '.join(found.backend.migrations) or 'none'}",
-        *(
-            [f"- hosted provider that the code names: {found.decision.hosted}"]
-            if found.decision.hosted
-            else []
-        ),
-        *(["- its clients force TLS: the server speaks it"] if found.decision.tls else []),
+        *([f"- hosted provider that the code names: {hosted}"] if hosted else []),
+        *(["- its clients force TLS: the server speaks it"] if tls else []),
         *(f"- files that are kept: {one}" for one, _, _ in found.written[:5]),
     ]
-    parts = [
-        f"# {path.stem[:4]}: the database of {found.root.name}", f"Status: accepted, {today}", "## Context\nThe code says:\n\n" + "\n".join(lines),
-        f"## Decision\n{words[found.database][:1].upper()}{words[found.database][1:]}.", "## Consequences\n" + "\n".join(facts),
-    ]  # fmt: skip
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return path
 
 
 def _cell(text: str) -> str:
@@ -82,7 +85,10 @@ def _cell(text: str) -> str:
 
 
 def new_record(kind: str, title: str, today: str) -> Path:
-    """Make the next numbered file of history/<kind> from its template, and list it. Raises RECORD-INVALID for a title without words."""
+    """Make the next numbered file of history/<kind> from its template, and list it.
+
+    Raises RECORD-INVALID for a title without words.
+    """
     folder = HISTORY / kind
     slug = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60].rstrip("-")
     if not slug:

@@ -1,7 +1,8 @@
-"""One archive for somebody who helps: logs, events, objects, versions and timings, without any secret.
+"""One archive for somebody who helps: logs, events, objects, versions and timings.
 
-Objects of kind Secret are never asked for, only their names and keys. What else could hold a secret's value (a log, an event, a
-transcript) is masked, and the finished archive is searched once more before it is kept.
+It holds no secret. Of a Secret only its name and keys go into the archive. Its value is masked
+where it could stand (a log, an event, a transcript), and all files are searched for it once more
+before the archive is written.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import platform
 import re
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scripts.cluster.kubectl import kubectl
@@ -23,17 +24,24 @@ from scripts.session.run import Run
 from scripts.supply.tools import Found
 
 MOST_TRANSCRIPTS = 5
-#: What looks like a secret though nobody told: keys of providers, tokens, passwords in addresses.
+#: What looks like a secret: keys of providers, tokens, passwords in addresses.
 PATTERNS = (
     (re.compile(r"\b(sk-[A-Za-z0-9_-]{8})[A-Za-z0-9_-]{8,}"), r"\1********"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"), "********"),
     (re.compile(r"(://[^\s:/@]+:)[^\s@]+@"), r"\1********@"),
 )
-KEYS = "{{range .items}}{{.metadata.name}} ({{.type}}):{{range $key, $_ := .data}} {{$key}}{{end}}\n{{end}}"
+KEYS = (
+    "{{range .items}}{{.metadata.name}} ({{.type}}):"
+    "{{range $key, $_ := .data}} {{$key}}{{end}}\n{{end}}"
+)
+OBJECTS = "all,ingresses,configmaps,persistentvolumeclaims,networkpolicies,resourcequotas"
 
 
 def bundle(run: Run, engine: Engine, tools: Mapping[str, Found], target: Path) -> int:
-    """Write the archive (.tar.gz) and return how many files it holds. Raises BUNDLE-UNSAFE when a secret's value would be in it."""
+    """Write the archive (.tar.gz) and return how many files it holds.
+
+    Raises BUNDLE-UNSAFE when a secret's value would be in it.
+    """
     secrets = known_secrets(run, tools)
     run.shell.hide(*secrets)
     files = {
@@ -48,30 +56,28 @@ def bundle(run: Run, engine: Engine, tools: Mapping[str, Found], target: Path) -
             summary,
             remedy="report this with the name of the file; do not send logs by hand",
         )
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, text in sorted(files.items()):
-            entry = tarfile.TarInfo(f"{target.name.partition('.')[0]}/{name}")
-            content = text.encode()
-            entry.size, entry.mtime = len(content), int(time.time())
-            archive.addfile(entry, io.BytesIO(content))
-    target.write_bytes(buffer.getvalue())
+    target.write_bytes(_packed(target.name.partition(".")[0], files))
     return len(files)
 
 
+def _packed(folder: str, files: Mapping[str, str]) -> bytes:
+    """The files as an archive (.tar.gz), below one folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in sorted(files.items()):
+            entry, content = tarfile.TarInfo(f"{folder}/{name}"), text.encode()
+            entry.size, entry.mtime = len(content), int(time.time())
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
 def known_secrets(run: Run, tools: Mapping[str, Found]) -> set[str]:
-    """The values of the namespace's Secrets, decoded, to be searched for and masked; and as they stand in the objects. Those of helm are its records."""
-    listed = kubectl(
-        run,
-        tools,
-        "-n",
-        run.settings.release.namespace,
-        "get",
-        "secrets",
-        "-o",
-        "json",
-        check=False,
-    )
+    """The values of the namespace's Secrets, decoded and as they stand in the objects.
+
+    They are searched for and masked. Helm's own records, which are Secrets too, are left out.
+    """
+    scope = ("-n", run.settings.release.namespace)
+    listed = kubectl(run, tools, *scope, "get", "secrets", "-o", "json", check=False)
     values = set()
     for item in json.loads(listed.stdout)["items"] if listed.ok else []:
         if item["type"].startswith("helm.sh/"):
@@ -90,51 +96,66 @@ def redact(text: str) -> str:
 
 
 def collect(run: Run, engine: Engine, tools: Mapping[str, Found]) -> dict[str, str]:
-    """File name -> text. What cannot be had says why."""
-    namespace, profile = run.settings.release.namespace, run.settings.cluster.profile
-    scope = ("-n", namespace)
-    helm = ("--namespace", namespace, "--kube-context", run.settings.context)
+    """File name -> text. A file whose text cannot be had says why."""
+    release, context = run.settings.release, run.settings.context
+    helm = ("--namespace", release.namespace, "--kube-context", context)
 
     def ask(*argv: str | Path) -> str:
         result = run.shell.run(*argv, check=False, timeout=60)
-        return (
-            result.stdout
-            if result.ok
-            else f"{result.stdout}\n(exit status {result.code})\n{result.stderr}"
-        )
+        if result.ok:
+            return result.stdout
+        return f"{result.stdout}\n(exit status {result.code})\n{result.stderr}"
 
     def cluster(*arguments: str) -> str:
-        return ask(tools["kubectl"].path, "--context", run.settings.context, *arguments)
+        return ask(tools["kubectl"].path, "--context", context, *arguments)
 
-    files = {
-        "versions.txt": "\n".join([
-            f"{platform.platform()}, Python {platform.python_version()}", f"docker {engine.version} ({engine.driver}), {engine.cpus} CPUs, {engine.memory >> 20} MiB",
-            *(f"{one.name} {one.version} ({one.source})" for one in tools.values()),
-        ]),
+    def namespace(*arguments: str) -> str:
+        return cluster("-n", release.namespace, *arguments)
+
+    return {
+        "versions.txt": _versions(engine, tools),
         "settings.json": run.settings.model_dump_json(indent=1),
         "nodes.txt": cluster("get", "nodes,storageclasses,ingressclasses", "-o", "wide"),
         "pods-of-all-namespaces.txt": cluster("get", "pods", "-A", "-o", "wide"),
-        "events.txt": cluster(*scope, "get", "events", "--sort-by=.lastTimestamp"),
-        "objects.yaml": cluster(*scope, "get", "all,ingresses,configmaps,persistentvolumeclaims,networkpolicies,resourcequotas", "-o", "yaml"),
-        "secrets-by-name.txt": cluster(*scope, "get", "secrets", "-o", f"go-template={KEYS}"),
-        "usage.txt": cluster(*scope, "top", "pods", "--containers"),
-        "release-history.txt": ask(tools["helm"].path, "history", run.settings.release.name, *helm),
-        "node-log.txt": ask(engine.client, "logs", "--tail", "200", profile),
-    }  # fmt: skip
-    for pod in cluster(*scope, "get", "pods", "-o", "name").split():
+        "events.txt": namespace("get", "events", "--sort-by=.lastTimestamp"),
+        "objects.yaml": namespace("get", OBJECTS, "-o", "yaml"),
+        "secrets-by-name.txt": namespace("get", "secrets", "-o", f"go-template={KEYS}"),
+        "usage.txt": namespace("top", "pods", "--containers"),
+        "release-history.txt": ask(tools["helm"].path, "history", release.name, *helm),
+        "node-log.txt": ask(engine.client, "logs", "--tail", "200", run.settings.cluster.profile),
+        **_pod_logs(namespace),
+        **_runs(run.settings.cache / "logs"),
+    }
+
+
+def _versions(engine: Engine, tools: Mapping[str, Found]) -> str:
+    docker = f"docker {engine.version} ({engine.driver})"
+    lines = [
+        f"{platform.platform()}, Python {platform.python_version()}",
+        f"{docker}, {engine.cpus} CPUs, {engine.memory >> 20} MiB",
+        *(f"{one.name} {one.version} ({one.source})" for one in tools.values()),
+    ]
+    return "\n".join(lines)
+
+
+def _pod_logs(namespace: Callable[..., str]) -> dict[str, str]:
+    """The logs of every pod, and those of its run before."""
+    files = {}
+    options = ("--all-containers", "--prefix")
+    for pod in namespace("get", "pods", "-o", "name").split():
         name = pod.partition("/")[2]
         if name:
-            files[f"logs/{name}.txt"] = cluster(
-                *scope, "logs", name, "--all-containers", "--prefix", "--tail=2000"
-            )
-            files[f"logs/{name}-before.txt"] = cluster(
-                *scope, "logs", name, "--all-containers", "--prefix", "--tail=500", "--previous"
-            )
-    logs = run.settings.cache / "logs"
-    recent = sorted(logs.glob("2*.log"))[-MOST_TRANSCRIPTS:] if logs.is_dir() else []
-    for path in [
-        *recent,
-        *(path for path in (logs / "timings.json", logs / "timings.xml") if path.exists()),
-    ]:
-        files[f"runs/{path.name}"] = path.read_text(encoding="utf-8", errors="replace")
+            ask = ("logs", name, *options)
+            files[f"logs/{name}.txt"] = namespace(*ask, "--tail=2000")
+            files[f"logs/{name}-before.txt"] = namespace(*ask, "--tail=500", "--previous")
     return files
+
+
+def _runs(logs: Path) -> dict[str, str]:
+    """The transcripts of the newest runs, and how long their stages took."""
+    recent = sorted(logs.glob("2*.log"))[-MOST_TRANSCRIPTS:] if logs.is_dir() else []
+    timings = [path for path in (logs / "timings.json", logs / "timings.xml") if path.exists()]
+    return {
+        f"runs/{path.name}": path.read_text(encoding="utf-8", errors="replace")
+        for path in (*recent, *timings)
+    }

@@ -38,7 +38,7 @@ class _Deployed:
 
 
 def furnish(
-    run: Run, engine: Engine, tools: Mapping[str, Found], images: AddonImages
+    run: Run, engine: Engine, tools: Mapping[str, Found], minikube: Found, images: AddonImages
 ) -> list[dict[str, Any]]:
     """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY.
 
@@ -55,14 +55,14 @@ def furnish(
     if "storage-provisioner-rancher" in wanted - enabled:
         _enable(
             run,
-            tools,
+            minikube,
             "storage-provisioner-rancher",
             LocalPathProvisioner=node.ADDONS["local-path-provisioner"],
             Helper=node.BUSYBOX,
         )
     if "metrics-server" in wanted - enabled:
         own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
-        _enable(run, tools, "metrics-server", **own)
+        _enable(run, minikube, "metrics-server", **own)
     added = False
     if from_registries:  # nobody waits for it: a kernel that it cannot use is a fact about the cluster, no reason to deploy nothing
         added |= _apply(
@@ -113,7 +113,7 @@ def _apply(
     return True
 
 
-def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> None:
+def _enable(run: Run, minikube: Found, addon: str, **images: str) -> None:
     run.say(f"enabling the addon {addon}")
     own = {name: reference.split("/", 1) for name, reference in images.items()}
     choices = []
@@ -123,7 +123,7 @@ def _enable(run: Run, tools: Mapping[str, Found], addon: str, **images: str) -> 
             "--registries=" + ",".join(f"{name}={registry}" for name, (registry, _) in own.items()),
         ]
     run.shell.run(
-        tools["minikube"].path,
+        minikube.path,
         "addons",
         "enable",
         addon,

@@ -33,6 +33,10 @@ class Facts:
     policies: str
     capacity: Mapping[str, str]
 
+    def __str__(self) -> str:
+        classes = f"storage class {self.default_storage_class}, ingress class {self.ingress_class}"
+        return f"Kubernetes {self.kubernetes}, {classes}"
+
 
 def _on_every_node(item: Mapping[str, Any]) -> bool:
     """A daemon set has a ready pod wherever it wants one."""

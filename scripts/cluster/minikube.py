@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from scripts.session.shell import Result
 from scripts.supply.node import NodeParts
 from scripts.supply.tools import Found
 
+NODE_READY = "new-node"  # the milestone that a node of a new cluster passes
 BRING_BACK_TIMEOUT = 150  # seconds for an API server whose parts are all there; 10 to 15 are usual
 
 
@@ -43,7 +44,13 @@ class _Marker:
     complete: bool
 
 
-def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | None) -> Cluster:
+def up(
+    run: Run,
+    engine: Engine,
+    tools: Mapping[str, Found],
+    minikube: Found,
+    parts: NodeParts | None,
+) -> Cluster:
     """Return a running cluster: the one that runs, the stopped one brought back, or a new one.
 
     parts: what a cluster from package registries is made of; None for upstream's own. Raises CLUSTER-NOT-OURS,
@@ -56,14 +63,14 @@ def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | 
     if not running:
         if exists and not _marker(run).complete:
             run.say("the last start was cut off: starting afresh")
-            delete(run, tools["minikube"])
+            delete(run, minikube)
             exists = False
         _check_port(run, engine)
         _check_memory(run, engine)
         _write_marker(run, complete=exists)
         run.say("starting the cluster" if not exists else "bringing the cluster back")
         try:
-            _start(run, engine, tools["minikube"], parts, exists)
+            _start(run, engine, minikube, parts, exists)
         except Failure:
             if not exists:
                 raise
@@ -72,7 +79,7 @@ def up(run: Run, engine: Engine, tools: Mapping[str, Found], parts: NodeParts | 
             run.shell.run(
                 engine.client, "stop", "--time", "30", wanted.profile, timeout=90, check=False
             )
-            _start(run, engine, tools["minikube"], parts, exists)
+            _start(run, engine, minikube, parts, exists)
         _write_marker(run, complete=True)
     address = _address(run, engine)
     return Cluster(
@@ -192,7 +199,7 @@ def _start(
         *argv,
         timeout=wanted.start_timeout,
         env=environment(),
-        on_line=lambda line: _say_step(run, line),
+        on_line=_follow(run, new=not exists),
         check=False,
     )
     if not result.ok:
@@ -208,10 +215,23 @@ def environment() -> dict[str, str]:
     }
 
 
-def _say_step(run: Run, line: str) -> None:
-    event = _event(line)
-    if event.get("type") == "io.k8s.sigs.minikube.step":
-        run.say(event["data"]["message"].strip())
+def _follow(run: Run, new: bool) -> Callable[[str], None]:
+    """Say each step of minikube's, and tell when the node can take images.
+
+    That is the step after "Preparing Kubernetes": minikube has then configured the node's runtime
+    and started it for the last time.
+    """
+    before: list[str] = []
+
+    def on_line(line: str) -> None:
+        event = _event(line)
+        if event.get("type") == "io.k8s.sigs.minikube.step":
+            run.say(event["data"]["message"].strip())
+            if new and before[-1:] == ["Preparing Kubernetes"]:
+                run.reached(NODE_READY)
+            before.append(event["data"].get("name", ""))
+
+    return on_line
 
 
 def _event(line: str) -> dict[str, Any]:

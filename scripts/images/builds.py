@@ -18,7 +18,7 @@ KEPT = 30  # names of earlier images in the engine, of each kind: more than helm
 
 @dataclass(frozen=True)
 class Images:
-    """The app's images, built. built: the references that this run made."""
+    """The images that the release needs: reference -> ID. built: the references that this run made."""
 
     references: Mapping[str, str]
     built: tuple[str, ...]
@@ -26,11 +26,13 @@ class Images:
 
 def build(run: Run, engine: Engine, plans: Plans) -> Images:
     """Build what is not there, side by side. Raises IMAGE-BUILD-FAILED."""
-    both = (plans.frontend, plans.backend)
-    with ThreadPoolExecutor(len(both)) as pool:
-        found = list(pool.map(lambda plan: plan.id or _build(run, engine, plan), both))
-    references = {plan.reference: image_id for plan, image_id in zip(both, found, strict=True)}
-    built = tuple(plan.reference for plan in both if not plan.id)
+    every = plans.every
+    with ThreadPoolExecutor(len(every)) as pool:
+        found = list(pool.map(lambda plan: plan.id or _build(run, engine, plan), every))
+    references = {plan.reference: image_id for plan, image_id in zip(every, found, strict=True)}
+    if plans.postgres:
+        references[plans.postgres] = buildkit.image_id(run, engine, plans.postgres)
+    built = tuple(plan.reference for plan in every if not plan.id)
     if built:
         _forget_oldest(run, engine, references)
     return Images(references, built)
@@ -55,8 +57,9 @@ def _forget_oldest(run: Run, engine: Engine, wanted: Iterable[str]) -> None:
         )
 
 
-def build_source(run: Run, engine: Engine, plan: Plan) -> dict[str, str]:
-    """The image with an app's source and packages, before it is built; for the dev loop. reference -> image ID."""
+def build_source(run: Run, engine: Engine, plans: Plans) -> dict[str, str]:
+    """The frontend's source and packages, before they are built, for the dev loop: reference -> ID."""
+    plan = plans.frontend
     reference = plan.reference.replace(":", "-source:")
     found = buildkit.image_id(run, engine, reference)
     if not found:

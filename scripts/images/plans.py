@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,15 +10,18 @@ from pathlib import Path
 from scripts.app import fit
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
-from scripts.images import own
-from scripts.images.context import File, content_tag, context_files, with_added
+from scripts.images import backend as backend_build
+from scripts.images import frontend
+from scripts.images.context import File, content_tag, context_files
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
 from scripts.session.run import Run
 from scripts.session.settings import ROOT
+from scripts.supply import bases
 
 FRONTEND = "todo-chatbot-frontend"
 BACKEND = "todo-chatbot-backend"
+BASE_IMAGES = ("node", "nginx", "postgres")
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
@@ -26,8 +29,9 @@ PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 class Plan:
     """An image as it has to be. reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
 
-    port, path: where it must answer when it is tried alone; strict: with 200, else with anything. files: the context's own. added: those that are put beside them for the build, or in
-    their place. environment: what a container gets when it is tried alone.
+    port, path: where it must answer when it is tried alone; strict: with 200, else with anything.
+    files: the component's own. build_files: what the build gets.
+    environment: what a container gets when it is tried alone.
     """
 
     name: str
@@ -40,37 +44,57 @@ class Plan:
     port: int
     path: str
     strict: bool = True
-    added: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    build_files: tuple[File, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def build_files(self) -> tuple[File, ...]:
-        """What the build gets."""
-        return with_added(self.files, self.added)
 
 
 @dataclass(frozen=True)
 class Plans:
-    """Both images, named before they are built."""
+    """The app's images, named before they are built, and the base images that go with them.
+
+    postgres: reference of the database's image, empty for an app without a database of its own.
+    python: reference of an image with Python. services: further components of the app, by name.
+    """
 
     frontend: Plan
     backend: Plan
+    postgres: str = ""
+    python: str = ""
+    services: Mapping[str, Plan] = field(default_factory=dict)
+
+    @property
+    def every(self) -> tuple[Plan, ...]:
+        """The plans of all images that are built from the app."""
+        return (self.frontend, self.backend, *self.services.values())
+
+
+def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
+    """Base image -> reference, all of which the engine then has; with Python as the app wants it."""
+    python = PYTHON_BASES[resolved.python]
+    found = bases.ensure(run, engine, (python, *BASE_IMAGES), upstream)
+    return {**found, "python": found[python]}
 
 
 def plan(
     run: Run,
     engine: Engine,
     app: Survey,
-    bases: Mapping[str, str],
+    base: Mapping[str, str],
     resolved: Resolved,
-    offline: bool,
+    upstream: bool,
 ) -> Plans:
-    """Name both images by what goes into them, and see whether the engine has them. offline: only package registries answer."""
+    """Name the app's images by what goes into them, and see which of them the engine has.
+
+    base: what `base_images` gave. upstream: upstream's registries answer, not package registries only.
+    """
+    offline = not upstream
     backend = app.backend
     fonts = bool(app.frontend.google_fonts) and offline
     front = {
-        "NODE_IMAGE": bases["node"],
-        "NGINX_IMAGE": bases["nginx"],
+        "NODE_IMAGE": base["node"],
+        "NGINX_IMAGE": base["nginx"],
+        "SOURCE": frontend.SOURCE,
+        "MANIFESTS": frontend.MANIFESTS,
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
@@ -82,9 +106,9 @@ def plan(
         "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
     back = {
-        "API_IMAGE": own.ensure(
-            run, engine, "api", {"PYTHON_IMAGE": bases[PYTHON_BASES[resolved.python]]}
-        ),
+        "PYTHON_IMAGE": base["python"],
+        "SOURCE": backend_build.SOURCE,
+        "REQUIREMENTS": backend_build.REQUIREMENTS,
         "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",
         "HEALTH_PATH": backend.health_path,
@@ -101,7 +125,7 @@ def plan(
             FRONTEND,
             app.frontend_folder,
             front,
-            fit.frontend_files(app, offline),
+            lambda files: frontend.lay_out(files, fit.frontend_files(app, offline)),
         )
         second = pool.submit(
             _plan,
@@ -110,7 +134,7 @@ def plan(
             BACKEND,
             app.backend_folder,
             back,
-            fit.backend_files(resolved.requirements),
+            lambda files: backend_build.lay_out(files, resolved.requirements),
         )
         served, health = app.frontend.served == "export", backend.health_path
         return Plans(
@@ -128,6 +152,8 @@ def plan(
                 strict=bool(health),
                 environment=fit.trial_environment(backend.variables, app.decision.scheme),
             ),
+            base["postgres"] if app.database == "postgres" else "",
+            base["python"],
         )
 
 
@@ -137,13 +163,12 @@ def _plan(
     name: str,
     context: Path,
     arguments: Mapping[str, str],
-    added: Mapping[str, bytes],
+    lay_out: Callable[[Iterable[File]], tuple[File, ...]],
 ) -> Plan:
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
     files = context_files(dockerfile, context)
-    reference = (
-        f"{name}:{content_tag(run, engine, dockerfile, with_added(files, added), arguments)}"
-    )
+    build_files = lay_out(files)
+    reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         name,
         reference,
@@ -154,5 +179,5 @@ def _plan(
         arguments,
         0,
         "",
-        added=added,
+        build_files=build_files,
     )

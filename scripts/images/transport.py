@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.images import layers
+from scripts.images.builds import Images
+from scripts.images.plans import Plans
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.settings import minikube_home
+from scripts.supply.node import AddonImages
 from scripts.supply.tools import Found
 
 LOAD_TIMEOUT = 600.0
@@ -109,24 +112,62 @@ def load_images(
     )
 
 
-def ahead(run: Run, engine: Engine, send: Callable[[], object]) -> bool:
-    """Send something to a node that is being made, while Kubernetes boots on it and leaves a core idle. Whether there was such a node.
+def images_ahead(
+    run: Run, engine: Engine, minikube: Found, plans: Plans, built: Images, new_node: bool
+) -> bool:
+    """Send the app's images to a new node while Kubernetes boots on it and leaves a core idle.
 
-    A failure is no harm: whoever needs it looks for it again.
+    new_node: the node came up just now. Returns whether the images were sent. A failure does no
+    harm here: `load` looks at the node again.
     """
-    profile = run.settings.cluster.profile
-    if run.shell.run(engine.client, "container", "inspect", profile, check=False).ok:
-        return False
-    # Minikube writes this file when it has configured the node's runtime and started it for the last time.
-    ready = (engine.client, "exec", profile, "ls", "/var/tmp/minikube/kubeadm.yaml.new")  # noqa: S108 - in the node
-    run.shell.until(
-        lambda: run.shell.run(*ready, check=False).ok, run.settings.cluster.start_timeout, 0.3
-    )
+
+    def send() -> None:
+        load_images(run, engine, minikube, built.references, plans.python)
+
+    return new_node and _tried(run, send)
+
+
+def addons_ahead(run: Run, engine: Engine, addons: AddonImages, new_node: bool) -> bool:
+    """Send the add-ons' images to a new node, as `images_ahead` does with the app's."""
+    return new_node and _tried(run, lambda: load_archives(run, engine, addons.archives))
+
+
+def _tried(run: Run, send: Callable[[], None]) -> bool:
     try:
         send()
     except Failure as error:
-        run.say(f"not all could be sent ahead: {error.findings[0].summary}")
+        run.say(f"not all images could be sent early: {error.findings[0].summary}")
     return True
+
+
+def look_at(run: Run, engine: Engine, plans: Plans) -> dict[Node, Holdings]:
+    """What each node holds of the images that are planned."""
+    wanted = [plan.reference for plan in plans.every]
+    return look(run, engine, [*wanted, *([plans.postgres] if plans.postgres else [])])
+
+
+def load(
+    run: Run,
+    engine: Engine,
+    minikube: Found,
+    plans: Plans,
+    built: Images,
+    held: Mapping[Node, Holdings],
+    sent_early: bool,
+) -> Loaded:
+    """Make sure that every node has every image of the release. held: what `look_at` saw.
+
+    sent_early: images came to the node after it was looked at, so it is looked at again.
+    """
+    known = None if sent_early else held
+    return load_images(run, engine, minikube, built.references, plans.python, known)
+
+
+def load_source(
+    run: Run, engine: Engine, minikube: Found, plans: Plans, source: Mapping[str, str]
+) -> Loaded:
+    """Bring the dev loop's image of the frontend's source into the nodes."""
+    return load_images(run, engine, minikube, source, plans.python)
 
 
 def _load(

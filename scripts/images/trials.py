@@ -33,9 +33,8 @@ def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[
         run.shell.run(engine.client, "rmi", untried_name(plan), check=False)
         return plan.reference
 
-    both = (plans.frontend, plans.backend)
-    with ThreadPoolExecutor(len(both)) as pool:
-        return tuple(filter(None, pool.map(attempt, both)))
+    with ThreadPoolExecutor(len(plans.every)) as pool:
+        return tuple(filter(None, pool.map(attempt, plans.every)))
 
 
 def _has_run(run: Run, engine: Engine, plan: Plan) -> bool:

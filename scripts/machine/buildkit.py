@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,13 +62,20 @@ def build(
             check=False,
         )
     name = names[0].split(":")[0]
+    by_hand = shlex.join(
+        [
+            *("docker", "build", "-f", f"{dockerfile}"),
+            *(f"--build-arg={key}={value}" for key, value in arguments.items() if value),
+            f"{context}",
+        ]
+    )
     if not result.ok:
         raise failure(
             "IMAGE-BUILD-FAILED",
             name,
             f"{name} could not be built from {dockerfile.name}",
             run.shell.mask(failing_lines(result.stdout + result.stderr)),
-            f"mend what the lines say, then run the command again; by hand: docker build -f {dockerfile} {context}",
+            f"mend what the lines say, then run the command again; by hand: {by_hand}",
         )
     found = image_id(run, engine, names[0])
     assert found or run.shell.dry, f"{names[0]} was built but is not there"

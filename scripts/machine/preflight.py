@@ -32,6 +32,9 @@ class Machine:
     memory: int
     cpus: int
 
+    def __str__(self) -> str:
+        return f"{self.system}, Python {self.python}, {self.disk:.0f} GiB free"
+
 
 def check(run: Run) -> Machine:
     """Measure the machine. Raises PYTHON-TOO-OLD, DISK-TOO-SMALL, MEMORY-TOO-SMALL or PORT-TAKEN, all that hold at once."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import requests
 
+from scripts.app import fit
+from scripts.app.survey import Survey
 from scripts.cluster.minikube import Cluster
 from scripts.machine.preflight import is_wsl
 from scripts.session.findings import Finding, failure
@@ -41,8 +43,17 @@ class Check:
     seconds: float
 
 
-def configure(run: Run, cluster: Cluster, asked: str) -> Access:
-    """Make the host name lead to the cluster, asking before the hosts file is written. asked: a path of the API. Raises HOSTS-ENTRY."""
+def asked_path(app: Survey) -> str:
+    """The path at which the app's API is asked, through the ingress, whether it is there."""
+    return fit.api_path(app) + (app.backend.health_path or "/openapi.json")
+
+
+def configure(run: Run, cluster: Cluster, app: Survey) -> Access:
+    """Make the host name lead to the cluster. Asks before the hosts file is written.
+
+    Raises HOSTS-ENTRY.
+    """
+    asked = asked_path(app)
     host = run.settings.release.host
     address = "127.0.0.1"
     if platform.system() != "Darwin":  # containers have no address of their own there
@@ -115,6 +126,13 @@ def remove_entry(hosts: Path, host: str) -> bool:
     return True
 
 
+def forget(run: Run) -> None:
+    """Take the entry for the release's host out of the hosts file, where this user may."""
+    host = run.settings.release.host
+    if os.access(HOSTS, os.W_OK) and remove_entry(HOSTS, host):
+        run.say(f"took the entry for {host} out of {HOSTS}")
+
+
 def resolve(host: str) -> str:
     """The IPv4 address of a name as this machine sees it, empty when it has none."""
     try:
@@ -137,8 +155,12 @@ def _serves(address: str, port: int, host: str, asked: str) -> bool:
     return answer.status_code == 200 and "json" in answer.headers.get("content-type", "")
 
 
-def smoke(run: Run, access: Access, asked: str) -> tuple[Check, ...]:
-    """Ask the app through the ingress, as a browser would: the page, and `asked`, a path of the API. Raises INGRESS-UNREACHABLE or SMOKE-FAILED, by the hop that failed."""
+def smoke(run: Run, access: Access, app: Survey) -> tuple[Check, ...]:
+    """Ask the app for its page and its API through the ingress, as a browser would.
+
+    Raises INGRESS-UNREACHABLE or SMOKE-FAILED, by the hop that failed.
+    """
+    asked = asked_path(app)
     host, port = run.settings.release.host, run.settings.cluster.ingress_port
     base = f"http://127.0.0.1:{port}"
     # The host name is sent as a header: this must work whether or not the name resolves.

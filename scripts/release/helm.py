@@ -18,6 +18,7 @@ from scripts.session.shell import Result
 from scripts.supply.tools import Found
 
 INSTALL_TIMEOUT = 180.0
+CHART_NAME = "todo-chatbot"
 GOOD = ("superseded", "deployed")  # helm's words for what it installed to the end
 
 
@@ -38,6 +39,16 @@ class Deployed:
 
     entry: Mapping[str, Any] | None
     manifest: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def description(self) -> str:
+        """What the deployed revision was made from: digest of chart and values, Secret's version."""
+        return str(self.entry["description"]) if self.entry else ""
+
+    def __str__(self) -> str:
+        return (
+            f"revision {self.entry['revision']}, {self.entry['status']}" if self.entry else "none"
+        )
 
 
 def deployed(run: Run, tools: Mapping[str, Found]) -> Deployed:

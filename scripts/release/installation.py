@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,19 +12,18 @@ from typing import Any
 import yaml
 
 from scripts.cluster.kubectl import kubectl
-from scripts.release import changes, chart, dev, rollout
+from scripts.images.transport import Loaded
+from scripts.release import apps, changes, chart, dev, pods, rollout
 from scripts.release.chart import Rendered
-from scripts.release.helm import Deployed, helm, recover, values_of
+from scripts.release.helm import CHART_NAME, Deployed, helm, recover
 from scripts.release.rollback import going_back
 from scripts.release.secret import Secrets, put_secrets
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.run import Run
-from scripts.session.shell import Planned
+from scripts.session.shell import Planned, Result
 from scripts.supply.tools import Found
 
-CHART_NAME = "todo-chatbot"
 MOST_CHANGES = 20  # lines; more than a screen is not read
-DEFAULT_APP = "phase3-chatbot"
 
 
 @dataclass(frozen=True)
@@ -48,106 +47,144 @@ def install(
     tools: Mapping[str, Found],
     before: Deployed,
     rendered: Rendered,
-    images: Mapping[str, str],
+    loaded: Loaded,
     secrets: Secrets,
 ) -> Release:
-    """Install or upgrade the release; do nothing when chart, values and secrets are those of the deployed one, and it is well.
+    """Install or upgrade the release, unless chart, values and secrets are those of the deployed one.
 
-    before: what is deployed. images: what the nodes have, reference -> ID; a pod that runs something else under such a name is started anew.
-    Secrets reach the cluster through kubectl's standard input, and the chart by the name of their Secret: they are in no
-    argument, no value of the release and no log. Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
+    before: what is deployed. loaded: the images on the nodes; a pod that runs something else under
+    such a name is started anew. Secrets reach the cluster through kubectl's standard input, and the
+    chart by the name of their Secret: they are in no argument, no value of the release and no log.
+    Raises RELEASE-NOT-OURS, DATABASE-PASSWORD-LOST or RELEASE-FAILED.
     """
-    release = run.settings.release
-    deployed = before.entry
-    _check_ours(run, deployed)
-    if deployed and deployed["status"].startswith("pending"):
-        deployed = recover(run, tools, deployed)
-    if not deployed:
-        chart.ensure_namespace(run, tools)
+    entry = _deployed_entry(run, tools, before)
     unchanged = () if rendered.objects else before.manifest
-    with ThreadPoolExecutor(2) as pool:
-        looking = (
-            pool.submit(rollout.look, run, tools, {item["kind"] for item in unchanged})
-            if deployed
-            else None
-        )
-        reading = (
-            pool.submit(values_of, run, tools, int(deployed["revision"]))
-            if deployed and rendered.objects
-            else None
-        )
-        version = put_secrets(run, tools, secrets)
-    state = looking.result() if looking else []
+    state, version = _look(run, tools, entry, unchanged, secrets)
     drifted = changes.drift(unchanged, state)
+    for line in drifted[:MOST_CHANGES]:
+        run.say(f"somebody changed this by hand, and it is changed back now: {line}")
+    description = f"{rendered.digest}-{version}"
+    if (
+        entry
+        and not drifted
+        and (entry["status"], entry["description"]) == ("deployed", description)
+    ):
+        kept = _keep(run, tools, entry, state, loaded, rendered, bool(unchanged))
+        if kept:
+            return kept
+    if entry and rendered.objects:
+        apps.check_same(run, tools)
+    return _upgrade(run, tools, entry, before, rendered, version)
+
+
+def _deployed_entry(
+    run: Run, tools: Mapping[str, Found], before: Deployed
+) -> Mapping[str, Any] | None:
+    """Helm's entry of the newest revision, freed if it was stuck; without one, the namespace is made."""
+    entry = before.entry
+    _check_ours(run, entry)
+    if entry and entry["status"].startswith("pending"):
+        entry = recover(run, tools, entry)
+    if not entry:
+        chart.ensure_namespace(run, tools)
+        apps.mark(run, tools)
+    return entry
+
+
+def _look(
+    run: Run,
+    tools: Mapping[str, Found],
+    entry: Mapping[str, Any] | None,
+    unchanged: Sequence[Mapping[str, Any]],
+    wanted: Secrets,
+) -> tuple[list[dict[str, Any]], str]:
+    """The release's objects, and the version of its Secret, which is written meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        kinds = {item["kind"] for item in unchanged}
+        looking = pool.submit(rollout.look, run, tools, kinds) if entry else None
+        version = put_secrets(run, tools, wanted)
+    state = looking.result() if looking else []
     if dev.is_left(state):
         run.say("a dev loop did not end well: going back to the deployed pods")
         dev.stop(run, tools)
         state = []
-    description = f"{rendered.digest}-{version}"
-    same = deployed and deployed["status"] == "deployed" and deployed["description"] == description
-    stale = rollout.stale(state, images) if same and not drifted else []
-    for line in drifted[:MOST_CHANGES]:
-        run.say(f"changed by hand, and put back now: {line}")
-    if deployed and stale:
+    return state, version
+
+
+def _keep(
+    run: Run,
+    tools: Mapping[str, Found],
+    entry: Mapping[str, Any],
+    state: list[dict[str, Any]],
+    loaded: Loaded,
+    rendered: Rendered,
+    compared: bool,
+) -> Release | None:
+    """The deployed revision, if nothing has to be installed. compared: objects were looked at for drift.
+
+    A pod whose image has other contents under its name is started anew.
+    """
+    release, revision = run.settings.release, int(entry["revision"])
+    stale = rollout.stale(state, loaded.images)
+    if stale:
         run.say(f"{', '.join(stale)} runs other contents under its image's name: starting it anew")
         kubectl(run, tools, "-n", release.namespace, "rollout", "restart", *stale)
-        return Release(
-            release.name,
-            release.namespace,
-            int(deployed["revision"]),
-            False,
-            settle=_settle(rendered),
-        )
+        settle = _settle(rendered)
+        return Release(release.name, release.namespace, revision, False, settle=settle)
     waiting = bool(rollout.unready(state))
-    if deployed and same and state and not drifted and (unchanged or not waiting):
-        # Where the objects were compared and not all is ready (after a reboot, say), helm has nothing to change: the pods are waited for.
-        run.say(
-            f"revision {deployed['revision']} has this chart, these values and these secrets already"
-        )
-        return Release(
-            release.name,
-            release.namespace,
-            int(deployed["revision"]),
-            False,
-            state=() if waiting else tuple(state),
-        )
-    if reading:
-        _make_room(run, tools, reading.result(), rendered)
-    run.say("upgrading the release" if deployed else "installing the release")
-    if deployed and rendered.objects:
+    if state and (compared or not waiting):
+        # After a reboot, say, the objects are right and not all pods are ready: they are waited for.
+        run.say(f"revision {revision} has this chart, these values and these secrets already")
+        seen = () if waiting else tuple(state)
+        return Release(release.name, release.namespace, revision, False, state=seen)
+    return None
+
+
+def _upgrade(
+    run: Run,
+    tools: Mapping[str, Found],
+    entry: Mapping[str, Any] | None,
+    before: Deployed,
+    rendered: Rendered,
+    version: str,
+) -> Release:
+    """Run `helm upgrade --install`. version: of the Secret, so that pods follow its changes."""
+    release, good = run.settings.release, _good(entry)
+    run.say("upgrading the release" if entry else "installing the release")
+    if entry and rendered.objects:
         _say_changes(run, before, rendered)
     files = [part for name in release.values for part in ("-f", str(Path(name).expanduser()))]
-    # Helm 4 applies on the server, where a field that somebody patched by hand would otherwise be a conflict for good.
+    # Helm 4 applies on the server: a field that somebody patched by hand would conflict for good.
     force = ["--force-conflicts"] if tools["helm"].version.startswith("v4") else []
-    values = yaml.safe_dump({**rendered.values, "existingSecretVersion": version})
     result = helm(
-        run, tools, "upgrade", release.name, str(chart.CHART), "--install", "--description", description, "-o", "json",
-        # The dry run had the API server check every field; to fetch and read its whole schema for that takes helm a quarter of a second more.
-        "--disable-openapi-validation", *force, *files, "-f", "-", stdin=values,
+        run, tools, "upgrade", release.name, str(chart.CHART), "--install", "-o", "json",
+        "--description", f"{rendered.digest}-{version}",
+        # The dry run had the API server check every field. Helm would fetch and read its whole
+        # schema for that, which takes a quarter of a second more.
+        "--disable-openapi-validation", *force, *files, "-f", "-",
+        stdin=yaml.safe_dump({**rendered.values, "existingSecretVersion": version}),
     )  # fmt: skip
     if run.shell.dry:
         raise Planned
     if not result.ok:
-        # Helm says that it waited in vain; the pods say why.
-        causes = rollout.explain(
-            run, tools, rollout.look(run, tools, rollout.EVENTS), rollout.PATIENCE
-        )
-        failed = Finding(
-            "RELEASE-FAILED",
-            f"release {release.namespace}/{release.name}",
-            "helm could not install the release",
-            result.tail(8),
-            "mend what helm names and run `invoke install` again",
-        )
-        raise going_back(run, tools, _good(deployed), Failure(*causes, failed))
-    return Release(
-        release.name,
-        release.namespace,
-        int(json.loads(result.stdout)["version"]),
-        True,
-        _good(deployed),
-        settle=_settle(rendered),
+        raise going_back(run, tools, good, _failed(run, tools, result))
+    revision = int(json.loads(result.stdout)["version"])
+    return Release(release.name, release.namespace, revision, True, good, settle=_settle(rendered))
+
+
+def _failed(run: Run, tools: Mapping[str, Found], result: Result) -> Failure:
+    """Why helm failed. Helm says that it waited in vain; the pods say why."""
+    release = run.settings.release
+    state = rollout.look(run, tools, rollout.EVENTS)
+    causes = rollout.explain(run, tools, state, pods.PATIENCE)
+    failed = Finding(
+        "RELEASE-FAILED",
+        f"release {release.namespace}/{release.name}",
+        "helm could not install the release",
+        result.tail(8),
+        "mend what helm names and run `invoke install` again",
     )
+    return Failure(*causes, failed)
 
 
 def _check_ours(run: Run, deployed: Mapping[str, Any] | None) -> None:
@@ -165,44 +202,6 @@ def _check_ours(run: Run, deployed: Mapping[str, Any] | None) -> None:
 def _settle(rendered: Rendered) -> float:
     """The ingress controller follows the endpoints within 0.2 s; Next's server asks by the Service, and kube-proxy follows once a second."""
     return 1.2 if rendered.values.get("frontend", {}).get("server") else 0.3
-
-
-def _make_room(
-    run: Run, tools: Mapping[str, Found], values: Mapping[str, Any], rendered: Rendered
-) -> None:
-    """When another app takes the place of the release with these values: ask, and end the old one's database first, or the new app's pods would make
-    their tables in it."""
-    before = values.get("storage", {})
-    old, new = (
-        before.get("folder", "") or DEFAULT_APP,
-        rendered.values.get("storage", {}).get("folder", "") or DEFAULT_APP,
-    )
-    if not before or old == new:
-        return
-    name = f"release {run.settings.release.namespace}/{run.settings.release.name}"
-    if not run.confirm(
-        f"put the app {new} in the place of {old}, which the {name} runs now; the data of {old} stays"
-    ):
-        raise failure(
-            "RELEASE-NOT-OURS",
-            name,
-            f"the release runs another app, {old}",
-            f"wanted: {new}",
-            "name the app (--app), or another release (INVOKE_PHASE4_RELEASE_NAME)",
-        )
-    database = f"statefulset/{run.settings.release.name}-postgres"
-    scope = ("-n", run.settings.release.namespace)
-    if kubectl(run, tools, *scope, "scale", database, "--replicas=0", check=False).ok:
-        kubectl(
-            run,
-            tools,
-            *scope,
-            "wait",
-            "--for=delete",
-            f"pod/{run.settings.release.name}-postgres-0",
-            "--timeout=90s",
-            check=False,
-        )
 
 
 def _good(deployed: Mapping[str, Any] | None) -> int:

@@ -35,7 +35,7 @@ class Secrets:
     frontend_database: bool
 
 
-def secrets_of(app: Survey, given: Given) -> Secrets:
+def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
     """What the Secret must hold for this app."""
     how = {**given.environment.frontend_secrets, **given.environment.secrets}
     own = app.database == "postgres"

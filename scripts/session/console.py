@@ -15,11 +15,12 @@ from typing import Any
 from scripts.session import pipeline
 from scripts.session.cache import locked
 from scripts.session.findings import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, Failure, Finding, failure
-from scripts.session.pipeline import Outcome, Stage
+from scripts.session.pipeline import Outcome
 from scripts.session.progress import Progress
 from scripts.session.run import Run
 from scripts.session.settings import Settings
 from scripts.session.shell import Interrupted, Shell
+from scripts.session.stage import Stage
 from scripts.session.timings import write_timings
 
 
@@ -29,20 +30,18 @@ class Session:
 
     context: Run
     progress: Progress
-    stages: Mapping[str, Stage]
 
-    def run(self, *targets: str) -> Outcome:
+    def run(self, *targets: Stage[Any]) -> Outcome:
         """Run these stages and what they need, alone."""
         with self.alone():
             return self.execute(*targets)
 
-    def execute(self, *targets: str) -> Outcome:
+    def execute(self, *targets: Stage[Any]) -> Outcome:
         """Run these stages and what they need; for those who are alone already."""
         logs = self.context.settings.cache / "logs"
         with self.progress:
             return pipeline.execute(
                 self.context,
-                self.stages,
                 targets,
                 self.progress,
                 lambda ended: write_timings(logs, ended),
@@ -66,14 +65,13 @@ class Session:
                 ) from error
             yield
 
-    def rehearse(self, *targets: str) -> None:
+    def rehearse(self, *targets: Stage[Any]) -> None:
         """Tell what `run` would do with these targets, and do nothing."""
-        pipeline.rehearse(self.context, self.stages, targets, self.progress)
+        pipeline.rehearse(self.context, targets, self.progress)
 
 
 @contextlib.contextmanager
 def open_session(
-    stages: Mapping[str, Stage],
     values: Mapping[str, Any],
     as_json: bool,
     yes: bool,
@@ -104,7 +102,6 @@ def open_session(
                 attended,
             ),
             progress,
-            stages,
         )
     except Failure as error:
         progress.findings(error.findings)

@@ -18,6 +18,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from scripts.session.findings import Failure, Finding
 
 ROOT = Path(__file__).resolve().parents[2]
+GENERIC = re.compile(
+    r"(?i)(phase|hackathon|part|step|stage)?[-_ ]*([0-9]+|i{1,3}|iv|v)?[-_ ]*"
+    r"(app|apps|web|src|code|core|project|todo|chatbot|chat|full-?stack)?"
+)
 APPS = "  apps:  # what was answered about apps; written by `invoke`\n"
 
 
@@ -119,6 +123,8 @@ class Settings(_Section):
         SETTINGS-INVALID, one finding a key.
         """
         given = _plain(values)
+        folder = app or given.get("app", {}).get("path", "")
+        given["release"] = _named(given.get("release", {}), folder)
         section = {**given.get("app", {}), **({"path": app} if app else {})}
         answered = given.pop("apps", None) or {}
         usual = AppSettings().model_dump()
@@ -175,6 +181,32 @@ def _app_path(path: str) -> Path:
         return Path(path).expanduser().resolve()
     sibling = ROOT.parent / "phase3-chatbot"
     return sibling if sibling.is_dir() else ROOT / "phase3-chatbot"
+
+
+def _named(release: Mapping[str, Any], app: str) -> dict[str, Any]:
+    """The release's settings, with names that follow from the app's folder where none are given."""
+    usual = ReleaseSettings()
+    mine = {key: value for key, value in release.items() if value != ""}
+    if app and _app_path(app) != _app_path(""):
+        name = mine.setdefault("name", release_name(_app_path(app)))
+        mine.setdefault("namespace", name)
+        mine.setdefault("host", f"{name}.local")
+    elif mine.get("name", usual.name) != usual.name:
+        mine.setdefault("namespace", mine["name"])
+    return mine
+
+
+def release_name(folder: Path) -> str:
+    """A DNS label for an app, from its folder: evolution-of-todo/phase-3 -> evolution-of-todo-phase-3.
+
+    A folder whose name says only which part or phase it is gets its parent's name before it.
+    """
+    words = folder.name
+    if GENERIC.fullmatch(words) and folder.parent.name:
+        words = f"{folder.parent.name}-{words}"
+    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+    slug = slug if slug[:1].isalpha() else f"app-{slug}"
+    return slug[:40].strip("-")
 
 
 def _plain(values: Any) -> Any:

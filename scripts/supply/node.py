@@ -73,8 +73,10 @@ class AddonImages:
     archives: Mapping[str, Path]
 
 
-def node_image(run: Run, engine: Engine) -> NodeParts:
-    """Build the node's image unless the engine has it."""
+def node_image(run: Run, engine: Engine, upstream: bool) -> NodeParts | None:
+    """Build the node's image unless the engine has it; None where upstream's is used."""
+    if upstream:
+        return None
     crictl = golang.build(run, "crictl")
     kicbase = golang.module_files(run, "k8s.io/minikube") / "deploy" / "kicbase"
     debian = bases.stand_in(run, engine, "debian")
@@ -92,11 +94,14 @@ def node_image(run: Run, engine: Engine) -> NodeParts:
         )
 
 
-def cluster_parts(run: Run, engine: Engine) -> ClusterParts:
-    """Build what Kubernetes is made of on a node, three programs and seven images, and put it into minikube's cache.
+def cluster_parts(run: Run, engine: Engine, upstream: bool) -> ClusterParts | None:
+    """Build Kubernetes' three programs and seven images for a node, into minikube's cache.
 
-    A new node has all of it from the preload. When one image is missing later, minikube takes them all from here, one by one.
+    A new node has all of it from the preload. When one image is missing later, minikube takes them
+    all from here, one by one. None where upstream's are used.
     """
+    if upstream:
+        return None
     programs = {program: golang.build(run, program) for program in PROGRAMS}
     folders = {"pause": "", "coredns": ""}  # where kubeadm's manifests expect them
     images = {
@@ -114,11 +119,16 @@ def cluster_parts(run: Run, engine: Engine) -> ClusterParts:
     return ClusterParts(programs, tuple(images.values()))
 
 
-def preload(run: Run, engine: Engine, node: NodeParts, parts: ClusterParts) -> NodeParts:
-    """Put into minikube's cache what it unpacks into the volume of a new node: the programs, and containerd's folder with the images. Returns `node`.
+def preload(
+    run: Run, engine: Engine, node: NodeParts | None, parts: ClusterParts | None
+) -> NodeParts | None:
+    """Put into minikube's cache what it unpacks into the volume of a new node. Returns `node`.
 
-    Made with the node's own containerd, once. Without it each start would send every archive over ssh and unpack it twice, for 5 s.
+    That is Kubernetes' programs, and containerd's folder with the images: made once, with the node's
+    own containerd. Without it each start would send every archive over ssh and unpack it twice (5 s).
     """
+    if not (node and parts):
+        return None
     made = (
         f"{path.parent.name}/{path.name}" for path in (*parts.programs.values(), *parts.archives)
     )
@@ -181,8 +191,10 @@ def preload(run: Run, engine: Engine, node: NodeParts, parts: ClusterParts) -> N
     return node
 
 
-def addon_images(run: Run, engine: Engine) -> AddonImages:
-    """Build the images of the addons as archives."""
+def addon_images(run: Run, engine: Engine, upstream: bool) -> AddonImages:
+    """Build the images of the add-ons as archives; none where upstream's are pulled."""
+    if upstream:
+        return AddonImages({})
     archives = {
         BUSYBOX: _saved(run, engine, "busybox", BUSYBOX),
         NETWORK_POLICIES: _saved(run, engine, "iptables", NETWORK_POLICIES, "network-policies"),

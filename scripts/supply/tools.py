@@ -82,6 +82,19 @@ class Found:
     version: str
     source: str
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} ({self.source})"
+
+
+def clients(run: Run, upstream: bool) -> dict[str, Found]:
+    """kubectl and helm, by name."""
+    return {name: ensure(run, name, upstream) for name in ("kubectl", "helm")}
+
+
+def minikube(run: Run, upstream: bool) -> Found:
+    """minikube, which takes minutes to compile where it cannot be downloaded."""
+    return ensure(run, "minikube", upstream)
+
 
 def ensure(run: Run, name: str, upstream: bool) -> Found:
     """Find or fetch a tool. Raises TOOL-UNAVAILABLE with what each rung said, CHECKSUM-MISMATCH, or SOURCE-BUILD-FAILED."""

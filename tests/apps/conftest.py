@@ -1,4 +1,4 @@
-"""Apps of other people's shapes, one after another in a release of their own, as `invoke deploy --app` puts them there."""
+"""Apps of other people's shapes, each in a release of its own, as `invoke deploy --app` puts them there."""
 
 import os
 import subprocess
@@ -6,35 +6,54 @@ import sys
 
 import pytest
 
-from scripts.session.settings import ROOT
-from tests.e2e.conftest import browser, browser_path, found, make_run, open_page, playwright, pytest_runtest_makereport  # noqa: F401 - fixtures and a hook
+from scripts.session.settings import ROOT, Settings
+from tests.e2e.conftest import (  # noqa: F401 - fixtures and a hook
+    browser,
+    browser_path,
+    found,
+    make_run,
+    open_page,
+    playwright,
+    pytest_runtest_makereport,
+)
 
-RELEASE = {"INVOKE_PHASE4_RELEASE_NAME": "apps", "INVOKE_PHASE4_RELEASE_NAMESPACE": "apps", "INVOKE_PHASE4_RELEASE_HOST": "apps.local"}
 APPS = ROOT / "tests" / "apps"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _release():
-    """The release that the shared fixtures look at, and no trace of it afterwards."""
-    os.environ.update(RELEASE)
-    yield
-    for name in RELEASE:
-        del os.environ[name]
+@pytest.fixture
+def release(request, monkeypatch):
+    """The names of the release of the app that the test is about."""
+    settings = Settings.load({}, str(APPS / request.getfixturevalue("name"))).release
+    for key in ("name", "namespace", "host"):
+        monkeypatch.setenv(f"INVOKE_PHASE4_RELEASE_{key.upper()}", getattr(settings, key))
+    return settings
 
 
 @pytest.fixture(scope="session")
-def run(_release):
+def run():
+    """A run for what all apps share: the tools and the browser."""
     return make_run()
 
 
 @pytest.fixture
-def deploy():
+def here(release):
+    """A run whose settings name the app's release."""
+    return make_run()
+
+
+@pytest.fixture
+def deploy(release):
     """`invoke deploy --app`; its output. `code`: the exit status that is expected."""
 
+    def invoke(*arguments, **environment):
+        command = [sys.executable, "-m", "invoke", *arguments, "--yes"]
+        wanted = {"cwd": ROOT, "env": {**os.environ, **environment}}
+        return subprocess.run(command, capture_output=True, text=True, timeout=500, **wanted)
+
     def deploy(folder, code=0, **environment):
-        command = [sys.executable, "-m", "invoke", "deploy", "--yes", "--app", str(folder)]
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **RELEASE, **environment}, capture_output=True, text=True, timeout=500)
+        done = invoke("deploy", "--app", str(folder), **environment)
         assert done.returncode == code, done.stdout[-3000:] + done.stderr[-1000:]
         return done.stdout
 
-    return deploy
+    yield deploy
+    invoke("undeploy")

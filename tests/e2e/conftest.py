@@ -163,10 +163,11 @@ def open_page(browser, request, run):
     contexts = []
 
     def open_page(**options):
-        context = browser.new_context(
-            base_url=run.settings.local_url,
-            **{"viewport": {"width": 1180, "height": 760}, **options},
-        )
+        usual = {
+            "base_url": run.settings.local_url,
+            "viewport": {"width": 1180, "height": 760},
+        }
+        context = browser.new_context(**{**usual, **options})
         context.tracing.start(screenshots=True, snapshots=True)
         page = context.new_page()
         page.problems = []

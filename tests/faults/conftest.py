@@ -2,13 +2,24 @@
 
 import pytest
 
-from scripts.checks.diagnose import diagnose
-from tests.e2e.conftest import as_json, base, docker, found, kube, run, state  # noqa: F401 - fixtures
+from scripts.checks.diagnosis import diagnose
+from tests.e2e.conftest import (  # noqa: F401 - fixtures
+    as_json,
+    base,
+    docker,
+    found,
+    kube,
+    run,
+    state,
+)
 
 
 @pytest.fixture
 def diagnosed(run, found):  # noqa: F811
-    """Diagnose until the fault shows; the findings. It may take the cluster a while to notice what was done to it."""
+    """Diagnose until the fault shows; the findings.
+
+    The cluster may need a while to notice.
+    """
 
     def diagnosed(code, timeout=100):
         kept = []

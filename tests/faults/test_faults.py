@@ -1,4 +1,7 @@
-"""Each fault is caused on the live cluster; the first finding names it, and nothing is found when it is gone."""
+"""Each fault is caused on the live cluster, and the first finding names it.
+
+When the fault is gone, nothing is found.
+"""
 
 import base64
 import json
@@ -28,19 +31,63 @@ PATCH = ("patch", BACKEND, "--type=json")
 
 #: name -> (what is done, the code, words that the first line or its evidence must hold)
 PODS = {
-    "image missing": (("set", "image", FRONTEND, "frontend=todo-chatbot-frontend:nowhere"), "IMAGE-PULL", "todo-chatbot-frontend:nowhere"),
-    "a setting that the app refuses": (("set", "env", BACKEND, "-c", "backend", "BETTER_AUTH_SECRET=short"), "CRASH-LOOP", "256 bits"),
-    "key missing": ((*PATCH, _at(f"{CONTAINER}/env/0/valueFrom/secretKeyRef/key", "NO_SUCH_KEY")), "CONFIG-MISSING", "NO_SUCH_KEY"),
-    "too little memory": ((*PATCH, _at(f"{CONTAINER}/resources", {"limits": {"memory": "24Mi"}})), "OUT-OF-MEMORY", "memory"),
-    "probe on 8000": ((*PATCH, _at(f"{CONTAINER}/startupProbe/httpGet/port", 8000)), "PORT-MISMATCH", "listens on port 8001, and its probe asks port 8000"),
-    "more CPU than there is": ((*PATCH, _at(f"{CONTAINER}/resources", {"requests": {"cpu": "64"}})), "POD-PENDING", "Insufficient cpu"),
-    "database elsewhere": (("set", "env", BACKEND, "DATABASE_URL=postgresql://todo:x@nowhere.invalid/todo"), "DATABASE-UNREACHABLE", "nowhere.invalid"),
-    "a program that is not there": ((*PATCH, _at(f"{CONTAINER}/command", ["no-such-program"])) , "CRASH-LOOP", "no-such-program"),
-    "liveness on another path": ((*PATCH, _at(f"{CONTAINER}/livenessProbe", LIVENESS)), "PROBE-FAILING", "liveness probe fails"),
-    "more privilege than allowed": (
-        (*PATCH, _at(f"{CONTAINER}/securityContext", {"privileged": True, "allowPrivilegeEscalation": True})), "POD-REFUSED", "PodSecurity",
+    "image missing": (
+        ("set", "image", FRONTEND, "frontend=todo-chatbot-frontend:nowhere"),
+        "IMAGE-PULL",
+        "todo-chatbot-frontend:nowhere",
     ),
-}  # fmt: skip
+    "a setting that the app refuses": (
+        ("set", "env", BACKEND, "-c", "backend", "BETTER_AUTH_SECRET=short"),
+        "CRASH-LOOP",
+        "256 bits",
+    ),
+    "key missing": (
+        (*PATCH, _at(f"{CONTAINER}/env/0/valueFrom/secretKeyRef/key", "NO_SUCH_KEY")),
+        "CONFIG-MISSING",
+        "NO_SUCH_KEY",
+    ),
+    "too little memory": (
+        (*PATCH, _at(f"{CONTAINER}/resources", {"limits": {"memory": "24Mi"}})),
+        "OUT-OF-MEMORY",
+        "memory",
+    ),
+    "probe on 8000": (
+        (*PATCH, _at(f"{CONTAINER}/startupProbe/httpGet/port", 8000)),
+        "PORT-MISMATCH",
+        "listens on port 8001, and its probe asks port 8000",
+    ),
+    "more CPU than there is": (
+        (*PATCH, _at(f"{CONTAINER}/resources", {"requests": {"cpu": "64"}})),
+        "POD-PENDING",
+        "Insufficient cpu",
+    ),
+    "database elsewhere": (
+        ("set", "env", BACKEND, "DATABASE_URL=postgresql://todo:x@nowhere.invalid/todo"),
+        "DATABASE-UNREACHABLE",
+        "nowhere.invalid",
+    ),
+    "a program that is not there": (
+        (*PATCH, _at(f"{CONTAINER}/command", ["no-such-program"])),
+        "CRASH-LOOP",
+        "no-such-program",
+    ),
+    "liveness on another path": (
+        (*PATCH, _at(f"{CONTAINER}/livenessProbe", LIVENESS)),
+        "PROBE-FAILING",
+        "liveness probe fails",
+    ),
+    "more privilege than allowed": (
+        (
+            *PATCH,
+            _at(
+                f"{CONTAINER}/securityContext",
+                {"privileged": True, "allowPrivilegeEscalation": True},
+            ),
+        ),
+        "POD-REFUSED",
+        "PodSecurity",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", PODS)
@@ -57,20 +104,78 @@ def test_a_pod_that_does_not_come_up(name, kube, diagnosed):
 
 #: name -> (object, merge patch, code, words)
 OBJECTS = {
-    "selector": ("service/todo-app-backend", {"spec": {"selector": {"app.kubernetes.io/component": "other"}}}, "SERVICE-SELECTOR", "component=other"),
-    "target port": ("service/todo-app-frontend", {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8000}]}}, "PORT-MISMATCH", "sends to port 8000"),
-    "ingress class": ("ingress/todo-app", {"spec": {"ingressClassName": "nowhere"}}, "INGRESS-CLASS-MISSING", "class nowhere"),
+    "selector": (
+        "service/todo-app-backend",
+        {"spec": {"selector": {"app.kubernetes.io/component": "other"}}},
+        "SERVICE-SELECTOR",
+        "component=other",
+    ),
+    "target port": (
+        "service/todo-app-frontend",
+        {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8000}]}},
+        "PORT-MISMATCH",
+        "sends to port 8000",
+    ),
+    "ingress class": (
+        "ingress/todo-app",
+        {"spec": {"ingressClassName": "nowhere"}},
+        "INGRESS-CLASS-MISSING",
+        "class nowhere",
+    ),
     "ingress to no service": (
         "ingress/todo-app",
-        {"spec": {"rules": [{"host": "todo.local", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "gone", "port": {"number": 80}}}}]}}]}},
-        "INGRESS-BACKEND", "service gone, which does not exist",
+        {
+            "spec": {
+                "rules": [
+                    {
+                        "host": "todo.local",
+                        "http": {
+                            "paths": [
+                                {
+                                    "path": "/",
+                                    "pathType": "Prefix",
+                                    "backend": {
+                                        "service": {"name": "gone", "port": {"number": 80}}
+                                    },
+                                }
+                            ]
+                        },
+                    }
+                ]
+            }
+        },
+        "INGRESS-BACKEND",
+        "service gone, which does not exist",
     ),
     "another host": (
         "ingress/todo-app",
-        {"spec": {"rules": [{"host": "other.local", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "todo-app-frontend", "port": {"name": "http"}}}}]}}]}},
-        "INGRESS-BACKEND", "does not serve todo.local",
+        {
+            "spec": {
+                "rules": [
+                    {
+                        "host": "other.local",
+                        "http": {
+                            "paths": [
+                                {
+                                    "path": "/",
+                                    "pathType": "Prefix",
+                                    "backend": {
+                                        "service": {
+                                            "name": "todo-app-frontend",
+                                            "port": {"name": "http"},
+                                        }
+                                    },
+                                }
+                            ]
+                        },
+                    }
+                ]
+            }
+        },
+        "INGRESS-BACKEND",
+        "does not serve todo.local",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -179,11 +284,25 @@ def test_tables_that_are_older_than_the_app(kube, diagnosed):
 @pytest.mark.parametrize(
     ("manifest", "code", "words"),
     [
-        ({"kind": "PersistentVolumeClaim", "spec": {"storageClassName": "nowhere", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}},
-         "CLAIM-PENDING", "storage class nowhere does not exist"),
-        ({"kind": "ResourceQuota", "spec": {"hard": {"pods": "3"}}}, "QUOTA-EXCEEDED", "exceeded quota"),
+        (
+            {
+                "kind": "PersistentVolumeClaim",
+                "spec": {
+                    "storageClassName": "nowhere",
+                    "accessModes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": "1Mi"}},
+                },
+            },
+            "CLAIM-PENDING",
+            "storage class nowhere does not exist",
+        ),
+        (
+            {"kind": "ResourceQuota", "spec": {"hard": {"pods": "3"}}},
+            "QUOTA-EXCEEDED",
+            "exceeded quota",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_the_namespace_lacks_or_forbids(kube, diagnosed, manifest, code, words):
     kube(
         "apply",
@@ -281,7 +400,7 @@ def test_a_release_that_helm_left_pending(kube, found, run, diagnosed):
         "-o",
         "name",
     ).split()[-1]
-    # Helm reads a release's state out of the record, so the record is written as an interrupted helm leaves it.
+    # Helm reads a release's state from its record: it is written as an interrupted helm leaves it.
     helm = [
         str(found["helm"].path),
         "--namespace",
@@ -289,8 +408,21 @@ def test_a_release_that_helm_left_pending(kube, found, run, diagnosed):
         "--kube-context",
         run.settings.context,
     ]
-    slow = subprocess.Popen([*helm, "upgrade", name, "helm-chart", "--reuse-values", "--set", "frontend.image.tag=nowhere", "--wait", "--force-conflicts"],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    slow = subprocess.Popen(
+        [
+            *helm,
+            "upgrade",
+            name,
+            "helm-chart",
+            "--reuse-values",
+            "--set",
+            "frontend.image.tag=nowhere",
+            "--wait",
+            "--force-conflicts",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         pending = [
             "get",
@@ -314,7 +446,7 @@ def test_a_release_that_helm_left_pending(kube, found, run, diagnosed):
 def test_a_release_that_is_not_there(run, found):
     from dataclasses import replace
 
-    from scripts.checks.diagnose import diagnose
+    from scripts.checks.diagnosis import diagnose
 
     elsewhere = replace(
         run,
@@ -335,7 +467,7 @@ def test_a_cluster_that_is_stopped(run, found, docker, diagnosed):
 
 
 def test_a_host_name_that_leads_elsewhere(run, diagnosed, monkeypatch):
-    monkeypatch.setattr("scripts.access.resolve", lambda host: "203.0.113.9")
+    monkeypatch.setattr("scripts.release.access.resolve", lambda host: "203.0.113.9")
     assert "203.0.113.9" in diagnosed("HOSTS-ENTRY")[0].evidence
     monkeypatch.undo()
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")

@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 
 from scripts.app import survey
-from scripts.checks import diagnose, support
+from scripts.checks import support
+from scripts.checks.diagnosis import machine
 from scripts.cluster import addons, minikube
 from scripts.images import plans, transport, trials
 from scripts.machine import engine as docker
 from scripts.machine.engine import Engine
-from scripts.release import chart, database, helm, installation, rollback, rollout, secret
+from scripts.release import apps, chart, database, helm, installation, rollback, rollout, secret
 from scripts.session.findings import CODES, Failure
 from scripts.session.settings import ROOT
 from scripts.supply import golang, tools
 from scripts.supply.tools import Found
 
 SECRETS = secret.Secrets({}, (), (), "", False)
+LOADED = transport.Loaded({}, ())
 PLAN = plans.Plan(
     "todo-chatbot-backend",
     "todo-chatbot-backend:1",
@@ -216,35 +218,28 @@ def test_a_release_of_another_chart_is_not_touched(make_run, found):
             found,
             _deployed(chart="wordpress-1.0.0"),
             chart.Rendered({}, (), "k"),
-            {},
+            LOADED,
             SECRETS,
         )
     assert _code(caught) == "RELEASE-NOT-OURS"
 
 
-def test_another_app_is_not_replaced_unasked_and_its_database_ends_first(
-    make_run, stub, found, tmp_path
-):
-    stub("kubectl", f'echo "$*" >> {tmp_path}/asked')
-    rendered = chart.Rendered({"storage": {"folder": ""}}, (), "k")
+def test_another_app_does_not_take_the_place_of_the_one_that_runs(make_run, stub, found):
+    stub("kubectl", "echo /home/me/other")
     with pytest.raises(Failure) as caught:
-        installation._make_room(
-            replace(make_run(), confirm=lambda what: False),
-            found,
-            {"storage": {"folder": "mine"}},
-            rendered,
-        )
+        apps.check_same(make_run(), found)
     assert _code(caught) == "RELEASE-NOT-OURS"
-    assert not (tmp_path / "asked").exists()
-    installation._make_room(make_run(), found, {"storage": {"folder": "mine"}}, rendered)
-    assert "scale statefulset/todo-app-postgres --replicas=0" in (tmp_path / "asked").read_text()
-    installation._make_room(
-        make_run(),
-        found,
-        {"storage": {"folder": "mine"}},
-        chart.Rendered({"storage": {"folder": "mine"}}, (), "k"),
-    )
-    assert (tmp_path / "asked").read_text().count("scale") == 1
+    assert "/home/me/other" in caught.value.findings[0].summary
+    stub("kubectl", "true")  # a namespace that says nothing of an app
+    apps.check_same(make_run(), found)
+
+
+def test_an_app_that_is_not_there_is_not_removed(make_run, stub, found):
+    stub("helm", "echo '[]'")
+    stub("kubectl", """echo '{"items": []}'""")
+    with pytest.raises(Failure) as caught:
+        apps.remove(make_run(), found)
+    assert _code(caught) == "RELEASE-MISSING"
 
 
 def test_a_release_that_helm_cannot_install(make_run, stub, found):
@@ -259,7 +254,7 @@ def test_a_release_that_helm_cannot_install(make_run, stub, found):
             found,
             helm.Deployed(None),
             chart.Rendered({"database": {"kind": "file"}}, (), "k"),
-            {},
+            LOADED,
             SECRETS,
         )
     assert _code(caught) == "RELEASE-FAILED"
@@ -322,12 +317,12 @@ def test_a_rollout_that_takes_too_long_without_a_clearer_cause(make_run, stub, f
 
 def test_certificates_that_are_out_of_their_time(make_run, play, found):
     play("kubectl", "x509: certificate has expired or is not yet valid", 1)
-    assert diagnose._cluster_down(make_run(), ENGINE, found).code == "CERTIFICATE-EXPIRED"
+    assert machine.cluster_down(make_run(), ENGINE, found).code == "CERTIFICATE-EXPIRED"
 
 
 def test_a_kubeconfig_without_the_context(make_run, play, found):
     play("kubectl", 'error: context "todo-chatbot" does not exist', 1)
-    assert diagnose._cluster_down(make_run(), ENGINE, found).code == "CONTEXT-MISSING"
+    assert machine.cluster_down(make_run(), ENGINE, found).code == "CONTEXT-MISSING"
 
 
 def test_an_engine_with_less_memory_than_the_cluster_wants(make_run):

@@ -44,6 +44,10 @@ class Survey:
     certainty: dict[str, str]
     warnings: tuple[Finding, ...]
 
+    def __str__(self) -> str:
+        front = f"Next.js {self.frontend.next_version} ({self.frontend.output})"
+        return f"{front}, {self.backend.module}, database: {self.database}"
+
     @property
     def frontend_folder(self) -> Path:
         """The frontend's folder on disk."""

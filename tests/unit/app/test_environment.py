@@ -61,7 +61,7 @@ def test_a_database_elsewhere_is_found_under_the_charts_key(make_run, root, monk
     )
     monkeypatch.setenv("NEON_DB_URL", "postgresql://theirs.example/x")
     app = read(root, "external")
-    wanted = secret.secrets_of(app, environment.gather(make_run(), app))
+    wanted = secret.wanted(None, app, environment.gather(make_run(), app))
     assert wanted.given == {
         "NEON_DB_URL": "postgresql://theirs.example/x",
         "DATABASE_URL": "postgresql://theirs.example/x",

@@ -43,7 +43,8 @@ def test_no_probe_sends_anything_to_a_model(argv):
 def test_the_first_usable_assistant_is_asked_without_secrets(make_run, stub, tmp_path):
     stub(
         "kubectl-ai",
-        f'[ "$1" = version ] && echo 1 && exit; for last; do :; done; echo "$last" > {tmp_path}/asked; echo it is the database',
+        '[ "$1" = version ] && echo 1 && exit; for last; do :; done; '
+        f'echo "$last" > {tmp_path}/asked; echo it is the database',
     )
     run = make_run()
     run.shell.hide("hunter22hunter22")

@@ -63,7 +63,10 @@ def test_the_report_is_written_with_what_the_run_left(tmp_path):
 
 def test_every_task_of_the_plan_has_a_line():
     tasks = {task for task, _, _ in LINES}
-    plan = "1.1 1.2 1.3 1.4 2.1 2.1.a 2.2 2.3 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 4.0 4.1 4.2 4.3 5.1 5.2 5.3 5.4 5.5 6.1 6.2 6.3 6.4 6.5"
+    plan = (
+        "1.1 1.2 1.3 1.4 2.1 2.1.a 2.2 2.3 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 "
+        "4.0 4.1 4.2 4.3 5.1 5.2 5.3 5.4 5.5 6.1 6.2 6.3 6.4 6.5"
+    )
     assert tasks == set(plan.split())
 
 

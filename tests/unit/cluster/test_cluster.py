@@ -33,7 +33,7 @@ def test_a_profile_that_is_not_ours_is_never_started_nor_deleted(make_run, profi
     """No tool is given: nothing may be run at all."""
     run = make_run()
     for act in (
-        lambda: minikube.up(run, None, {}, None),
+        lambda: minikube.up(run, None, {}, None, None),
         lambda: minikube.delete(run, None),
         lambda: minikube.down(run, None),
     ):
@@ -47,7 +47,7 @@ def test_a_cluster_made_with_another_port_is_told_with_both(make_run, profile):
     run = make_run()
     _mark(run, ingress_port=9090)
     with pytest.raises(Failure) as caught:
-        minikube.up(run, None, {}, None)
+        minikube.up(run, None, {}, None, None)
     assert caught.value.findings[0].code == "CLUSTER-DIFFERENT"
     assert "9090" in caught.value.findings[0].evidence
     assert "8080" in caught.value.findings[0].evidence
@@ -138,3 +138,23 @@ def test_images_are_unpacked_into_a_new_volume_only(make_run, stub, tmp_path, vo
     )
     asked = (tmp_path / "asked").read_text().split()
     assert {"--base-image=node:1", preload} <= set(asked)
+
+
+def test_a_new_node_is_told_when_its_runtime_is_ready(make_run):
+    """That is the step after "Preparing Kubernetes", and only for a node that is being made."""
+    steps = ["Creating Container", "Preparing Kubernetes", "Configuring RBAC"]
+    lines = [
+        json.dumps({"type": "io.k8s.sigs.minikube.step", "data": {"name": one, "message": one}})
+        for one in steps
+    ]
+    told = []
+    run = make_run().reaching(told.append)
+    for line in lines:
+        minikube._follow(run, new=False)(line)
+    assert told == []
+    follow = minikube._follow(run, new=True)
+    for line in lines[:2]:
+        follow(line)
+    assert told == []
+    follow(lines[2])
+    assert told == [minikube.NODE_READY]

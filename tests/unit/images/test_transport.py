@@ -1,6 +1,7 @@
 """What a node says of itself."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from scripts.images import transport
 from scripts.images.transport import Node, nodes, whole
 from scripts.machine.engine import Engine
 from scripts.session.findings import failure
+from scripts.supply.node import AddonImages
 
 
 @pytest.fixture
@@ -41,25 +43,18 @@ def test_an_image_that_lacks_a_layer_is_not_whole():
     assert whole(text) == {"docker.io/library/a:1"}
 
 
-def test_only_a_node_that_is_being_made_is_sent_something_ahead(make_run, stub, said, tmp_path):
-    """It is waited for until its runtime is configured, and what fails then is said and no more."""
-    stub(
-        "docker",
-        f"""cd {tmp_path}
-        case $1 in
-            container) [ -f there ] ;;
-            exec) echo look >> looks; [ $(wc -l < looks) -ge 3 ] ;;
-        esac""",
-    )
-    engine, looks = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34), []
+def test_only_a_new_node_is_sent_images_early(make_run, said, monkeypatch):
+    """What fails then is said and no more: the node is looked at again when it is ready."""
+    engine, sent = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34), []
 
-    def send():
-        looks.append(len((tmp_path / "looks").read_text().split()))
+    def load(run, engine, archives):
+        sent.append(archives)
         raise failure("IMAGE-LOAD-FAILED", "x", "x did not arrive")
 
-    assert transport.ahead(make_run(), engine, send)
-    assert looks == [3]
-    assert said[-1] == "not all could be sent ahead: x did not arrive"
-    (tmp_path / "there").touch()
-    assert not transport.ahead(make_run(), engine, send)
-    assert looks == [3]
+    monkeypatch.setattr(transport, "load_archives", load)
+    addons = AddonImages({"traefik:1": Path("traefik.tar")})
+    assert transport.addons_ahead(make_run(), engine, addons, True)
+    assert sent == [addons.archives]
+    assert said[-1] == "not all images could be sent early: x did not arrive"
+    assert not transport.addons_ahead(make_run(), engine, addons, False)
+    assert len(sent) == 1

@@ -5,14 +5,11 @@ from dataclasses import replace
 import pytest
 
 from scripts.session.findings import Failure, failure
-from scripts.session.pipeline import Stage, critical_path, execute, needed, rehearse
+from scripts.session.pipeline import critical_path, execute, needed, rehearse
 from scripts.session.progress import Progress
 from scripts.session.shell import Interrupted, Shell
+from scripts.session.stage import milestone, stage
 from scripts.session.timings import Timing, junit
-
-
-def _stages(*stages):
-    return {stage.name: stage for stage in stages}
 
 
 @pytest.fixture
@@ -20,39 +17,82 @@ def progress():
     return Progress("json")
 
 
+def _nothing(run):
+    return None
+
+
+def _sleep(run):
+    return run.shell.run("sleep", "30")
+
+
 def test_stages_run_after_their_needs_and_get_their_results(make_run, progress):
-    stages = _stages(
-        Stage("a", (), lambda run, done: 1),
-        Stage("b", ("a",), lambda run, done: done["a"] + 1),
-        Stage("other", (), lambda run, done: 1 / 0),
-    )
-    outcome = execute(make_run(), stages, ["b"], progress)
-    assert dict(outcome.results) == {"a": 1, "b": 2}
+    a = stage("a", lambda run: 1)
+    b = stage("b", lambda run, one: one + 1, a)
+    outcome = execute(make_run(), [b], progress)
+    assert (outcome[a], outcome[b]) == (1, 2)
     assert [timing.name for timing in outcome.timings] == ["a", "b"]
+
+
+def test_what_must_only_have_ended_gives_no_result(make_run, progress):
+    done = []
+    first = stage("first", lambda run: done.append("first"))
+    second = stage("second", lambda run: done.append("second"), after=(first,))
+    execute(make_run(), [second], progress)
+    assert done == ["first", "second"]
 
 
 def test_independent_stages_run_side_by_side(make_run, progress):
     met = threading.Barrier(2, timeout=5)
-    stages = _stages(
-        Stage("a", (), lambda run, done: met.wait() is not None),
-        Stage("b", (), lambda run, done: met.wait() is not None),
-    )
-    assert execute(make_run(), stages, ["a", "b"], progress).results == {"a": True, "b": True}
+    a = stage("a", lambda run: met.wait() is not None)
+    b = stage("b", lambda run: met.wait() is not None)
+    outcome = execute(make_run(), [a, b], progress)
+    assert outcome[a] and outcome[b]
+
+
+def test_who_needs_a_milestone_starts_while_the_other_stage_runs(make_run, progress):
+    """The long stage ends only when the one that needs the milestone has run."""
+    seen = threading.Event()
+
+    def start(run):
+        run.reached("half-way")
+        return seen.wait(5)
+
+    long = stage("long", start)
+    point = milestone("half-way", of=long)
+    short = stage("short", lambda run, passed: seen.set() or passed, point)
+    outcome = execute(make_run(), [long, short], progress)
+    assert (outcome[long], outcome[short]) == (True, True)
+    assert [timing.name for timing in outcome.timings] == ["short", "long"]
+
+
+def test_a_milestone_that_is_not_passed_is_false_in_the_end(make_run, progress):
+    ended = []
+    long = stage("long", lambda run: ended.append(True))
+    short = stage("short", lambda run, passed: (passed, len(ended)), milestone("point", of=long))
+    outcome = execute(make_run(), [short], progress)
+    assert outcome[short] == (False, 1)
+
+
+def test_a_failure_before_a_milestone_ends_who_waits_for_it(make_run, progress):
+    def fail(run):
+        raise failure("CLUSTER-START-FAILED", "x", "the cause")
+
+    bad = stage("bad", fail)
+    short = stage("short", lambda run, passed: None, milestone("point", of=bad))
+    with pytest.raises(Failure, match="the cause"):
+        execute(make_run(), [short], progress)
 
 
 def test_the_first_failure_ends_what_runs_beside_it_and_is_the_one_told(make_run, progress):
-    def fail(run, done):
+    def fail(run):
         time.sleep(0.2)
         raise failure("IMAGE-BUILD-FAILED", "x", "the cause")
 
-    stages = _stages(
-        Stage("slow", (), lambda run, done: run.shell.run("sleep", "30")),
-        Stage("bad", (), fail),
-        Stage("after", ("bad",), lambda run, done: None),
-    )
+    bad = stage("bad", fail)
+    after = stage("after", _nothing, after=(bad,))
     started = time.monotonic()
     with pytest.raises(Failure, match="the cause"):
-        execute(make_run(), stages, ["slow", "after"], progress)
+        execute(make_run(), [stage("slow", _sleep), after], progress)
     assert time.monotonic() - started < 5
 
 
@@ -60,37 +100,30 @@ def test_cancelling_ends_the_run(make_run, progress):
     run = make_run()
     threading.Timer(0.2, run.shell.cancel).start()
     with pytest.raises(Interrupted):
-        execute(
-            run,
-            _stages(Stage("slow", (), lambda run, done: run.shell.run("sleep", "30"))),
-            ["slow"],
-            progress,
-        )
+        execute(run, [stage("slow", _sleep)], progress)
 
 
 def test_needed_is_the_targets_and_what_leads_to_them():
-    stages = _stages(Stage("a", (), None), Stage("b", ("a",), None), Stage("c", (), None))
-    assert set(needed(stages, ["b"])) == {"a", "b"}
+    a = stage("a", _nothing)
+    b = stage("b", _nothing, after=(a,))
+    assert needed([b]) == {a: (), b: (a,)}
 
 
 def test_the_critical_path_goes_back_through_what_ended_last():
-    stages = _stages(
-        Stage("quick", (), None), Stage("slow", (), None), Stage("end", ("quick", "slow"), None)
-    )
+    quick, slow = stage("quick", _nothing), stage("slow", _nothing)
+    end = stage("end", _nothing, after=(quick, slow))
     timings = [Timing("quick", 0, 1), Timing("slow", 0, 5), Timing("end", 5, 6)]
-    assert [timing.name for timing in critical_path(stages, timings)] == ["slow", "end"]
+    assert [timing.name for timing in critical_path([end], timings)] == ["slow", "end"]
 
 
 def test_the_times_of_a_run_that_failed_are_kept_too(make_run, progress):
     kept = []
-    stages = _stages(
-        Stage("good", (), lambda run, done: 1),
-        Stage("slow", ("good",), lambda run, done: run.shell.run("sleep", "30")),
-        Stage("bad", ("good",), lambda run, done: run.shell.run("sh", "-c", "sleep 0.3; exit 1")),
-        Stage("after", ("bad",), lambda run, done: 1),
-    )
+    good = stage("good", lambda run: 1)
+    slow = stage("slow", _sleep, after=(good,))
+    bad = stage("bad", lambda run: run.shell.run("sh", "-c", "sleep 0.3; exit 1"), after=(good,))
+    after = stage("after", _nothing, after=(bad,))
     with pytest.raises(Failure):
-        execute(make_run(), stages, ["slow", "after"], progress, kept.extend)
+        execute(make_run(), [slow, after], progress, kept.extend)
     assert {one.name: one.status for one in kept} == {
         "good": "passed",
         "slow": "stopped",
@@ -105,24 +138,19 @@ def test_the_times_of_a_run_that_failed_are_kept_too(make_run, progress):
 def test_a_rehearsal_tells_what_would_be_done_and_what_waits_for_it(make_run, capsys, tmp_path):
     made = tmp_path / "made"
 
-    def build(run, done):
+    def build(run):
         run.say("building")
         run.shell.run("touch", made)
         assert made.exists()
 
-    stages = _stages(
-        Stage(
-            "look",
-            (),
-            lambda run, done: run.shell.run("echo", "fine", reads=True).stdout.strip(),
-            str,
-        ),
-        Stage("build", ("look",), build),
-        Stage("use", ("build",), lambda run, done: 1 / 0),
-        Stage("beside", ("look",), lambda run, done: None),
+    look = stage(
+        "look", lambda run: run.shell.run("echo", "fine", reads=True).stdout.strip(), says=str
     )
-    run = replace(make_run(), shell=Shell(dry=True))
-    rehearse(run, stages, ["use", "beside"], Progress("plain"))
+    built = stage("build", build, after=(look,))
+    use = stage("use", lambda run: 1 / 0, after=(built,))
+    beside = stage("beside", _nothing, after=(look,))
+    late = stage("late", lambda run, passed: 1 / 0, milestone("point", of=built))
+    rehearse(replace(make_run(), shell=Shell(dry=True)), [use, beside, late], Progress("plain"))
     assert not made.exists()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "look            nothing to do: fine"
@@ -132,19 +160,15 @@ def test_a_rehearsal_tells_what_would_be_done_and_what_waits_for_it(make_run, ca
             "    building",
             f"    $ touch {made}",
             "use             known after build",
+            "late            known after point",
             "beside          nothing to do",
         ]
     )
 
 
 def test_a_rehearsal_raises_what_is_wrong_already(make_run, progress):
-    def fail(run, done):
+    def fail(run):
         raise failure("DISK-TOO-SMALL", "x", "the cause")
 
     with pytest.raises(Failure, match="the cause"):
-        rehearse(
-            replace(make_run(), shell=Shell(dry=True)),
-            _stages(Stage("bad", (), fail)),
-            ["bad"],
-            progress,
-        )
+        rehearse(replace(make_run(), shell=Shell(dry=True)), [stage("bad", fail)], progress)

@@ -96,3 +96,31 @@ def test_a_reader_that_goes_away_is_no_traceback():
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
     assert process.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("My_Todo App", "my-todo-app"),
+        ("evolution-of-todo/phase-3", "evolution-of-todo-phase-3"),
+        ("Hackathon/Phase_III_chatbot", "hackathon-phase-iii-chatbot"),
+        ("mine/app", "mine-app"),
+        ("001-first", "app-001-first"),
+        ("x" * 60, "x" * 40),
+    ],
+)
+def test_each_app_has_a_release_and_a_namespace_named_after_its_folder(tmp_path, folder, name):
+    (tmp_path / folder).mkdir(parents=True)
+    release = Settings.load({}, str(tmp_path / folder)).release
+    assert (release.name, release.namespace, release.host) == (name, name, f"{name}.local")
+
+
+def test_a_name_that_is_given_goes_before_the_folders(tmp_path):
+    settings = Settings.load({"release": {"name": "mine"}}, str(tmp_path))
+    assert (settings.release.name, settings.release.namespace) == ("mine", "mine")
+    assert settings.local_url == "http://mine.localhost:8080"
+    assert Settings.load({"release": {"name": "other"}}).release.namespace == "other"
+
+
+def test_the_plans_app_keeps_the_plans_names():
+    assert Settings.load({}, str(ROOT / "phase3-chatbot")).release == Settings().release

@@ -1,0 +1,56 @@
+"""The plan's phase 1: tools, cluster, assistants, and the facts of the cluster."""
+
+from __future__ import annotations
+
+from scripts.checks import assistants as aiops
+from scripts.checks.acceptance.look import Look
+
+
+def tools(look: Look) -> str:
+    """Every tool has a version."""
+    told = [f"{one.name} {one.version} ({one.source})" for one in look.tools.values()]
+    return ", ".join([*told, f"docker {look.engine.version}"])
+
+
+def running(look: Look) -> str:
+    """The node runs."""
+    profile = look.run.settings.cluster.profile
+    asked = ("container", "inspect", "--format", "{{.State.Status}}", profile)
+    state = look.run.shell.run(look.engine.client, *asked).stdout.strip()
+    assert state == "running", f"the node {profile} is {state}"
+    return f"node {profile} {state}, Kubernetes {look.facts.kubernetes}"
+
+
+def controller(look: Look) -> str:
+    """A pod of an ingress controller runs."""
+    pods = look.facts.controller_pods
+    assert any(pod.endswith("Running") for pod in pods), f"no controller pod runs: {pods}"
+    return ", ".join(pods)
+
+
+def metrics(look: Look) -> str:
+    """metrics-server has figures of the node."""
+    return look.kubectl("top", "nodes", "--no-headers").strip()
+
+
+def assistants(look: Look) -> str:
+    """Each assistant is usable, or has something that does its work."""
+    return "; ".join(
+        f"{one.name}: {'usable' if one.usable else f'not usable, {one.fallback}'}"
+        for one in aiops.probe(look.run)
+    )
+
+
+def classes(look: Look) -> str:
+    """There is a default storage class."""
+    return f"default {look.facts.default_storage_class}; {', '.join(look.facts.storage_classes)}"
+
+
+def ingress_class(look: Look) -> str:
+    """There is an ingress class."""
+    return f"{look.facts.ingress_class} ({look.facts.ingress_controller})"
+
+
+def capacity(look: Look) -> str:
+    """The node's capacity is known."""
+    return ", ".join(f"{name} {value}" for name, value in look.facts.capacity.items())

@@ -1,0 +1,168 @@
+"""Look at the cluster, the release and the way to it. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+
+import requests
+
+from scripts.checks.diagnosis.observed import (
+    Item,
+    Objects,
+    Observed,
+    component_of,
+    is_ready,
+    name_of,
+    of_kind,
+)
+from scripts.cluster.kubectl import get_items, kubectl
+from scripts.images import transport
+from scripts.machine.engine import Engine
+from scripts.release import access, helm, pods, rollout
+from scripts.session.run import Run
+from scripts.session.shell import Result
+from scripts.supply.tools import Found
+
+NAMESPACED = (
+    "pods,deployments,statefulsets,replicasets,services,endpointslices,ingresses,events,"
+    "persistentvolumeclaims,configmaps"
+)
+CLUSTER_WIDE = "nodes,storageclasses,ingressclasses"
+#: The names of the Secrets and of their keys. Their values are never asked for.
+KEYS = (
+    '{{range .items}}{{.metadata.name}}{{range $key, $_ := .data}} {{$key}}{{end}}{{"\\n"}}{{end}}'
+)
+CONTROLLER = re.compile("traefik|nginx-ingress|ingress-nginx|haproxy")
+ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+TIMEOUT = 8.0  # seconds for a page
+#: Prints the body of an answer, whatever its status.
+ASK = """
+import sys, urllib.error, urllib.request
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=8).read().decode()[:500])
+except urllib.error.HTTPError as error:
+    print(error.read().decode()[:500])
+"""
+
+
+def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
+    """Ask everything that does not depend on another answer at the same time, then the rest."""
+    release, cluster = run.settings.release, run.settings.cluster
+    scope = ("-n", release.namespace)
+    listing = (*scope, "get", "secrets", "-o", f"go-template={KEYS}")
+    inspect = ("container", "inspect", "--format", ADDRESSES, cluster.profile)
+    with ThreadPoolExecutor(6) as pool:
+        state = pool.submit(get_items, run, tools, NAMESPACED, *scope)
+        whole = pool.submit(get_items, run, tools, CLUSTER_WIDE)
+        every = pool.submit(get_items, run, tools, "pods", "-A")
+        latest = pool.submit(helm.latest, run, tools)
+        secrets = pool.submit(kubectl, run, tools, *listing, check=False)
+        time_there = ("info", "--format", "{{.SystemTime}}")
+        clock = pool.submit(run.shell.run, engine.client, *time_there, check=False)
+        page = pool.submit(_status, run, "/")
+        objects = state.result()
+        health = rollout.api_path(objects) + rollout.health_path(objects)
+        answers = {"/": page.result(), health: _status(run, health)}
+    address = run.shell.run(engine.client, *inspect, check=False)
+    observed = Observed(
+        release.name,
+        release.host,
+        f"http://127.0.0.1:{cluster.ingress_port}",
+        objects,
+        whole.result(),
+        [pod for pod in every.result() if _is_controller(pod)],
+        release=latest.result(),
+        system=[pod for pod in every.result() if pod["metadata"]["namespace"] == "kube-system"],
+        secrets=_keys(secrets.result()),
+        answers=answers,
+        name=access.resolve(release.host),
+        expected=("127.0.0.1", *address.stdout.split()),
+        skew=skew(clock.result().stdout),
+        proxy=os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY") or "",
+    )
+    return replace(
+        observed, logs=_logs(run, tools, objects), stale=_stale_workloads(run, engine, objects)
+    )
+
+
+def _is_controller(pod: Item) -> bool:
+    return any(CONTROLLER.search(one["image"]) for one in pod["spec"]["containers"])
+
+
+def _keys(listed: Result) -> dict[str, set[str]] | None:
+    """The keys of each Secret; None when they could not be read."""
+    if not listed.ok:
+        return None
+    lines = [line.split() for line in listed.stdout.splitlines() if line.strip()]
+    return {name: set(keys) for name, *keys in lines}
+
+
+def _stale_workloads(run: Run, engine: Engine, state: Objects) -> tuple[str, ...]:
+    """The workloads whose pods run another image than the node has under that name."""
+    pods_seen = of_kind(state, "Pod")
+    names = {one["image"] for pod in pods_seen for one in pod["spec"]["containers"]}
+    node = transport.nodes(run.settings.cluster.profile)[0]
+    held = transport.holdings(run, engine, node, names).images
+    return tuple(rollout.stale(state, _by_reference(names, held)))
+
+
+def _by_reference(names: Iterable[str], held: Mapping[str, str]) -> dict[str, str]:
+    """Image references as pods write them -> the node's image IDs."""
+    known = {name: held.get(transport.normalized(name), "") for name in names}
+    return {name: identity for name, identity in known.items() if identity}
+
+
+def _status(run: Run, path: str) -> int:
+    """The ingress' answer to a path; 0 when nothing answers."""
+    url = f"http://127.0.0.1:{run.settings.cluster.ingress_port}{path}"
+    headers = {"Host": run.settings.release.host}
+    try:
+        answer = requests.get(url, headers=headers, timeout=TIMEOUT, proxies={"http": ""})
+    except requests.RequestException:
+        return 0
+    return answer.status_code
+
+
+def skew(text: str) -> float:
+    """Seconds between this clock and an RFC 3339 time; 0 when it cannot be read."""
+    match = TIME.match(text)
+    if not match:
+        return 0.0
+    there = datetime.fromisoformat(match.group(1) + match.group(2).replace("Z", "+00:00"))
+    return abs(time.time() - there.timestamp())
+
+
+def _logs(run: Run, tools: Mapping[str, Found], state: Objects) -> dict[str, str]:
+    """The last lines of each pod that is not ready; also a backend's answer to its probe."""
+    return {
+        name_of(pod): "\n".join(
+            (pods.last_lines(run, tools, pod), _readiness(run, tools, pod))
+        ).strip()
+        for pod in of_kind(state, "Pod")
+        if not is_ready(pod)
+    }
+
+
+def _readiness(run: Run, tools: Mapping[str, Found], pod: Item) -> str:
+    """The body of the answer to a backend's readiness probe, asked for inside the container.
+
+    The kubelet keeps the status only.
+    """
+    container = pod["spec"]["containers"][0]
+    probe = container.get("readinessProbe", {}).get("httpGet")
+    statuses = pod["status"].get("containerStatuses", [])
+    running = any("running" in one.get("state", {}) for one in statuses)
+    if not probe or not running or component_of(pod) != "backend":
+        return ""
+    ports = {one.get("name"): one["containerPort"] for one in container.get("ports", [])}
+    url = f"http://127.0.0.1:{ports.get(probe['port'], probe['port'])}{probe['path']}"
+    inside = ("exec", name_of(pod), "-c", container["name"], "--", "python3", "-c", ASK, url)
+    scope = ("-n", run.settings.release.namespace)
+    return kubectl(run, tools, *scope, *inside, check=False, timeout=20, reads=True).stdout.strip()

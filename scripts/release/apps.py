@@ -1,0 +1,111 @@
+"""The apps on the cluster: each has a release, a namespace and an address of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.cluster.kubectl import get_items, kubectl
+from scripts.release import access
+from scripts.release.helm import CHART_NAME
+from scripts.session.findings import failure
+from scripts.session.run import Run
+from scripts.supply.tools import Found
+
+FOLDER = "phase4/app"  # annotation of a namespace: the folder of the app that lives in it
+
+
+@dataclass(frozen=True)
+class App:
+    """A release of this project's chart. folder: where the app was deployed from, empty if unknown.
+
+    hosts: the names that its Ingress answers to. updated, status: as helm has them.
+    """
+
+    name: str
+    namespace: str
+    folder: str
+    revision: int
+    updated: str
+    status: str
+    hosts: tuple[str, ...]
+
+
+def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
+    """Every app on the cluster, by name."""
+    scope = ("--kube-context", run.settings.context)
+    listed = run.shell.run(tools["helm"].path, "list", "-A", "--all", "-o", "json", *scope)
+    seen = get_items(run, tools, "namespaces,ingresses", "-A")
+    return [
+        _app(one, seen)
+        for one in sorted(json.loads(listed.stdout or "[]"), key=lambda one: str(one["name"]))
+        if one["chart"].startswith(f"{CHART_NAME}-")
+    ]
+
+
+def _app(one: Mapping[str, Any], seen: list[dict[str, Any]]) -> App:
+    namespace = one["namespace"]
+    own = [item["metadata"] for item in seen if item["metadata"]["name"] == namespace]
+    folder = next(((item.get("annotations") or {}).get(FOLDER, "") for item in own), "")
+    hosts = {
+        rule["host"]
+        for item in seen
+        if item["kind"] == "Ingress"
+        and item["metadata"]["namespace"] == namespace
+        and item["metadata"].get("labels", {}).get("app.kubernetes.io/instance") == one["name"]
+        for rule in item["spec"].get("rules", [])
+        if "host" in rule
+    }
+    updated = one["updated"][:19]
+    revision = int(one["revision"])
+    return App(
+        one["name"], namespace, folder, revision, updated, one["status"], tuple(sorted(hosts))
+    )
+
+
+def mark(run: Run, tools: Mapping[str, Found]) -> None:
+    """Write down which app lives in the release's namespace."""
+    name, folder = run.settings.release.namespace, run.settings.app_path
+    kubectl(run, tools, "annotate", "--overwrite", "namespace", name, f"{FOLDER}={folder}")
+
+
+def check_same(run: Run, tools: Mapping[str, Found]) -> None:
+    """Refuse to put another app in the place of the one that the release runs. Raises RELEASE-NOT-OURS."""
+    release, wanted = run.settings.release, str(run.settings.app_path)
+    key = FOLDER.replace(".", r"\.")
+    path = f"jsonpath={{.metadata.annotations.{key}}}"
+    there = kubectl(run, tools, "get", "namespace", release.namespace, "-o", path, check=False)
+    if there.stdout.strip() in ("", wanted):
+        return
+    raise failure(
+        "RELEASE-NOT-OURS",
+        f"release {release.namespace}/{release.name}",
+        f"the release {release.name} runs the app in {there.stdout.strip()}, not this one",
+        f"this app: {wanted}",
+        "choose another name for this one: INVOKE_PHASE4_RELEASE_NAME=other-name invoke deploy;"
+        " `invoke apps` lists what is deployed",
+    )
+
+
+def remove(run: Run, tools: Mapping[str, Found]) -> None:
+    """Uninstall the release and delete its namespace with all its data. Raises RELEASE-MISSING."""
+    release = run.settings.release
+    found = [one for one in deployed(run, tools) if one.namespace == release.namespace]
+    if release.name not in [one.name for one in found]:
+        there = ", ".join(one.name for one in deployed(run, tools)) or "none"
+        raise failure(
+            "RELEASE-MISSING",
+            f"release {release.namespace}/{release.name}",
+            f"there is no app named {release.name} on the cluster",
+            f"deployed: {there}",
+            "`invoke apps` lists them with their folders",
+        )
+    scope = ("--namespace", release.namespace, "--kube-context", run.settings.context)
+    run.say(f"uninstalling {release.name}")
+    run.shell.run(tools["helm"].path, "uninstall", release.name, *scope, timeout=180)
+    if len(found) == 1:  # nobody else's release lives there
+        delete = ("delete", "namespace", release.namespace, "--timeout=150s")
+        kubectl(run, tools, *delete, timeout=180)
+    access.forget(run)
