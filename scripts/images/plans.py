@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from scripts.app import fit
+from scripts.app import fit, reach
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
 from scripts.images import frontend
@@ -90,11 +90,14 @@ def plan(
     backend = app.backend
     wrapped = "phase4_asgi.py" in fit.backend_files(app, "")
     fonts = bool(app.frontend.google_fonts) and offline
+    reached = reach.reach(app.root, app.frontend.folder)
     front = {
         "NODE_IMAGE": base["node"],
         "NGINX_IMAGE": base["nginx"],
         "SOURCE": frontend.SOURCE,
         "MANIFESTS": frontend.MANIFESTS,
+        "FOLDER": reached.folder,
+        "WORKSPACE": reached.workspace,
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
@@ -102,8 +105,6 @@ def plan(
         "BEFORE": "" if app.frontend.lock else resolved.date,
         # Turbopack reads the file of font answers as data; webpack runs it.
         "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
-        "FONTS": "/app/phase4-fonts.cjs" if fonts else "",
-        "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
     back = {
         "PYTHON_IMAGE": base["python"],
@@ -124,7 +125,7 @@ def plan(
             FRONTEND,
             app.frontend_folder,
             front,
-            lambda files: frontend.lay_out(files, fit.frontend_files(app, offline)),
+            lambda files: frontend.lay_out(files, fit.frontend_files(app, offline), reached),
         )
         second = pool.submit(
             _plan,
@@ -167,6 +168,8 @@ def _plan(
     dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
     files = context_files(dockerfile, context)
     build_files = lay_out(files)
+    if name == FRONTEND:
+        arguments = {**arguments, "BUILD_PACKAGES": frontend.build_packages(build_files)}
     reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         name,
