@@ -6,8 +6,6 @@ first if nothing is deployed.
 
 from pathlib import Path
 
-from pathlib import Path
-
 import nox
 
 nox.options.sessions = ["lint", "unit", "chart", "e2e"]
@@ -43,7 +41,11 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("mypy", "scripts")
     session.run(
-        "hadolint", "--config", ".hadolint.yaml", "frontend.Dockerfile", "backend.Dockerfile"
+        "hadolint",
+        "--config",
+        ".hadolint.yaml",
+        "frontend.Dockerfile",
+        "backend.Dockerfile",
     )
     session.run(
         "yamllint",
@@ -64,6 +66,8 @@ def lint(session: nox.Session) -> None:
         ),
         "scripts/supply/images/postgres/docker-entrypoint.sh",
         "scripts/supply/images/minikube-node/narrow-oom-score",
+        "scripts/images/api/bin/install-debian-packages",
+        "scripts/images/api/bin/with-package-sources",
         ".ci/run",
     )
     session.run("go", "install", ACTIONLINT, env={"GOBIN": session.bin}, silent=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from scripts.app import environment, resolve, survey
 from scripts.checks import app_check, assistants
+from scripts.checks.journey import judgement
+from scripts.checks.journey import release as journey
 from scripts.cluster import addons, facts, minikube
 from scripts.images import builds, plans, transport, trials
 from scripts.machine import engine, preflight
@@ -190,8 +192,17 @@ SMOKE = stage(
     "smoke", access.smoke, DNS, SURVEY, says=lambda found: f"{len(found)} requests answered"
 )
 APP_CHECK = stage("app-check", app_check.check, TOOLS, SURVEY, after=(SMOKE,), says=str)
+JOURNEY = stage(
+    "journey",
+    journey.check,
+    TOOLS,
+    SURVEY,
+    INSTALL,
+    after=(APP_CHECK,),
+    says=lambda found: judgement.in_one_line(found) if found else "nothing changed",
+)
 
 DEPLOY = (
     CHECK, AIOPS, CLUSTER_UP, CLUSTER_FACTS, SURVEY, BUILD_IMAGES, TRY_IMAGES, LOAD_IMAGES,
-    VALIDATE, INSTALL, MONITOR, DNS, SMOKE, APP_CHECK,
+    VALIDATE, INSTALL, MONITOR, DNS, SMOKE, APP_CHECK, JOURNEY,
 )  # fmt: skip

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,9 +62,16 @@ class Answer:
         """The words of the answer in one line."""
         for key in ("detail", "message", "error", "title"):
             told = self.body.get(key) if isinstance(self.body, Mapping) else None
+            if isinstance(told, Mapping):  # {"error": {"code": ..., "message": ...}}
+                told = told.get("message") or told.get("detail")
             if isinstance(told, str) and told:
-                return told[:SHOWN]
-        return re.sub(r"\s+", " ", self.text)[:SHOWN]
+                return shown(told)
+        return shown(self.text)
+
+
+def shown(text: str) -> str:
+    """Words of an answer in one line, without the SQL that SQLAlchemy adds."""
+    return re.sub(r"\s+", " ", text.partition("[SQL:")[0]).strip()[:SHOWN]
 
 
 class Client:
@@ -75,8 +81,6 @@ class Client:
         self.target, self.timeout, self.token = target, timeout, ""
         self.session = requests.Session()
         self.session.trust_env = False  # no proxy between us and loopback
-        # Browsers take `Secure` cookies from localhost over http, and so does this.
-        self.session.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
         if target.connect:
             self.session.headers["Host"] = urlsplit(target.site).netloc
 
@@ -104,11 +108,16 @@ class Client:
                 **sent,
             )
             if answer.status_code in (307, 308):
-                return self._followed(base, method, answer, headers, sent)
+                answer = self._followed(base, method, answer, headers, sent)
         except requests.Timeout:
             return Answer(request, 0, f"no answer in {self.timeout:.0f} s")
         except requests.RequestException as error:
-            return Answer(request, 0, str(error)[:SHOWN])
+            refused = "Connection refused" in str(error)
+            return Answer(request, 0, "connection refused" if refused else str(error)[:SHOWN])
+        for cookie in self.session.cookies:
+            cookie.secure = (
+                False  # browsers send `Secure` ones to localhost over http, and so does this
+            )
         return _answer(request, answer)
 
     def _followed(
@@ -118,7 +127,7 @@ class Client:
         before: requests.Response,
         headers: Mapping[str, str],
         sent: Mapping[str, Any],
-    ) -> Answer:
+    ) -> requests.Response:
         """FastAPI sends a path without its last slash on, by an address that may name its own host."""
         place = urlsplit(before.headers.get("location", ""))
         asked = urlsplit(before.url).path.removeprefix(urlsplit(base).path)
@@ -126,11 +135,14 @@ class Client:
         if place.path.rstrip("/") != asked.rstrip("/") and not place.path.endswith(path):
             path = place.path
         query = f"?{place.query}" if place.query and "params" not in sent else ""
-        answer = self.session.request(
-            method.upper(), base + path + query, headers=headers, timeout=self.timeout,
-            allow_redirects=False, **sent,
-        )  # fmt: skip
-        return _answer(f"{method.upper()} {path}", answer)
+        return self.session.request(
+            method.upper(),
+            base + path + query,
+            headers=headers,
+            timeout=self.timeout,
+            allow_redirects=False,
+            **sent,
+        )
 
 
 def _answer(request: str, answer: requests.Response) -> Answer:

@@ -26,7 +26,9 @@ LOG_IN_PATH = re.compile(
     r"(/(email|json|access-?_?token|password))?/?$",
     re.I,
 )
-NOT_ACCOUNT = re.compile(r"callback|oauth|google|github|refresh|reset|forgot|verify|webhook", re.I)
+NOT_ACCOUNT = re.compile(
+    r"callback|oauth|google|github|refresh|reset|forgot|verify|webhook|chatkit|/test/|/mcp/", re.I
+)
 ME_PATH = re.compile(r"/(me|profile|whoami|current[-_]?user|get-session|session|verify)/?$", re.I)
 TODO = r"(todos?|tasks?|todo[-_]?items?|task[-_]?items?)"
 TODO_PATH = re.compile(rf"/{TODO}(/(create|add|new))?/?$", re.I)
@@ -51,18 +53,20 @@ MESSAGE = re.compile(
 
 @dataclass(frozen=True)
 class Parameter:
-    """A required parameter. where: path, query or header."""
+    """A parameter. where: path, query or header."""
 
     name: str
     where: str
     schema: Mapping[str, Any]
+    required: bool = True
 
 
 @dataclass(frozen=True)
 class Operation:
     """One method of one path. body: its schema, None when nothing is known of it. form: sent as an HTML form.
 
-    known: the document describes it; otherwise only its route is known.
+    known: the document describes it; otherwise only its route is known. at_page: Next's own server has
+    it, not the API.
     """
 
     method: str
@@ -71,6 +75,14 @@ class Operation:
     form: bool = False
     parameters: tuple[Parameter, ...] = ()
     known: bool = True
+    at_page: bool = False
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether nothing tells what its body holds."""
+        if self.body is None:
+            return not self.known or (self.method == "post" and not self.parameters)
+        return not properties(self.body)
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -121,6 +133,16 @@ def undocumented(routes: Iterable[tuple[str, str]]) -> tuple[Operation, ...]:
     return tuple(Operation(method, path, known=False) for method, path in routes if "*" not in path)
 
 
+def of_handlers(paths: Iterable[str]) -> tuple[Operation, ...]:
+    """Operations of Next's route handlers. Their methods are not known, so each may be any."""
+    plain = [re.sub(r"\[(\w+)\]", r"{\1}", path) for path in paths if "..." not in path]
+    return tuple(
+        Operation(method, path, known=False, at_page=True)
+        for path in plain
+        for method in ("get", "post", "delete")
+    )
+
+
 def shape(found: Sequence[Operation]) -> Shape:
     """Which of the operations belong to a person's way."""
 
@@ -155,7 +177,11 @@ def shape(found: Sequence[Operation]) -> Shape:
 
 def beside(one: Operation, others: Sequence[Operation]) -> tuple[Operation, ...]:
     """Others, those of the same family of paths first: the list that belongs to what adds."""
-    return tuple(sorted(others, key=lambda other: -_shared(one.path, other.path)))
+    return tuple(
+        sorted(
+            others, key=lambda other: (other.at_page != one.at_page, -_shared(one.path, other.path))
+        )
+    )
 
 
 def properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -189,8 +215,6 @@ def body_of(one: Operation, values: Values, optional: re.Pattern[str] | None = N
     """A body for this operation: what is required, and the optional fields that `optional` matches."""
     if one.body is None:
         return {}
-    if not one.fields:
-        return value("", one.body, values)
     wanted = required(one.body)
     if not wanted:  # alternatives, or nothing marked: what a page would send
         wanted = {name for name in one.fields if _says_something(name)}
@@ -327,17 +351,46 @@ def _body(
     request = _resolved(document, told.get("requestBody") or {})
     content = request.get("content") or {}
     for kind in sorted(content, key=lambda one: "json" not in one):
-        schema = _resolved(document, (content[kind] or {}).get("schema") or {})
-        return schema, "form" in kind
+        told = content[kind] or {}
+        schema = _resolved(document, told.get("schema") or {})
+        return _by_example(schema, told), "form" in kind
     return None, False
+
+
+def _by_example(schema: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A plain `dict` in the code has no fields in its schema; an example beside it has."""
+    shown = [told.get("example"), schema.get("example"), *(schema.get("examples") or ())]
+    shown += [one.get("value") for one in (told.get("examples") or {}).values()]
+    example = next((one for one in shown if isinstance(one, Mapping) and one), None)
+    if properties(schema) or example is None:
+        return schema
+    return {
+        "type": "object",
+        "required": list(example),
+        "properties": {
+            name: {"default": value, **_kind_of(value)} for name, value in example.items()
+        },
+    }
+
+
+def _kind_of(value: Any) -> Mapping[str, str]:
+    kinds = (
+        (bool, "boolean"),
+        (int, "integer"),
+        (float, "number"),
+        (str, "string"),
+        (list, "array"),
+    )
+    return {"type": next((name for kind, name in kinds if isinstance(value, kind)), "object")}
 
 
 def _parameters(document: Mapping[str, Any], told: Iterable[Any]) -> Iterator[Parameter]:
     for one in told:
         read = _resolved(document, one)
         # A header that the log-in gives is no parameter to fill in.
-        if read.get("required") and read.get("name", "").lower() != "authorization":
-            yield Parameter(read["name"], read.get("in", "query"), read.get("schema") or {})
+        if read.get("name", "").lower() not in ("", "authorization"):
+            where, form = read.get("in", "query"), read.get("schema") or {}
+            yield Parameter(read["name"], where, form, bool(read.get("required")))
 
 
 def _resolved(document: Mapping[str, Any], part: Any, depth: int = 0) -> Any:
@@ -359,7 +412,7 @@ def _resolved(document: Mapping[str, Any], part: Any, depth: int = 0) -> Any:
 
 def _has(one: Operation, needs: Iterable[re.Pattern[str]]) -> bool:
     """Each of the patterns has a field, or nothing is known of the fields."""
-    if not one.known or (one.body is not None and not one.fields):
+    if one.is_guessed:
         return True
     names = [*one.fields, *(part.name for part in one.parameters)]
     if one.body is None and not one.parameters:
@@ -378,7 +431,7 @@ def _fillable(one: Operation, spare: int = 0) -> bool:
 
 
 def _plainness(one: Operation) -> tuple[object, ...]:
-    return (not one.known, "admin" in one.path, one.path.count("/"), len(one.path))
+    return (one.at_page, not one.known, "admin" in one.path, one.path.count("/"), len(one.path))
 
 
 def _says_something(name: str) -> bool:
