@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.app.survey.tree import decode
+from scripts.images import causes
 from scripts.images.context import stage
 from scripts.images.plans import BACKEND, FRONTEND, Plan, Plans
 from scripts.machine import buildkit
@@ -97,7 +99,17 @@ def _build(run: Run, engine: Engine, plan: Plan) -> str:
         untried_name(plan),
         f"{plan.name}:latest",
     )  # the last is for people, and never sent to a pod
-    return buildkit.build(run, engine, plan.dockerfile, staged, names, plan.arguments)
+    return buildkit.build(
+        run, engine, plan.dockerfile, staged, names, plan.arguments, explain=explainer(plan)
+    )
+
+
+def explainer(plan: Plan) -> Callable[[str], str]:
+    """What tells the cause of a failed build from its output, in the app's own terms."""
+    if plan.name != FRONTEND:
+        return lambda output: ""
+    texts = {file.name: decode(file.content) for file in plan.files}
+    return lambda output: causes.of_frontend(output, texts)
 
 
 def untried_name(plan: Plan) -> str:
