@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from scripts.app import environment, resolve, survey
 from scripts.checks import app_check, assistants
+from scripts.checks import database as database_check
 from scripts.cluster import addons, facts, minikube
 from scripts.images import builds, plans, transport, trials
 from scripts.machine import engine, preflight
@@ -191,7 +192,9 @@ SMOKE = stage(
 )
 APP_CHECK = stage("app-check", app_check.check, TOOLS, SURVEY, after=(SMOKE,), says=str)
 
+DATABASE = stage("database", database_check.check, TOOLS, SURVEY, after=(MONITOR,), says=str)
+
 DEPLOY = (
     CHECK, AIOPS, CLUSTER_UP, CLUSTER_FACTS, SURVEY, BUILD_IMAGES, TRY_IMAGES, LOAD_IMAGES,
-    VALIDATE, INSTALL, MONITOR, DNS, SMOKE, APP_CHECK,
+    VALIDATE, INSTALL, MONITOR, DATABASE, DNS, SMOKE, APP_CHECK,
 )  # fmt: skip
