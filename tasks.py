@@ -164,14 +164,18 @@ def diagnose(session: Session):
 
 @step(
     help={
-        "restart": "also delete the pod that keeps the data, and see whether the data comes back",
+        "journey": "only walk through the app as a person would: sign up, log in, keep a todo",
+        "restart": "also delete the pods, and see whether the data comes back",
         "report": "folder for verify.html, .xml, .json",
         "phr": "also keep the run as a record in history/phr",
     }
 )
-def verify(session: Session, restart=False, report="artifacts", phr=False):
+def verify(session: Session, journey=False, restart=False, report="artifacts", phr=False):
     """Every acceptance line of the plan, each with its evidence; a table, an HTML page, JUnit."""
-    commands.verify_release(session, restart, report, phr)
+    if journey:
+        commands.walk_through(session, restart)
+    else:
+        commands.verify_release(session, restart, report, phr)
 
 
 @step(

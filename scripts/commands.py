@@ -15,6 +15,9 @@ from scripts import deployment as stages
 from scripts.app import describe, survey
 from scripts.checks import acceptance, diagnosis, health, records, report, support
 from scripts.checks import assistants as aiops
+from scripts.checks.journey import judgement
+from scripts.checks.journey import release as journey
+from scripts.checks.journey.hints import Hints, hints
 from scripts.cluster import kubectl, minikube
 from scripts.machine import engine
 from scripts.release import access, apps, database, dev, helm, rollback, rollout
@@ -171,12 +174,23 @@ def show_status(session: Session) -> None:
 
 
 def diagnose_release(session: Session) -> None:
-    """Raise what is wrong; say so when nothing is."""
-    found = diagnosis.diagnose(session.context, _present(session, ("kubectl", "helm")))
+    """Raise what is wrong; say so when nothing is.
+
+    When all parts are well, somebody signs up and keeps a todo through the API: a write that fails
+    shows in nothing else. The account is the release's own, and the todo is taken away again.
+    """
+    present = _present(session, ("kubectl", "helm"))
+    found = diagnosis.diagnose(session.context, present)
     if found:
         raise Failure(*found)
+    known = Hints()
+    with contextlib.suppress(Failure):  # the app's folder may not be on this machine
+        known = hints(survey.survey(session.context))
+    api = rollout.api_path(rollout.look(session.context, present))
+    walked = journey.judged(journey.short_form(session.context, present, api, known), known)
     session.progress.note(
-        "Nothing is wrong: node, volumes, pods, services, ingress and both addresses are well."
+        "Nothing is wrong: node, volumes, pods, services, ingress and both addresses are well;"
+        f" through the API somebody {judgement.in_one_line(walked)}."
     )
 
 
@@ -212,6 +226,19 @@ def verify_release(session: Session, restart: bool, report_folder: str, keep: bo
             lines,
             "`invoke diagnose` names the cause",
         )
+
+
+def walk_through(session: Session, restart: bool) -> None:
+    """Walk through the app as a person would, in a browser where there is one. Raises APP-DEGRADED."""
+    app = survey.survey(session.context)
+    found = journey.run_journey(session.context, _kubectl(session), app, restart)
+    rows = [(one.name, str(one.status), one.line.partition(": ")[2]) for one in found.steps]
+    told = judgement.in_one_line(found)
+    rows.append(("verdict", found.verdict, f"{told}, by the {found.way}, {found.seconds:.0f} s"))
+    session.progress.table("Journey", ("step", "result", "evidence"), rows)
+    for sentence in judgement.sentences(found):
+        session.progress.note(sentence)
+    journey.judged(found, hints(app))
 
 
 def _look(session: Session, restart: bool = False) -> acceptance.Look:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from scripts.app import environment, resolve, survey
 from scripts.checks import app_check, assistants
 from scripts.checks import database as database_check
+from scripts.checks.journey import judgement
+from scripts.checks.journey import release as journey
 from scripts.cluster import addons, facts, minikube
 from scripts.images import builds, plans, transport, trials
 from scripts.machine import engine, preflight
@@ -191,10 +193,19 @@ SMOKE = stage(
     "smoke", access.smoke, DNS, SURVEY, says=lambda found: f"{len(found)} requests answered"
 )
 APP_CHECK = stage("app-check", app_check.check, TOOLS, SURVEY, after=(SMOKE,), says=str)
+JOURNEY = stage(
+    "journey",
+    journey.check,
+    TOOLS,
+    SURVEY,
+    INSTALL,
+    after=(APP_CHECK,),
+    says=lambda found: judgement.in_one_line(found) if found else "nothing changed",
+)
 
 DATABASE = stage("database", database_check.check, TOOLS, SURVEY, after=(MONITOR,), says=str)
 
 DEPLOY = (
     CHECK, AIOPS, CLUSTER_UP, CLUSTER_FACTS, SURVEY, BUILD_IMAGES, TRY_IMAGES, LOAD_IMAGES,
-    VALIDATE, INSTALL, MONITOR, DATABASE, DNS, SMOKE, APP_CHECK,
+    VALIDATE, INSTALL, MONITOR, DATABASE, DNS, SMOKE, APP_CHECK, JOURNEY,
 )  # fmt: skip

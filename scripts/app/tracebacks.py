@@ -19,11 +19,7 @@ def cause(log: str) -> str:
     lines = log.splitlines()
     raised = [number for number, line in enumerate(lines) if RAISED.match(line)]
     if raised:
-        frames = [
-            match
-            for line in lines[: raised[-1]]
-            if (match := FRAME.search(line)) and not match.group(1).startswith("phase4_")
-        ]
+        frames = [match for line in lines[: raised[-1]] if (match := FRAME.search(line))]
         words = lines[raised[-1]].strip()
         # pydantic says below its first line which fields are meant.
         if words.endswith(("validation error", "validation errors")) or re.search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 
@@ -12,6 +13,7 @@ from scripts.app import fit
 from scripts.app.survey import Survey
 from scripts.app.survey.python import Route
 from scripts.app.tracebacks import cause
+from scripts.checks.journey.judgement import is_unconfigured
 from scripts.cluster.kubectl import kubectl
 from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
@@ -28,11 +30,12 @@ TROUBLE = re.compile(
 
 @dataclass(frozen=True)
 class Checked:
-    """declared: routes of the code whose path is known. served: those of them that the running app has. asked: requests and their statuses."""
+    """declared: routes of the code whose path is known. served: those of them that the running app has. asked: requests and their statuses. notes: integrations without keys."""
 
     declared: int
     served: int
     asked: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.served} of {self.declared} routes of the code are served"
@@ -53,12 +56,22 @@ def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Checked:
     absent = [route for route in declared if _shape(route.path) not in known]
     # What is left out of the schema on purpose is there all the same: a path that exists answers anything but FastAPI's own 404.
     missing = [route for route in absent[:MOST_PROBES] if _is_absent(session, api, route)]
-    asked = dict(_ask(session, api, route) for route in _sample(app, missing))
-    broken = {what: status for what, status in asked.items() if status >= 500}
+    answers = [_ask(session, api, route) for route in _sample(app, missing)]
+    asked = {one.what: one.status for one in answers}
+    notes = tuple(
+        f"{one.what} answers {one.status}: {one.text}"
+        for one in answers
+        if is_unconfigured(one.status, one.text)
+    )
+    broken = {
+        one.what: one.status
+        for one in answers
+        if one.status >= 500 and not is_unconfigured(one.status, one.text)
+    }
     if missing or broken:
         log = _log(run, tools)
         raise Failure(*_findings(missing, broken, log))
-    return Checked(len(declared), len(declared) - len(missing), asked)
+    return Checked(len(declared), len(declared) - len(missing), asked, notes)
 
 
 def _schema(session: requests.Session, api: str) -> set[str]:
@@ -107,18 +120,40 @@ def _sample(app: Survey, missing: list[Route]) -> list[Route]:
     return [*login, *reading]
 
 
-def _ask(session: requests.Session, api: str, route: Route) -> tuple[str, int]:
-    """Ask as nobody, with nothing: a working app refuses (4xx) or answers, a broken one fails (5xx)."""
+@dataclass(frozen=True)
+class _Asked:
+    """A request as it is told, its status, and the words of its answer."""
+
+    what: str
+    status: int
+    text: str
+
+
+def _ask(session: requests.Session, api: str, route: Route) -> _Asked:
+    """Ask as nobody, with nothing: a working app refuses (4xx) or answers, a broken one fails (5xx).
+
+    A redirect is followed where it only adds the last slash. Another leads to a log-in elsewhere.
+    """
+    what = f"{route.method.upper()} {route.path} ({route.place})"
+    body: dict[str, str] | None = {} if route.method == "post" else None
     try:
-        if route.method == "post":
-            status = session.post(api + route.path, json={}, timeout=REQUEST_TIMEOUT).status_code
-        else:
-            status = session.get(api + route.path, timeout=REQUEST_TIMEOUT).status_code
+        for path in (route.path, route.path.rstrip("/") + "/"):
+            answer = session.request(
+                route.method.upper(),
+                api + path,
+                json=body,
+                timeout=REQUEST_TIMEOUT,
+                allow_redirects=False,
+            )
+            if urlsplit(answer.headers.get("location", "")).path.rstrip("/") != (
+                urlsplit(answer.url).path.rstrip("/")
+            ):
+                break
     except requests.Timeout:
-        status = 504
+        return _Asked(what, 504, "")
     except requests.RequestException:
-        status = 502
-    return f"{route.method.upper()} {route.path} ({route.place})", status
+        return _Asked(what, 502, "")
+    return _Asked(what, answer.status_code, answer.text[:300])
 
 
 def _log(run: Run, tools: Mapping[str, Found]) -> list[str]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.app import fit
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
-from scripts.images.context import File, content_tag, context_files, with_added
+from scripts.images import backend as backend_build
+from scripts.images import frontend
+from scripts.images.context import File, content_tag, context_files
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
 from scripts.session.run import Run
 from scripts.session.settings import ROOT
 from scripts.supply import bases
 
-FRONTEND = "todo-chatbot-frontend"
-BACKEND = "todo-chatbot-backend"
+PREFIX = "todo-chatbot"
+FRONTEND = f"{PREFIX}-frontend"
+BACKEND = f"{PREFIX}-backend"
 BASE_IMAGES = ("node", "nginx", "postgres")
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
@@ -27,8 +30,9 @@ PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 class Plan:
     """An image as it has to be. reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
 
-    port, path: where it must answer when it is tried alone; strict: with 200, else with anything. files: the context's own. added: those that are put beside them for the build, or in
-    their place. environment: what a container gets when it is tried alone.
+    port, path: where it must answer when it is tried alone; strict: with 200, else with anything.
+    files: the component's own. build_files: what the build gets.
+    environment: what a container gets when it is tried alone.
     """
 
     name: str
@@ -41,13 +45,8 @@ class Plan:
     port: int
     path: str
     strict: bool = True
-    added: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    build_files: tuple[File, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def build_files(self) -> tuple[File, ...]:
-        """What the build gets."""
-        return with_added(self.files, self.added)
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,10 @@ class Plans:
 
 
 def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
-    """Base image -> reference, all of which the engine then has; with Python as the app wants it."""
-    python = PYTHON_BASES[resolved.python]
-    found = bases.ensure(run, engine, (python, *BASE_IMAGES), upstream)
-    return {**found, "python": found[python]}
+    """Base image -> reference, all of which the engine then has; with the Pythons of the app's parts."""
+    pythons = [PYTHON_BASES[one] for one in resolved.pythons]
+    found = bases.ensure(run, engine, (*pythons, *BASE_IMAGES), upstream)
+    return {**found, "python": found[pythons[0]]}
 
 
 def plan(
@@ -89,27 +88,75 @@ def plan(
 
     base: what `base_images` gave. upstream: upstream's registries answer, not package registries only.
     """
-    offline = not upstream
-    backend = app.backend
-    wrapped = "phase4_asgi.py" in fit.backend_files(app, "")
+    services = {
+        one.name: _backend(
+            run, engine, f"{PREFIX}-{one.name}", app.of(one), base, resolved.services[one.name]
+        )
+        for one in app.companions.services
+    }
+    with ThreadPoolExecutor(2) as pool:
+        front = pool.submit(_frontend, run, engine, app, base, resolved.date, not upstream)
+        back = pool.submit(_backend, run, engine, BACKEND, app, base, resolved)
+        postgres = base["postgres"] if app.database == "postgres" else ""
+        return Plans(front.result(), back.result(), postgres, base["python"], services)
+
+
+def _frontend(
+    run: Run, engine: Engine, app: Survey, base: Mapping[str, str], date: str, offline: bool
+) -> Plan:
+    """The frontend's image. date: of the app's last commit. offline: only package registries answer."""
     fonts = bool(app.frontend.google_fonts) and offline
-    front = {
+    arguments = {
         "NODE_IMAGE": base["node"],
         "NGINX_IMAGE": base["nginx"],
+        "SOURCE": frontend.SOURCE,
+        "MANIFESTS": frontend.MANIFESTS,
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
         # Without a lock file, what was there on the day of the app's last commit.
-        "BEFORE": "" if app.frontend.lock else resolved.date,
+        "BEFORE": "" if app.frontend.lock else date,
         # Turbopack reads the file of font answers as data; webpack runs it.
         "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
         "FONTS": "/app/phase4-fonts.cjs" if fonts else "",
         "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
-    back = {
-        "PYTHON_IMAGE": base["python"],
-        "APP_MODULE": "phase4_asgi:app" if wrapped else backend.module,
-        "APP_TARGET": backend.module if wrapped else "",
+    added = fit.frontend_files(app, offline)
+    dockerfile = ROOT / "frontend.Dockerfile"
+    files = context_files(dockerfile, app.frontend_folder)
+    build_files = frontend.lay_out(files, added)
+    reference = f"{FRONTEND}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
+    return Plan(
+        FRONTEND,
+        reference,
+        buildkit.image_id(run, engine, reference),
+        dockerfile,
+        app.frontend_folder,
+        files,
+        arguments,
+        80,
+        "/",
+        app.frontend.served == "export",
+        build_files,
+        fit.trial_environment(app.frontend.variables, "postgresql"),
+    )
+
+
+def _backend(
+    run: Run,
+    engine: Engine,
+    name: str,
+    app: Survey,
+    base: Mapping[str, str],
+    resolved: Resolved,
+) -> Plan:
+    """The image of a FastAPI app. name: of the image."""
+    backend, dockerfile = app.backend, ROOT / "backend.Dockerfile"
+    arguments = {
+        "PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]],
+        "SOURCE": backend_build.SOURCE,
+        "REQUIREMENTS": backend_build.REQUIREMENTS,
+        "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",
         "HEALTH_PATH": backend.health_path,
         "BUILD_PACKAGES": COMPILERS if resolved.compiles else "",
@@ -117,68 +164,20 @@ def plan(
         "DATA_DIR": fit.data_folder(app),
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(
-            _plan,
-            run,
-            engine,
-            FRONTEND,
-            app.frontend_folder,
-            front,
-            fit.frontend_files(app, offline),
-        )
-        second = pool.submit(
-            _plan,
-            run,
-            engine,
-            BACKEND,
-            app.backend_folder,
-            back,
-            fit.backend_files(app, resolved.requirements),
-        )
-        served, health = app.frontend.served == "export", backend.health_path
-        return Plans(
-            replace(
-                first.result(),
-                port=80,
-                path="/",
-                strict=served,
-                environment=fit.trial_environment(app.frontend.variables, "postgresql"),
-            ),
-            replace(
-                second.result(),
-                port=PORT,
-                path=health or "/",
-                strict=bool(health),
-                environment=fit.trial_environment(backend.variables, app.decision.scheme),
-            ),
-            base["postgres"] if app.database == "postgres" else "",
-            base["python"],
-        )
-
-
-def _plan(
-    run: Run,
-    engine: Engine,
-    name: str,
-    context: Path,
-    arguments: Mapping[str, str],
-    added: Mapping[str, bytes],
-) -> Plan:
-    dockerfile = ROOT / f"{name.rsplit('-', 1)[1]}.Dockerfile"
-    files = context_files(dockerfile, context)
-    reference = (
-        f"{name}:{content_tag(run, engine, dockerfile, with_added(files, added), arguments)}"
-    )
+    files = context_files(dockerfile, app.backend_folder)
+    build_files = backend_build.lay_out(files, resolved.requirements)
+    reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         name,
         reference,
         buildkit.image_id(run, engine, reference),
         dockerfile,
-        context,
+        app.backend_folder,
         files,
         arguments,
-        0,
-        "",
-        added=added,
+        PORT,
+        backend.health_path or "/",
+        bool(backend.health_path),
+        build_files,
+        fit.trial_environment(backend.variables, app.decision.scheme),
     )

@@ -39,6 +39,7 @@ class Secrets:
     given: values from a person. generated, placeholders: names whose values are made when they
     are missing. scheme: of our own database's address, empty without one. frontend_database:
     Next's server gets the address too.
+    service_schemes: key of the Secret -> scheme, for a service whose driver wants another form.
     """
 
     given: Mapping[str, str] = field(repr=False)
@@ -46,15 +47,18 @@ class Secrets:
     placeholders: tuple[str, ...]
     scheme: str
     frontend_database: bool
+    service_schemes: Mapping[str, str] = field(default_factory=dict)
 
 
 def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
     """What the Secret must hold for this app."""
     how = {**given.environment.frontend_secrets, **given.environment.secrets}
+    for one in given.services.values():
+        how = {**one.secrets, **how}
     own = app.database == "postgres"
     values = dict(given.secrets)
+    # The chart has the address under one key, whatever the app's variable for it is called.
     if app.database == "external":
-        # The chart has the address under one key, whatever the app's variable for it is called.
         values.update(
             ("DATABASE_URL", values[name])
             for name in given.environment.database
@@ -66,6 +70,11 @@ def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
         tuple(name for name, way in how.items() if way == "placeholder"),
         app.decision.scheme if own else "",
         own and bool(given.environment.frontend_database),
+        {
+            fit.service_database_key(one.name): one.decision.scheme
+            for one in app.companions.services
+            if own and one.decision.scheme and one.decision.scheme != app.decision.scheme
+        },
     )
 
 
@@ -130,6 +139,8 @@ def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> 
             f"{USER}:{quote(full['POSTGRES_PASSWORD'], safe='')}@{release}-postgres:5432/{USER}"
         )
         full["DATABASE_URL"] = f"{wanted.scheme}://{address}"
+        for key, scheme in wanted.service_schemes.items():
+            full[key] = f"{scheme}://{address}"
         if wanted.frontend_database:
             full[fit.FRONTEND_DATABASE_URL] = f"postgresql://{address}"
     return {**kept, **full}  # a key that nobody makes stays as it is

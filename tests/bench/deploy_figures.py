@@ -22,7 +22,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from scripts.images import transport
+from scripts.images import backend, frontend, transport
 from scripts.machine import buildkit, engine
 from scripts.session import settings
 from scripts.session.run import Run
@@ -65,7 +65,9 @@ class ByHand:
             "frontend": {"NODE_IMAGE": "node", "NGINX_IMAGE": "nginx"},
             "backend": {"PYTHON_IMAGE": "python"},
         }
-        for name, context in (("frontend", self._app / "frontend"), ("backend", self._app)):
+        # Beside the app lies a copy of scripts/images, as in the repository.
+        context = self._app.parent
+        for name in ("frontend", "backend"):
             arguments = [
                 part
                 for key, base in bases_of[name].items()
@@ -342,6 +344,8 @@ def main():
             app,
             ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"),
         )
+        for programs in (frontend.WEB, backend.API):
+            shutil.copytree(ROOT / programs, Path(folder) / programs)
         values.write_text("{}\n")
         parts = {
             "deployments": lambda: deployments(run, app, values),

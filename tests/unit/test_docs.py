@@ -40,6 +40,15 @@ def test_every_link_leads_somewhere(document):
         assert not anchor or anchor in _anchors(path), f"{document.name} links to {target}"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lines_fit_a_screen_except_tables_and_links(document):
+    if document.parent.name == "helm-chart":
+        pytest.skip("partly generated from values.yaml")
+    for number, line in enumerate(document.read_text().splitlines(), 1):
+        if not line.startswith("|") and "](" not in line:
+            assert len(line) <= 100, f"{document.name}:{number} has {len(line)} columns"
+
+
 def test_the_readme_names_every_task_and_no_other():
     listed = subprocess.run(
         [sys.executable, "-m", "invoke", "--list", "--list-format=flat"],

@@ -74,7 +74,6 @@ class Backend:
     broken: tuple[str, ...]
     provider: str
     client_at_import: bool
-    handles_prefix: bool
     waits_for_database: bool
     candidates: tuple[Candidate, ...]
     evidence: Evidence
@@ -127,6 +126,8 @@ def _import_root(tree: Tree, sources: dict[str, Source], name: str) -> str:
     depth = max((one.relative for one in python.imports(sources[name])), default=0)
     scores = []
     for length in range(len(parts) - depth + (1 if name.endswith("__init__.py") else 0), -1, -1):
+        if not all(part.isidentifier() for part in parts[length:]):
+            continue  # no package: Python cannot import ai-agent.main
         folder = "/".join(parts[:length])
         project = Project(sources, folder)
         module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
@@ -237,7 +238,6 @@ def read(
         tuple(project.modules[name].error for name in reached if project.modules[name].error),
         _provider(tree, files),
         bool(tree.first(CLIENT, files)),
-        bool(tree.first(r"x-forwarded-prefix", files, re.IGNORECASE)),
         bool(tree.first(r"^\s*(from|import)\s+(tenacity|backoff|retry)", files)),
         tuple(others),
         chosen.evidence,

@@ -87,7 +87,7 @@ def apps(source: Source) -> Iterator[tuple[str, bool, int]]:
     for node in _statements(source.body.body):
         target, value = _assignment(node)
         if target and (
-            _is_call(value, "FastAPI") or (isinstance(value, ast.Call) and _called(value) in makers)
+            _is_call(value, "FastAPI") or (isinstance(value, ast.Call) and called(value) in makers)
         ):
             made = True
             yield target, False, node.lineno
@@ -164,7 +164,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(handler.body)
 
 
-def _called(node: ast.AST | None) -> str:
+def called(node: ast.AST | None) -> str:
     """The last name of what is called: FastAPI of fastapi.FastAPI(...)."""
     if not isinstance(node, ast.Call):
         return ""
@@ -178,7 +178,7 @@ def _called(node: ast.AST | None) -> str:
 
 
 def _is_call(node: ast.AST | None, name: str) -> bool:
-    return _called(node) == name
+    return called(node) == name
 
 
 class Project:
@@ -354,13 +354,13 @@ class Project:
         }
         for node in nodes(source):
             target, value = _assignment(node) if isinstance(node, ast.stmt) else ("", None)
-            if target and _called(value) in ("FastAPI", "APIRouter"):
+            if target and called(value) in ("FastAPI", "APIRouter"):
                 assert isinstance(value, ast.Call)
                 found[target] = Router(self._prefix(value))
         makers = {one.name: one for one in source.body.body if isinstance(one, ast.FunctionDef)}
         for node in source.body.body:
             target, value = _assignment(node)
-            maker = makers.get(_called(value))
+            maker = makers.get(called(value))
             if target and maker:  # app = create_app(): what the function's own variable has
                 for inner in ast.walk(maker):
                     if (
@@ -555,7 +555,7 @@ def _fields(settings: ast.ClassDef, name: str) -> Iterator[Variable]:
         alias, default, required = (prefix + field_name).upper(), "", value is None
         if isinstance(value, ast.Constant) and value.value is not None:
             default = str(value.value)
-        if isinstance(value, ast.Call) and _called(value) == "Field":
+        if isinstance(value, ast.Call) and called(value) == "Field":
             required = not any(
                 one.arg in ("default", "default_factory") for one in value.keywords
             ) and (
@@ -605,10 +605,10 @@ def written(source: Source) -> Iterator[tuple[str, str, bool]]:
             kept = text.endswith(DATA_FILES) or (text.endswith(".json") and writes_json)
             if kept and PurePosixPath(text).stem not in ("", "package", "tsconfig"):
                 yield text, place, False
-        if isinstance(node, ast.Call) and _called(node) in WRITERS:
+        if isinstance(node, ast.Call) and called(node) in WRITERS:
             owner = (
                 node.func.value
-                if isinstance(node.func, ast.Attribute) and _called(node) == "mkdir"
+                if isinstance(node.func, ast.Attribute) and called(node) == "mkdir"
                 else node.args[0]
                 if node.args
                 else None

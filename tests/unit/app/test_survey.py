@@ -350,7 +350,7 @@ def test_values_for_both_sides():
     assert fit.environment(read(APPS / "key-at-import"), Settings(), {}).secrets == {
         "OPENAI_API_KEY": "placeholder"
     }
-    wait = "python3 /srv/phase4_wait.py DATABASE_URL"
+    wait = "python3 -m phase4.wait DATABASE_URL"
     assert fit.before_start(read(APPS / "monorepo-uv")) == [
         "sh",
         "-c",
@@ -378,7 +378,7 @@ def test_the_newest_versions_of_alembic_are_read_and_not_run():
 def test_the_cause_in_a_log_has_its_place_in_the_app():
     log = (
         'Traceback (most recent call last):\n  File "/venv/lib/python3.13/site-packages/uvicorn/x.py", line 1, in y\n  File "/srv/app/main.py", line 7, in <module>\n'
-        "    from app.models import Todo\n  File \"/srv/phase4_asgi.py\", line 9, in z\nImportError: cannot import name 'Todo'\n"
+        "    from app.models import Todo\n  File \"/opt/phase4/phase4/asgi.py\", line 9, in z\nImportError: cannot import name 'Todo'\n"
     )
     assert cause(log) == "ImportError: cannot import name 'Todo' (app/main.py:7)"
     assert cause(

@@ -10,7 +10,7 @@ from typing import Any
 
 Message = MutableMapping[str, Any]
 
-_module, _, _name = os.environ["APP_TARGET"].partition(":")
+_module, _, _name = os.environ["APP_MODULE"].partition(":")
 _app = getattr(importlib.import_module(_module), _name)
 if os.environ.get("APP_FACTORY"):
     _app = _app()

@@ -1,0 +1,352 @@
+"""Read an app: choose its frontend and backend, decide its database, and warn of what is odd."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from scripts.app.survey import backend as backends
+from scripts.app.survey import companions, python
+from scripts.app.survey import frontend as frontends
+from scripts.app.survey.backend import Backend, Candidate
+from scripts.app.survey.companions import Companions, Service
+from scripts.app.survey.database import Database, Kind, decide
+from scripts.app.survey.frontend import Frontend
+from scripts.app.survey.tree import Evidence, Tree, join, read_tree
+from scripts.session.findings import Failure, Finding, failure
+from scripts.session.run import Run
+from scripts.session.settings import remember
+
+PORT = 8001
+CONTAINERS = re.compile(r"(?i)(dockerfile|compose\.ya?ml|docker-compose[\w.-]*\.ya?ml|Chart\.yaml)")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found.
+
+    database: as decided, by the code or by the settings.
+    examples: values of the backend's env files, no secrets.
+    containers: Dockerfiles, compose files and charts of the app's own.
+    certainty: of the choice of frontend, backend and database: `certain` (one candidate, or
+    settled by a person) or `likely` (the best of several).
+    """
+
+    root: Path
+    frontend: Frontend
+    backend: Backend
+    database: Kind
+    decision: Database
+    examples: Mapping[str, str]
+    containers: tuple[str, ...]
+    certainty: dict[str, str]
+    warnings: tuple[Finding, ...]
+    companions: Companions = field(default_factory=Companions)
+
+    def __str__(self) -> str:
+        front = f"Next.js {self.frontend.next_version} ({self.frontend.output})"
+        return f"{front}, {self.backend.module}, database: {self.database}"
+
+    def of(self, service: Service) -> Survey:
+        """The same app, with one of its services in the place of the backend."""
+        return replace(
+            self,
+            root=service.root,
+            backend=service.backend,
+            decision=service.decision,
+            examples=service.examples,
+        )
+
+    @property
+    def frontend_folder(self) -> Path:
+        """The frontend's folder on disk."""
+        return self.root / self.frontend.folder
+
+    @property
+    def backend_folder(self) -> Path:
+        """The folder from which the backend is imported."""
+        return self.root / self.backend.folder
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The lines that the choices rest on."""
+        return (self.backend.evidence, self.frontend.evidence, *self.decision.evidence)
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether the backend writes files that must outlive its pod."""
+        return self.database == "file" or bool(self.written)
+
+    @property
+    def written(self) -> tuple[tuple[str, str, bool], ...]:
+        """What the backend writes: (path, place, whether a folder). With PostgreSQL, its SQLite is only what it would fall back to."""
+        return tuple(
+            one
+            for one in self.backend.writes
+            if self.database == "file" or not re.search(r"\.(db|sqlite3?)$", one[0])
+        )
+
+
+def survey(run: Run) -> Survey:
+    """Read the app. A database that its code does not tell is asked for once, where somebody is there to ask.
+
+    Raises APP-NOT-FOUND, APP-INCOMPLETE, APP-NEEDS-SERVICE, or DATABASE-UNCLEAR with the lines that disagree.
+    """
+    wanted, root = run.settings.app, run.settings.app_path
+    try:
+        return read(root, wanted.database, wanted.module, wanted.frontend)
+    except Failure as error:
+        if error.findings[0].code != "DATABASE-UNCLEAR":
+            raise
+        answer = run.ask("the database that the app wants (postgres, file or external)", False)
+        if answer not in ("postgres", "file", "external"):
+            raise
+        remember(root, {"database": answer})
+        return read(root, answer, wanted.module, wanted.frontend)
+
+
+def read(root: Path, database: str = "auto", module: str = "", frontend: str = "") -> Survey:
+    """Survey the app in `root`.
+
+    database: `postgres`, `file` or `external` settles what the code would otherwise decide.
+    module (`backend/app.main:app`) and frontend (a folder) settle which candidate is meant.
+    """
+    if not root.is_dir():
+        raise failure(
+            "APP-NOT-FOUND",
+            str(root),
+            f"there is no app in {root}",
+            remedy="set phase4.app.path to the app's folder, or remove it to use the reference app",
+        )
+    tree = read_tree(root)
+    sources = python.parse(tree, [name for name in tree.texts if name.endswith(".py")])
+    chosen, backend_candidates = _backend(tree, sources, module)
+    front, frontend_candidates = _frontend(tree, frontend, chosen)
+    back = backends.read(tree, sources, chosen, backend_candidates)
+    reached = python.Project(sources, chosen.folder)
+    names = [reached.modules[name].name for name in reached.reached(chosen.module)]
+    decision = decide(tree, back, front, names)
+    called = companions.find(tree, sources, chosen, back, front)
+    return Survey(
+        root,
+        front,
+        back,
+        _settled(root, database, decision),
+        decision,
+        frontends.example_values(tree, (chosen.folder, "")),
+        _containers(tree),
+        {
+            "backend": _certain(bool(module) or len(backend_candidates) == 1),
+            "frontend": _certain(bool(frontend) or len(frontend_candidates) == 1),
+            "database": _certain(database != "auto" or not _has_two(decision)),
+        },
+        (
+            *_warnings(tree, back, front, backend_candidates, frontend_candidates),
+            *_warnings_of(called),
+        ),
+        called,
+    )
+
+
+def _settled(root: Path, database: str, decision: Database) -> Kind:
+    """The database that the settings name, else the one that the code tells. Raises if neither."""
+    if database != "auto":
+        return cast(Kind, database)
+    if decision.other:
+        raise failure(
+            "APP-NEEDS-SERVICE",
+            str(root),
+            f"the app keeps its data in {decision.other}, which is not deployed here",
+            remedy=f"run {decision.other} yourself and give its address to the app's own variables,"
+            " with INVOKE_PHASE4_APP_DATABASE=external",
+        )
+    if decision.kind is None:
+        raise failure(
+            "DATABASE-UNCLEAR",
+            str(root),
+            "the code does not tell whether the app keeps its data in PostgreSQL or in files",
+            "\n".join(f"{one.place}: {one.line}" for one in decision.evidence)
+            or "no database URL, driver or data file was found",
+            "say which: INVOKE_PHASE4_APP_DATABASE=postgres (or file) invoke deploy",
+        )
+    return decision.kind
+
+
+def _containers(tree: Tree) -> tuple[str, ...]:
+    """Dockerfiles, compose files and charts of the app's own."""
+    return tuple(sorted(name for name in tree.names if CONTAINERS.search(PurePosixPath(name).name)))
+
+
+def _certain(settled: bool) -> str:
+    return "certain" if settled else "likely"
+
+
+def _has_two(decision: Database) -> bool:
+    """Whether the code has SQLite beside PostgreSQL."""
+    return decision.kind == "postgres" and any("sqlite" in one.line for one in decision.evidence)
+
+
+def _backend(
+    tree: Tree, sources: dict[str, python.Source], wanted: str
+) -> tuple[Candidate, list[Candidate]]:
+    found = backends.candidates(tree, sources)
+    if wanted:
+        named = [one for one in found if wanted in (one.target, f"{one.folder}/{one.target}")]
+        if not named:
+            listed = "\n".join(
+                f"{join(one.folder, one.target)}  {one.evidence.place}" for one in found
+            )
+            raise failure(
+                "APP-INCOMPLETE",
+                wanted,
+                f"there is no FastAPI app {wanted}",
+                listed,
+                "set phase4.app.module to one of these, or to nothing",
+            )
+        return named[0], found
+    usable = [
+        one
+        for one in found
+        if backends.dependency_files(tree, one.folder) or _listed_above(tree, one)
+    ]
+    if not usable:
+        broken = [one.error for one in sources.values() if one.error]
+        empty = [
+            name
+            for name in tree.texts
+            if backends.REQUIREMENTS.search(name) and not tree.texts[name].strip()
+        ]
+        where = (
+            f"{found[0].evidence.place}: {found[0].evidence.line}, but no requirements.txt or pyproject.toml lists packages"
+            if found
+            else "no `... = FastAPI(...)` was found"
+        )
+        raise failure(
+            "APP-INCOMPLETE",
+            str(tree.root),
+            "no FastAPI backend was found"
+            if not found
+            else "the backend does not say which packages it needs",
+            "\n".join([where, *(f"{name} is empty" for name in empty), *broken[:3]]),
+            "docs/apps.md tells what is looked for",
+        )
+    return usable[0], found
+
+
+def _listed_above(tree: Tree, one: Candidate) -> bool:
+    parts = one.evidence.place.rsplit(":", 1)[0].split("/")[:-1]
+    return any(
+        backends.dependency_files(tree, "/".join(parts[:length]))
+        for length in range(len(parts) + 1)
+    )
+
+
+def _frontend(tree: Tree, wanted: str, chosen: Candidate) -> tuple[Frontend, list[str]]:
+    found = frontends.candidates(tree)
+    if wanted:
+        found = [one for one in found if one == wanted.strip("/")] or found
+    if not found:
+        raise failure(
+            "APP-INCOMPLETE",
+            str(tree.root),
+            "no Next.js frontend was found",
+            f"no package.json in {tree.root} names next",
+            "docs/apps.md tells what is looked for",
+        )
+    # Of several phases side by side, the frontend that shares most of its path with the backend.
+    shared = {
+        one: len(
+            [
+                1
+                for mine, its in zip(one.split("/"), chosen.evidence.place.split("/"), strict=False)
+                if mine == its
+            ]
+        )
+        for one in found
+    }
+    best = max(found, key=lambda one: (shared[one], -found.index(one)))
+    return frontends.read(tree, best), found
+
+
+def _warnings_of(called: Companions) -> Iterator[Finding]:
+    """What the app needs besides, and will not have."""
+    for call in called.lost:
+        one = call.variable
+        asks = f"{', '.join(call.paths[:3])} of {one.default}" if call.paths else one.default
+        yield Finding(
+            "APP-NEEDS-SERVICE",
+            one.place,
+            f"the backend asks for {asks}, and no part of the app serves that",
+            f"{one.place}: {one.name} = {one.default}",
+            f"give the address of that service: {one.name}=... in the environment or an env file",
+        )
+    for name, place in called.absent:
+        yield Finding(
+            "APP-NEEDS-SERVICE",
+            place,
+            f"the backend uses {name}, which is not deployed here: what goes through it will fail",
+            place,
+        )
+
+
+def _warnings(
+    tree: Tree, back: Backend, front: Frontend, candidates: list[Candidate], folders: list[str]
+) -> Iterator[Finding]:
+    def warn(subject: str, summary: str, evidence: str = "", remedy: str = "") -> Finding:
+        return Finding("APP-INCOMPLETE", subject, summary, evidence, remedy)
+
+    if not front.lock:
+        yield warn(
+            join(front.folder, "package.json"),
+            "the frontend has no lock file: its packages are not pinned",
+            remedy="npm install --package-lock-only",
+        )
+    if not back.health_path:
+        yield warn(
+            back.evidence.place,
+            "the backend has no health route: its probes only try to connect",
+            remedy="add one that answers 200",
+        )
+    for port, place in back.ports:
+        if port != PORT:
+            yield warn(
+                place, f"the code names port {port}; in the cluster the backend listens on {PORT}"
+            )
+    for name in sorted(tree.texts):
+        if backends.REQUIREMENTS.search(name) and not tree.texts[name].strip():
+            yield warn(name, f"{name} is empty, and is not used; {back.dependencies} is")
+    for error in back.broken:
+        yield warn(error.rsplit(":", 1)[0], f"a module of the backend is no Python: {error}")
+    for module, place in back.unresolved:
+        yield warn(
+            place,
+            f"{module} is imported, and there is no such file: it was not committed, or its name differs in case",
+            place,
+        )
+    if len(candidates) > 1:
+        others = ", ".join(
+            f"{join(one.folder, one.target)} ({one.routes} routes)" for one in candidates[1:6]
+        )
+        yield warn(
+            back.evidence.place,
+            f"{join(back.folder, back.module)} is taken for the backend; there are also {others}",
+            remedy="phase4.app.module names another",
+        )
+    if len(folders) > 1:
+        yield warn(front.folder or ".", f"{front.folder or 'the root'} is taken for the frontend; there are also {', '.join(one or '.' for one in folders if one != front.folder)}",
+                   remedy="phase4.app.frontend names another")  # fmt: skip
+    clash = sorted(
+        {
+            page
+            for page in front.pages
+            if page != "/" and any(route.path.rstrip("/") == page for route in back.routes)
+        }
+    )
+    if clash:
+        yield warn(
+            ", ".join(clash),
+            f"{', '.join(clash)} is both a page and a route of the API: the browser gets the page, and the API is reached below its own prefix",
+        )

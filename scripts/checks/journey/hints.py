@@ -1,0 +1,85 @@
+"""What the app's own code says about its accounts and its chat, before anything is asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from scripts.app.survey import Survey
+from scripts.app.survey.frontend import SOURCES
+from scripts.app.survey.tree import read_tree
+
+#: Packages of services that keep the accounts somewhere else.
+HOSTED = {
+    "@clerk/nextjs": "Clerk",
+    "@supabase/supabase-js": "Supabase",
+    "@supabase/ssr": "Supabase",
+    "@supabase/auth-helpers-nextjs": "Supabase",
+    "firebase": "Firebase",
+    "@auth0/nextjs-auth0": "Auth0",
+    "@stackframe/stack": "Stack Auth",
+    "@kinde-oss/kinde-auth-nextjs": "Kinde",
+    "@workos-inc/authkit-nextjs": "WorkOS",
+    "@descope/nextjs-sdk": "Descope",
+}
+#: Packages whose chat is a script of somebody else's server.
+WIDGETS = {"@openai/chatkit-react": "OpenAI's ChatKit", "@openai/chatkit": "OpenAI's ChatKit"}
+SIGN_UP_PAGE = re.compile(r"/(sign-?up|register|registration|create-account|join)/?$", re.I)
+LOG_IN_PAGE = re.compile(r"/(log-?in|sign-?in|auth|account)/?$", re.I)
+TODO_PAGE = re.compile(r"/(dashboard|todos?|tasks?|app|home|list|inbox|board|my-?tasks)/?$", re.I)
+CHAT_PAGE = re.compile(r"/(chat|chatbot|assistant|ai|agent)/?$", re.I)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """accounts: `better-auth` or `next-auth` where Next's own server keeps them, else empty.
+
+    hosted: the service that keeps them. widget: whose script the chat is. pages: paths without
+    parameters. routes: methods and paths of the backend's code. handlers: paths of Next's own.
+    calls: (variable, place, default) of an address that the backend's code may pass requests on to.
+    """
+
+    accounts: str = ""
+    hosted: str = ""
+    widget: str = ""
+    pages: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str], ...] = ()
+    handlers: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str, str], ...] = ()
+
+    def pages_like(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        """Pages of a kind, the shortest first."""
+        return tuple(sorted((one for one in self.pages if pattern.search(one)), key=len))
+
+
+def hints(app: Survey) -> Hints:
+    """Read them from the survey; the pages' code is looked into only where Next may keep accounts."""
+    packages = set(app.frontend.packages)
+    return Hints(
+        _accounts(app),
+        next((HOSTED[name] for name in HOSTED if name in packages), ""),
+        next((WIDGETS[name] for name in WIDGETS if name in packages), ""),
+        tuple(page for page in app.frontend.pages if "[" not in page),
+        tuple(
+            (route.method, route.path)
+            for route in app.backend.routes
+            if route.method != "websocket"
+        ),
+        app.frontend.handlers,
+        tuple(
+            (one.name, one.place, one.default)
+            for one in app.backend.variables
+            if one.kind == "api" and re.search(r"^https?://(localhost|127\.0\.0\.1)", one.default)
+        ),
+    )
+
+
+def _accounts(app: Survey) -> str:
+    """Many apps list better-auth and never call it: its page must."""
+    kind = app.frontend.auth
+    caught = any(re.match(r"/api/auth/\[+\.\.\.", path) for path in app.frontend.handlers)
+    if not kind or not caught:
+        return ""
+    tree = read_tree(app.frontend_folder)
+    calls = r"\.?signUp\.email\(|\.?signIn\.email\(" if kind == "better-auth" else r"\bsignIn\("
+    return kind if tree.first(calls, tree.below("", SOURCES)) else ""

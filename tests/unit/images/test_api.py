@@ -1,0 +1,187 @@
+"""What a backend's build gets, and the programs that prepare, start and watch it."""
+
+import asyncio
+import importlib
+import sys
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import uvicorn
+from phase4 import health, serve, volume
+
+from scripts.images import backend
+from scripts.images.context import File, content_tag, stage
+from scripts.session.settings import ROOT
+
+
+@pytest.fixture
+def image(tmp_path, monkeypatch):
+    """The app's folder, which is the working folder; the volume; and the first content."""
+    folders = [tmp_path / name for name in ("srv", "data", "seed")]
+    for folder in folders:
+        folder.mkdir()
+    monkeypatch.chdir(folders[0])
+    return folders
+
+
+def test_what_the_app_brings_is_the_volumes_first_content(image):
+    app, data, seed = image
+    (app / "uploads").mkdir()
+    (app / "uploads/a.png").write_text("a")
+    (app / "todo.db").write_text("first")
+    volume.lead_out(["uploads/", "todo.db", "later/", "deep/new.db"], data, seed)
+    volume.fill(data, seed)
+    assert (app / "uploads/a.png").read_text() == "a"
+    (app / "later/b.txt").write_text("b")
+    (app / "deep/new.db").write_text("made by the app")
+    assert (data / "later/b.txt").read_text() == "b"
+    assert (data / "deep/new.db").read_text() == "made by the app"
+    assert (app / "todo.db").is_symlink()
+
+
+def test_a_start_leaves_what_the_volume_has(image):
+    _, data, seed = image
+    (seed / "todo.db").write_text("first")
+    (data / "todo.db").write_text("of yesterday")
+    volume.fill(data, seed)
+    assert (data / "todo.db").read_text() == "of yesterday"
+
+
+def test_a_volume_that_cannot_be_filled_is_told_and_the_app_starts(image, capsys):
+    _, data, seed = image
+    (data / "in-the-way").write_text("")
+    volume.fill(data / "in-the-way", seed)
+    assert "cannot be filled" in capsys.readouterr().err
+
+
+@pytest.fixture
+def server():
+    """A server that answers 200 at /health and 503 elsewhere; its port."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 503)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield running.server_port
+    running.shutdown()
+    running.server_close()
+
+
+def test_the_health_check_asks_the_route_and_without_one_it_connects(server):
+    health.check("/health", server)
+    health.check("", server)
+    with pytest.raises(OSError, match="503"):
+        health.check("/other", server)
+
+
+def test_the_health_check_says_no_where_nothing_listens(server):
+    with pytest.raises(OSError, match="refused"):
+        health.check("", 9)
+
+
+@pytest.mark.parametrize(
+    ("uvicorns", "given"),
+    [
+        (uvicorn.run, set(serve.OPTIONS)),
+        (lambda app, host="", port=0, access_log=True: None, {"host", "port", "access_log"}),
+    ],
+)
+def test_the_app_is_served_by_releases_that_do_not_know_every_option(
+    uvicorns, given, monkeypatch, image
+):
+    seen = {}
+
+    def run(app, **options):
+        seen[app] = set(options)
+
+    run.__signature__ = serve.inspect.signature(uvicorns)
+    monkeypatch.setattr(serve.uvicorn, "run", run)
+    monkeypatch.setenv("DATA_DIR", str(image[1]))
+    serve.main()
+    assert seen == {"phase4.asgi:app": given}
+
+
+@pytest.fixture
+def wrapped(tmp_path, monkeypatch):
+    """An app below a prefix; what it answers to a request: the location that it redirects to."""
+    (tmp_path / "an_app.py").write_text(
+        "async def app(scope, receive, send):\n"
+        "    head = [(b'location', scope['to'])]\n"
+        "    await send({'type': 'http.response.start', 'status': 307, 'headers': head})\n"
+        "def make():\n    return app\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("APP_MODULE", "an_app:make")
+    monkeypatch.setenv("APP_FACTORY", "1")
+    sys.modules.pop("phase4.asgi", None)
+    asgi = importlib.import_module("phase4.asgi")
+
+    def redirects_to(location, prefix=b"/api"):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        headers = [(b"host", b"todo.local"), (b"x-forwarded-prefix", prefix)]
+        scope = {"type": "http", "headers": headers, "to": location}
+        asyncio.run(asgi.app(scope, None, send))
+        return dict(sent[0]["headers"])[b"location"]
+
+    return redirects_to
+
+
+def test_a_redirect_of_the_app_stays_below_its_prefix(wrapped):
+    assert wrapped(b"http://todo.local/todos/") == b"http://todo.local/api/todos/"
+    assert wrapped(b"/todos/") == b"/api/todos/"
+    assert wrapped(b"/api/todos/") == b"/api/todos/"  # an app that knows its prefix itself
+    assert wrapped(b"http://elsewhere.org/todos/") == b"http://elsewhere.org/todos/"
+    assert wrapped(b"/todos/", b"") == b"/todos/"
+
+
+APP = (File("app/main.py", False, b"app"), File("requirements.txt", False, b"fastapi"))
+
+
+def test_the_build_gets_the_app_its_packages_versions_and_the_programs():
+    laid_out = {file.name: file for file in backend.lay_out(APP, "fastapi==1\n")}
+    assert laid_out["source/app/main.py"].content == b"app"
+    assert laid_out["source/requirements.txt"].content == b"fastapi"
+    assert laid_out["requirements.txt"].content == b"fastapi==1\n"
+    assert laid_out["scripts/images/api/bin/with-package-sources"].executable
+    assert not any("__pycache__" in name for name in laid_out)
+
+
+def test_every_program_is_part_of_the_tag(make_run):
+    dockerfile, files = ROOT / "backend.Dockerfile", backend.lay_out(APP, "")
+    before = content_tag(make_run(), None, dockerfile, files, {})
+    ours = [file for file in files if file.name.startswith("scripts/")]
+    assert len(ours) >= 8
+    for one in ours:
+        edited = [replace(file, content=b"other") if file is one else file for file in files]
+        assert content_tag(make_run(), None, dockerfile, edited, {}) != before
+
+
+def test_the_context_has_everything_that_the_dockerfile_copies(tmp_path):
+    """In the context that is laid out, and in the repository for a build by hand."""
+    staged = stage(backend.lay_out(APP, ""), tmp_path / "context")
+    lines = (ROOT / "backend.Dockerfile").read_text().splitlines()
+    copied = [line.split()[1] for line in lines if line.startswith("COPY scripts")]
+    assert len(copied) == 2
+    for root in (staged, ROOT):
+        assert [name for name in copied if not (root / name).exists()] == []
+
+
+def test_the_dockerfile_holds_no_program_and_says_how_to_build_it_by_hand():
+    text = (ROOT / "backend.Dockerfile").read_text()
+    lines = text.splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("#   docker build ") for line in lines[:4])
+    assert not any(word in text for word in ("python3 -c", "sh -c", "printf", "case ", "; do"))
