@@ -3,9 +3,17 @@
 {{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Name, labels and annotations of an object: call with (dict "root" $ "component" "backend" "name" "x-backend" "annotations" (dict)). */}}
+{{/* Name of a component's objects: todo-app-backend. Call with (dict "root" $ "component" ..). */}}
+{{- define "todo-chatbot.componentName" -}}
+{{ include "todo-chatbot.fullname" .root }}-{{ .component }}
+{{- end -}}
+
+{{/*
+Name, namespace, labels and annotations of an object.
+Call with (dict "root" $ "component" "backend"); "name" and "annotations" may be added.
+*/}}
 {{- define "todo-chatbot.metadata" -}}
-name: {{ .name }}
+name: {{ .name | default (include "todo-chatbot.componentName" .) }}
 namespace: {{ .root.Release.Namespace }}
 labels: {{- include "todo-chatbot.labels" . | nindent 2 }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
@@ -13,34 +21,44 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Labels of an object: call with (dict "root" $ "component" "backend"). */}}
+{{/* Labels of an object. "labels" may be added to the call; those that select pods stay. */}}
 {{- define "todo-chatbot.labels" -}}
-{{ include "todo-chatbot.selector" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $ours := dict
+  "app.kubernetes.io/version" .root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version) -}}
+{{- $selector := include "todo-chatbot.selector" . | fromYaml -}}
+{{- merge $selector (.labels | default dict) .root.Values.commonLabels $ours | toYaml -}}
 {{- end -}}
 
-{{/* What selects pods: name, instance and component only, none of which ever changes. */}}
+{{/* What selects pods: name, instance and component only. None of them ever changes. */}}
 {{- define "todo-chatbot.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* Labels and annotations of pods: call with (dict "root" $ "component" "backend" "values" .Values.backend "annotations" (dict)). */}}
+{{/*
+Labels and annotations of pods. The label `app` is for people, who type
+`kubectl get pods -l app=todo-app-backend`. The pods roll when one of the checksums changes.
+Call with (dict "root" $ "component" "backend" "values" .Values.backend "checksums" (dict)).
+*/}}
 {{- define "todo-chatbot.podMetadata" -}}
-labels: {{- include "todo-chatbot.labels" . | nindent 2 }}
-  {{- with .values.podLabels }}{{ toYaml . | nindent 2 }}{{ end }}
-{{- with merge (dict) (.annotations | default dict) .values.podAnnotations .root.Values.commonAnnotations }}
+{{- $app := dict "app" (include "todo-chatbot.componentName" .) -}}
+{{- $labels := merge (dict) (.values.podLabels | default dict) .root.Values.commonLabels $app -}}
+labels: {{- include "todo-chatbot.labels" (merge (dict "labels" $labels) .) | nindent 2 }}
+{{- $checksums := .checksums | default dict -}}
+{{- $own := .values.podAnnotations | default dict -}}
+{{- with merge (dict) $checksums $own .root.Values.commonAnnotations }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* What all pods share: who they run as, and where. Call with (dict "root" $ "component" "backend" "values" .Values.backend "user" 10001). */}}
+{{/*
+What all pods share: who they run as, and where.
+Call with (dict "root" $ "component" "backend" "values" .Values.backend "user" 10001); "sysctls"
+may be added.
+*/}}
 {{- define "todo-chatbot.pod" -}}
 serviceAccountName: {{ include "todo-chatbot.serviceAccountName" .root }}
 automountServiceAccountToken: false
@@ -82,7 +100,7 @@ securityContext:
   {{- end }}
 {{- end -}}
 
-{{/* A container's security context: no capability, no escalation, nothing written to the image. */}}
+{{/* A container's security context: no capability, no escalation, no writing beside the image. */}}
 {{- define "todo-chatbot.containerSecurity" -}}
 allowPrivilegeEscalation: false
 privileged: false
@@ -100,12 +118,23 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- end -}}
 
-{{/* An image reference; a tag that does not name contents is refused. Call with (dict "root" $ "image" .. "what" ..). */}}
+{{/*
+An image reference. Without a tag it is the chart's appVersion; `latest` is refused, because it
+does not say what is in the image. Call with (dict "root" $ "image" .. "what" "backend").
+*/}}
 {{- define "todo-chatbot.image" -}}
-{{- if not .image.tag }}{{ fail (printf "%s.image.tag must be set: `invoke deploy` does, or name the tag that you built" .what) }}{{ end -}}
-{{- if eq .image.tag "latest" }}{{ fail (printf "%s.image.tag must name contents, and `latest` does not" .what) }}{{ end -}}
+{{- $tag := .image.tag | default .root.Chart.AppVersion -}}
+{{- if eq $tag "latest" -}}
+{{- fail (printf "%s.image.tag must name contents, and `latest` does not" .what) -}}
+{{- end -}}
 {{- with .root.Values.global.imageRegistry }}{{ . | trimSuffix "/" }}/{{ end -}}
-{{ .image.repository }}:{{ .image.tag }}
+{{ .image.repository }}:{{ $tag }}
+{{- end -}}
+
+{{/* Image and pull policy of a container, as two lines of YAML. Call as "todo-chatbot.image". */}}
+{{- define "todo-chatbot.containerImage" -}}
+image: {{ include "todo-chatbot.image" . }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- end -}}
 
 {{- define "todo-chatbot.secretName" -}}
@@ -116,40 +145,48 @@ seccompProfile: {type: RuntimeDefault}
 {{ include "todo-chatbot.fullname" . }}-config
 {{- end -}}
 
-{{/* What a probe of the backend does: ask a path, or only connect where there is none. Call with the path. */}}
+{{/* The source of a variable: a key of the Secret. Call with (dict "root" $ "key" ..). */}}
+{{- define "todo-chatbot.fromSecret" -}}
+{{- $reference := dict "name" (include "todo-chatbot.secretName" .root) "key" .key -}}
+{{- if .optional }}{{ $_ := set $reference "optional" true }}{{ end -}}
+{{ dict "secretKeyRef" $reference | toJson }}
+{{- end -}}
+
+{{/* What a probe does: ask a path, or only connect where there is none. Call with the path. */}}
 {{- define "todo-chatbot.probe" -}}
 {{- if . }}httpGet: {path: {{ . }}, port: http}{{ else }}tcpSocket: {port: http}{{ end -}}
 {{- end -}}
 
-{{/* Whether the backend keeps files: its database, or others. */}}
+{{/* Not empty when the backend keeps files: its database, or others. */}}
 {{- define "todo-chatbot.keepsFiles" -}}
 {{- if or (eq .Values.database.kind "file") .Values.storage.files }}true{{ end -}}
 {{- end -}}
 
-{{/* Address of the readiness probe. */}}
+{{/* Path of the backend's readiness probe. */}}
 {{- define "todo-chatbot.readyPath" -}}
 {{ .Values.backend.readyPath | default .Values.backend.healthPath }}
 {{- end -}}
 
 {{/* What the backend reads from the Secret, and where it keeps its data. */}}
 {{- define "todo-chatbot.backendEnvironment" -}}
-{{- $secret := include "todo-chatbot.secretName" . -}}
+{{- $keys := .Values.secretKeys -}}
 - name: BETTER_AUTH_SECRET
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.secretKeys.authSecret }}}}
+  valueFrom: {{ include "todo-chatbot.fromSecret" (dict "root" $ "key" $keys.authSecret) }}
 - name: OPENAI_API_KEY
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.secretKeys.openaiApiKey }}, optional: true}}
+  {{- $key := dict "root" $ "key" $keys.openaiApiKey "optional" true }}
+  valueFrom: {{ include "todo-chatbot.fromSecret" $key }}
 {{- if eq .Values.database.kind "file" }}
 - {name: DATA_DIR, value: {{ printf "/data/%s" .Values.storage.folder | trimSuffix "/" }}}
 {{- else }}
 - name: DATABASE_URL
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.secretKeys.databaseUrl }}}}
+  valueFrom: {{ include "todo-chatbot.fromSecret" (dict "root" $ "key" $keys.databaseUrl) }}
 {{- end }}
 {{- with .Values.backend.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
 
-{{/* The ingress class and its controller, as YAML: what the values say, else what the cluster has. */}}
+{{/* The ingress class and its controller, as YAML: from the values, or else from the cluster. */}}
 {{- define "todo-chatbot.ingressClass" -}}
 {{- $given := .Values.ingress.className -}}
 {{- $classes := (lookup "networking.k8s.io/v1" "IngressClass" "" "").items | default list -}}
@@ -157,11 +194,16 @@ seccompProfile: {type: RuntimeDefault}
 {{- $found := dict -}}
 {{- range $classes -}}
   {{- $names = append $names .metadata.name -}}
-  {{- $default := eq (get (.metadata.annotations | default dict) "ingressclass.kubernetes.io/is-default-class") "true" -}}
-  {{- if or (eq .metadata.name $given) (and (not $given) (or $default (not $found))) -}}{{- $found = . -}}{{- end -}}
+  {{- $mark := "ingressclass.kubernetes.io/is-default-class" -}}
+  {{- $default := eq (get (.metadata.annotations | default dict) $mark) "true" -}}
+  {{- $wanted := or $default (not $found) -}}
+  {{- if $given -}}{{- $wanted = eq .metadata.name $given -}}{{- end -}}
+  {{- if $wanted -}}{{- $found = . -}}{{- end -}}
 {{- end -}}
 {{- if and $given $classes (not $found) -}}
-{{- fail (printf "ingress.className: there is no ingress class %q on this cluster, only %s" $given (join ", " $names)) -}}
+{{- $there := join ", " $names -}}
+{{- $words := printf "there is no ingress class %q on this cluster, only %s" $given $there -}}
+{{- fail (printf "ingress.className: %s" $words) -}}
 {{- end -}}
 {{- $name := $given -}}
 {{- if $found -}}{{- $name = $found.metadata.name -}}{{- end -}}
@@ -173,4 +215,29 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 name: {{ $name | quote }}
 controller: {{ $controller | default "traefik" }}
+{{- end -}}
+
+{{/* Peers of a NetworkPolicy: pods of components. Call with (dict "root" $ "of" (list "app")). */}}
+{{- define "todo-chatbot.peers" -}}
+{{- $root := .root -}}
+{{- range .of }}
+{{- $component := dict "root" $root "component" . }}
+- podSelector:
+    matchLabels: {{- include "todo-chatbot.selector" $component | nindent 6 }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The ports outside the cluster that a component may reach, as a rule of a NetworkPolicy. Port 5432
+is added for a database of yours.
+*/}}
+{{- define "todo-chatbot.outside" -}}
+{{- $ports := .Values.networkPolicy.egressPorts | default list -}}
+{{- if eq .Values.database.kind "external" }}{{ $ports = append $ports 5432 | uniq }}{{ end -}}
+{{- with $ports }}
+- ports:
+    {{- range . }}
+    - {port: {{ . }}}
+    {{- end }}
+{{- end }}
 {{- end -}}

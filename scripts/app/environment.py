@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Given:
 
     environment: Environment
     secrets: Mapping[str, str] = field(repr=False)
+    services: Mapping[str, Environment] = field(default_factory=dict)
 
     def __str__(self) -> str:
         ways = {**self.environment.secrets, **self.environment.frontend_secrets}.values()
@@ -36,9 +37,40 @@ class Given:
 
 
 def gather(run: Run, app: Survey) -> Given:
-    """Put together what the pods get. Raises VARIABLES-MISSING with the names of what the app must have and nobody gave."""
-    variables = {one.name: one for one in (*app.backend.variables, *app.frontend.variables)}
+    """Put together what the pods get.
+
+    Raises VARIABLES-MISSING with the names of what the app must have and nobody gave.
+    """
+    parts = {"backend": app, **{one.name: app.of(one) for one in app.companions.services}}
+    read = [one for part in parts.values() for one in part.backend.variables]
+    variables = {one.name: one for one in (*read, *app.frontend.variables)}
     found = {**_from_files(run, app, variables), **run.settings.app.environment}
+    found.update(_from_this_shell(app, variables))
+
+    def made() -> dict[str, Environment]:
+        return {
+            name: fit.environment(part, run.settings, found, name) for name, part in parts.items()
+        }
+
+    environments = made()
+    if answers := _answers(run, app, environments, variables):
+        found.update(answers)
+        environments = made()
+    missing = {one.name: one for each in environments.values() for one in each.missing}
+    if missing:
+        raise Failure(*map(_missing, missing.values()))
+    _check_external(app, found, variables)
+    secrets = {
+        name: value for name, value in found.items() if name in variables and variables[name].secret
+    }
+    run.shell.hide(*secrets.values())
+    own = environments.pop("backend")
+    _say_placeholders(run, (own, *environments.values()), secrets)
+    return Given(own, secrets, environments)
+
+
+def _from_this_shell(app: Survey, variables: Mapping[str, Variable]) -> dict[str, str]:
+    """Values of this process's environment: keys, and what the app must have."""
     wanted = {
         one.name
         for one in variables.values()
@@ -46,42 +78,47 @@ def gather(run: Run, app: Survey) -> Given:
     } | set(fit.PROVIDER)
     if app.database == "external":
         wanted |= {one.name for one in variables.values() if one.kind == "database"}
-    found.update(
-        {name: os.environ[name] for name in wanted & set(variables) if os.environ.get(name)}
-    )
-    environment = fit.environment(app, run.settings, found)
+    return {name: os.environ[name] for name in wanted & set(variables) if os.environ.get(name)}
+
+
+def _answers(
+    run: Run,
+    app: Survey,
+    environments: Mapping[str, Environment],
+    variables: Mapping[str, Variable],
+) -> dict[str, str]:
+    """What a person answers about variables that are missing; what is no secret is kept."""
     answers = {}
-    for one in environment.missing:
+    for one in {one.name: one for each in environments.values() for one in each.missing}.values():
         answer = run.ask(f"{one.name}, which the app must have ({one.place})", one.secret)
         if answer:
             answers[one.name] = answer
-    if answers:
-        found.update(answers)
-        plain = {name: value for name, value in answers.items() if not variables[name].secret}
-        if plain:
-            remember(app.root, {"environment": {**run.settings.app.environment, **plain}})
-        environment = fit.environment(app, run.settings, found)
-    if environment.missing:
-        raise Failure(*map(_missing, environment.missing))
-    if app.database == "external" and not any(
-        variables[name].kind == "database" and found.get(name) for name in variables
-    ):
-        names = [one.name for one in variables.values() if one.kind == "database"] or [
-            "DATABASE_URL"
-        ]
-        raise Failure(
-            _missing(variables.get(names[0], Variable(names[0], app.backend.evidence.place)))
-        )
-    secrets = {
-        name: value for name, value in found.items() if name in variables and variables[name].secret
-    }
-    run.shell.hide(*secrets.values())
-    for name, how in {**environment.secrets, **environment.frontend_secrets}.items():
-        if how == "placeholder" and name not in secrets:
-            run.say(
-                f"{name} is not given: the app gets a made-up one to start with, and what needs it will not work"
-            )
-    return Given(environment, secrets)
+    plain = {name: value for name, value in answers.items() if not variables[name].secret}
+    if plain:
+        remember(app.root, {"environment": {**run.settings.app.environment, **plain}})
+    return answers
+
+
+def _check_external(
+    app: Survey, found: Mapping[str, str], variables: Mapping[str, Variable]
+) -> None:
+    """A database elsewhere needs its address."""
+    names = [one.name for one in variables.values() if one.kind == "database"]
+    if app.database == "external" and not any(found.get(name) for name in names):
+        name = (names or ["DATABASE_URL"])[0]
+        raise Failure(_missing(variables.get(name, Variable(name, app.backend.evidence.place))))
+
+
+def _say_placeholders(
+    run: Run, environments: Iterable[Environment], secrets: Mapping[str, str]
+) -> None:
+    for one in environments:
+        for name, how in {**one.secrets, **one.frontend_secrets}.items():
+            if how == "placeholder" and name not in secrets:
+                run.say(
+                    f"{name} is not given: the app starts with a made-up one,"
+                    " and what needs the real one will not work"
+                )
 
 
 def _missing(one: Variable) -> Finding:

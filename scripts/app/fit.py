@@ -71,6 +71,11 @@ def name(app: Survey) -> str:
     return "" if slug == "phase3-chatbot" else slug
 
 
+def service_database_key(service: str) -> str:
+    """The Secret's key of the database's address in the form that a service's driver takes."""
+    return f"DATABASE_URL_{service.upper().replace('-', '_')}"
+
+
 def data_folder(app: Survey) -> str:
     """Where the backend keeps files in its container."""
     return f"/data/{name(app)}".rstrip("/")
@@ -179,12 +184,21 @@ def trial_environment(variables: Iterable[Variable], scheme: str) -> dict[str, s
     return found
 
 
-def environment(app: Survey, settings: Settings, given: Mapping[str, str]) -> Environment:
+def environment(
+    app: Survey, settings: Settings, given: Mapping[str, str], component: str = "backend"
+) -> Environment:
     """What both components are given at run time. given: what the person has set, by name; secrets among it are only asked whether they are there."""
     plain, made = dict[str, str](), dict[str, str]()
     missing, database = list[Variable](), list[str]()
+    wires = {
+        one.variable: f"http://{settings.release.name}-{one.target}:{PORT}"
+        for one in app.companions.wires
+        if one.component == component
+    }
     for one in app.backend.variables:
-        if one.kind == "database":
+        if one.name in wires:
+            plain[one.name] = given.get(one.name, wires[one.name])
+        elif one.kind == "database":
             if app.database == "file" and one.default.startswith("sqlite"):
                 plain[one.name] = f"{one.default.split('://')[0]}:///{data_folder(app)}/app.db"
             elif app.database != "file":
@@ -339,8 +353,3 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
             f"exec {' '.join(migrate)}",
         ]
     return ["sh", "-c", " && ".join(steps)] if steps else []
-
-
-def backend_files(requirements: str) -> dict[str, bytes]:
-    """Files that are put beside the backend's own, in place of any of that name."""
-    return {"requirements.txt": requirements.encode()}

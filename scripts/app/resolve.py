@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,7 +67,8 @@ DEBIAN_PYTHONS = ("3.13", "3.11")  # of Debian's present and previous release
 class Resolved:
     """requirements: every package with its version. python: 3.13 and the like. compiles: some have no wheel. notes: what a person should know.
 
-    date: of the app's last commit (RFC 3339), empty when there is none.
+    date: of the app's last commit (RFC 3339), empty when there is none. services: the same of the
+    app's further services, by name.
     """
 
     requirements: str
@@ -75,14 +76,25 @@ class Resolved:
     compiles: bool
     notes: tuple[str, ...]
     date: str
+    services: Mapping[str, Resolved] = field(default_factory=dict)
+
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        """The Pythons that the app's parts run on, the backend's first."""
+        return tuple(dict.fromkeys([self.python, *(one.python for one in self.services.values())]))
 
     def __str__(self) -> str:
         return f"{len(self.requirements.split())} packages on Python {self.python}"
 
 
 def requirements(run: Run, app: Survey, upstream: bool) -> Resolved:
-    """Pin the backend's packages, on a Python that this machine can have. Raises PACKAGES-UNRESOLVABLE."""
-    return resolve(run, app, UPSTREAM_PYTHONS if upstream else DEBIAN_PYTHONS)
+    """Pin the packages of the backend and of its services, on Pythons that this machine can have.
+
+    Raises PACKAGES-UNRESOLVABLE.
+    """
+    pythons = UPSTREAM_PYTHONS if upstream else DEBIAN_PYTHONS
+    services = {one.name: resolve(run, app.of(one), pythons) for one in app.companions.services}
+    return replace(resolve(run, app, pythons), services=services)
 
 
 def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:

@@ -10,16 +10,18 @@ from pathlib import Path
 from scripts.app import fit
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
-from scripts.images import frontend, own
-from scripts.images.context import File, content_tag, context_files, with_added
+from scripts.images import backend as backend_build
+from scripts.images import frontend
+from scripts.images.context import File, content_tag, context_files
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
 from scripts.session.run import Run
 from scripts.session.settings import ROOT
 from scripts.supply import bases
 
-FRONTEND = "todo-chatbot-frontend"
-BACKEND = "todo-chatbot-backend"
+PREFIX = "todo-chatbot"
+FRONTEND = f"{PREFIX}-frontend"
+BACKEND = f"{PREFIX}-backend"
 BASE_IMAGES = ("node", "nginx", "postgres")
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
@@ -68,10 +70,10 @@ class Plans:
 
 
 def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
-    """Base image -> reference, all of which the engine then has; with Python as the app wants it."""
-    python = PYTHON_BASES[resolved.python]
-    found = bases.ensure(run, engine, (python, *BASE_IMAGES), upstream)
-    return {**found, "python": found[python]}
+    """Base image -> reference, all of which the engine then has; with the Pythons of the app's parts."""
+    pythons = [PYTHON_BASES[one] for one in resolved.pythons]
+    found = bases.ensure(run, engine, (*pythons, *BASE_IMAGES), upstream)
+    return {**found, "python": found[pythons[0]]}
 
 
 def plan(
@@ -86,11 +88,17 @@ def plan(
 
     base: what `base_images` gave. upstream: upstream's registries answer, not package registries only.
     """
+    services = {
+        one.name: _backend(
+            run, engine, f"{PREFIX}-{one.name}", app.of(one), base, resolved.services[one.name]
+        )
+        for one in app.companions.services
+    }
     with ThreadPoolExecutor(2) as pool:
         front = pool.submit(_frontend, run, engine, app, base, resolved.date, not upstream)
         back = pool.submit(_backend, run, engine, BACKEND, app, base, resolved)
         postgres = base["postgres"] if app.database == "postgres" else ""
-        return Plans(front.result(), back.result(), postgres, base["python"])
+        return Plans(front.result(), back.result(), postgres, base["python"], services)
 
 
 def _frontend(
@@ -145,7 +153,9 @@ def _backend(
     """The image of a FastAPI app. name: of the image."""
     backend, dockerfile = app.backend, ROOT / "backend.Dockerfile"
     arguments = {
-        "API_IMAGE": own.ensure(run, engine, "api", {"PYTHON_IMAGE": base["python"]}),
+        "PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]],
+        "SOURCE": backend_build.SOURCE,
+        "REQUIREMENTS": backend_build.REQUIREMENTS,
         "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",
         "HEALTH_PATH": backend.health_path,
@@ -155,7 +165,7 @@ def _backend(
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     files = context_files(dockerfile, app.backend_folder)
-    build_files = with_added(files, fit.backend_files(resolved.requirements))
+    build_files = backend_build.lay_out(files, resolved.requirements)
     reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         name,

@@ -1,4 +1,4 @@
-"""The chart's values for this deployment, and the proof that the cluster would take what they render."""
+"""The chart's values for this deployment, and the proof that the cluster accepts the result."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from scripts.cluster.kubectl import kubectl
 from scripts.images.plans import Plans
 from scripts.release import changes
 from scripts.session.cache import digest, tree_digest
-from scripts.session.findings import failure
+from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.settings import ROOT
 from scripts.supply.tools import Found
 
 CHART = ROOT / "helm-chart"
-LOADER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # libyaml, where the wheel has it: ten times as fast
+# libyaml where the wheel has it: ten times as fast.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CONTROLLERS = ("traefik", "nginx", "haproxy")
-NODE_RESOURCES = {  # Next's server: the plan's figures are those of nginx alone
+# For Next.js's own server. The plan's figures are for nginx alone.
+NODE_RESOURCES = {
     "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "16Mi"},
     "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "512Mi"},
 }
@@ -37,7 +37,11 @@ NODE_RESOURCES = {  # Next's server: the plan's figures are those of nginx alone
 
 @dataclass(frozen=True)
 class Rendered:
-    """values: what helm gets, free of secrets. objects: all that is rendered, none when the deployed revision has it already. digest: of chart and values."""
+    """The rendered chart.
+
+    values: what helm gets; no secret is in it. objects: all rendered objects; none when the
+    deployed revision has them already. digest: of the chart and all its values.
+    """
 
     values: Mapping[str, Any]
     objects: tuple[Mapping[str, Any], ...]
@@ -45,7 +49,7 @@ class Rendered:
 
 
 def secret_name(run: Run) -> str:
-    """Name of the Secret that `install` makes and the chart is given."""
+    """Name the Secret that `install` makes and the chart is given."""
     return f"{run.settings.release.name}-credentials"
 
 
@@ -59,62 +63,16 @@ def values(
     deployed: Sequence[Mapping[str, Any]] = (),
     behind: bool = True,
 ) -> dict[str, Any]:
-    """The values that this app on this cluster needs.
+    """Make the values that this app needs on this cluster.
 
-    postgres: reference of PostgreSQL's image. deployed: the objects of the deployed revision. behind: the tables are not known to be up to date.
+    postgres: reference of PostgreSQL's image. deployed: the objects of the deployed revision.
+    behind: whether the tables may be older than the code.
     """
-    controller = next(
-        (name for name in CONTROLLERS if name in facts.ingress_controller), CONTROLLERS[0]
-    )
-    secret, folder = secret_name(run), fit.name(app)
-    mine, default = _of_the_person(run), _defaults()
-    server = app.frontend.served == "server"
-    database = {name: "DATABASE_URL" for name in given.database if name != "DATABASE_URL"}
-    front = [
-        *({"name": name, "value": value} for name, value in sorted(given.frontend_plain.items())),
-        *_from_secret(
-            secret,
-            {
-                **dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL),
-                **{name: name for name in given.frontend_secrets},
-            },
-        ),
-    ]
-    back = _from_secret(
-        secret, {**database, **{name: name for name in given.secrets if name not in fit.CHARTS_OWN}}
-    )
+    mine, default, folder = _of_the_person(run), _defaults(), fit.name(app)
     config = _config(run, app, given, deployed, default["backend"]["config"])
-    written = mine("backend").get("config") or {}
-    addresses = {
-        **{name: config.get(name) for name in fit.PROVIDER},
-        **written,
-    }  # all else is given, or leads to the release itself
-    allowed = default["networkPolicy"]["egressPorts"]
-    outside = sorted(
-        {
-            *allowed,
-            *given.ports,
-            *fit.ports({name: str(value) for name, value in addresses.items()}),
-        }
-    )
-    made: dict[str, Any] = {
-        "frontend": {
-            "image": _image(images.frontend.reference),
-            "server": server,
-            **(
-                {"resources": NODE_RESOURCES}
-                if server and "resources" not in mine("frontend")
-                else {}
-            ),
-            **_more_variables(mine("frontend"), front),
-        },
-        "backend": {
-            "image": _image(images.backend.reference),
-            "healthPath": app.backend.health_path,
-            "readyPath": app.backend.ready_path,
-            "config": {name: value for name, value in config.items() if name not in written},
-            **_more_variables(mine("backend"), back),
-        },
+    return {
+        "frontend": _frontend(run, app, given, images, mine("frontend")),
+        "backend": _backend(run, app, given, images, mine("backend"), config),
         "migrations": {"command": fit.before_start(app, behind)},
         "database": {"kind": app.database},
         "postgres": {
@@ -123,22 +81,85 @@ def values(
             "tls": bool(app.decision.tls),
         },
         "storage": {"files": app.keeps_files, "folder": folder},
-        "existingSecret": secret,
-        "ingress": {
-            "className": facts.ingress_class,
-            "controller": controller,
-            "host": run.settings.release.host,
-            "extraHosts": [run.settings.local_host],
-            "apiPath": fit.api_path(app),
-            "backendPaths": list(fit.backend_paths(app)),
-        },
-        **(
-            {"networkPolicy": {"egressPorts": outside}}
-            if outside != allowed and "egressPorts" not in mine("networkPolicy")
-            else {}
-        ),
+        "existingSecret": secret_name(run),
+        "ingress": _ingress(run, app, facts),
+        **_network_policy(given, config, mine, default["networkPolicy"]["egressPorts"]),
     }
-    return made
+
+
+def _frontend(
+    run: Run, app: Survey, given: Environment, images: Plans, mine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The frontend's section. mine: the same section of the person's own values."""
+    server = app.frontend.served == "server"
+    keys = {
+        **dict.fromkeys(given.frontend_database, fit.FRONTEND_DATABASE_URL),
+        **{name: name for name in given.frontend_secrets},
+    }
+    variables = [
+        *({"name": name, "value": value} for name, value in sorted(given.frontend_plain.items())),
+        *_from_secret(secret_name(run), keys),
+    ]
+    return {
+        "image": _image(images.frontend.reference),
+        "server": server,
+        **({"resources": NODE_RESOURCES} if server and "resources" not in mine else {}),
+        **_more_variables(mine, variables),
+    }
+
+
+def _backend(
+    run: Run,
+    app: Survey,
+    given: Environment,
+    images: Plans,
+    mine: Mapping[str, Any],
+    config: Mapping[str, str | None],
+) -> dict[str, Any]:
+    """The backend's section. mine: the same section of the person's own values."""
+    keys = {name: "DATABASE_URL" for name in given.database if name != "DATABASE_URL"}
+    keys |= {name: name for name in given.secrets if name not in fit.CHARTS_OWN}
+    written = mine.get("config") or {}
+    return {
+        "image": _image(images.backend.reference),
+        "healthPath": app.backend.health_path,
+        "readyPath": app.backend.ready_path,
+        "config": {name: value for name, value in config.items() if name not in written},
+        **_more_variables(mine, _from_secret(secret_name(run), keys)),
+    }
+
+
+def _ingress(run: Run, app: Survey, facts: Facts) -> dict[str, Any]:
+    """The ingress' section: the cluster's class and controller, the app's hosts and paths."""
+    known = (name for name in CONTROLLERS if name in facts.ingress_controller)
+    return {
+        "className": facts.ingress_class,
+        "controller": next(known, CONTROLLERS[0]),
+        "host": run.settings.release.host,
+        "extraHosts": [run.settings.local_host],
+        "apiPath": fit.api_path(app),
+        "backendPaths": list(fit.backend_paths(app)),
+    }
+
+
+def _network_policy(
+    given: Environment,
+    config: Mapping[str, str | None],
+    mine: Callable[[str], Mapping[str, Any]],
+    allowed: Sequence[int],
+) -> dict[str, Any]:
+    """The ports outside the cluster that the pods need, where the chart's own are not enough.
+
+    They are those of addresses in what the app is given, in the person's own configuration, and
+    in the provider's address. All other configuration leads to the release itself.
+    """
+    provider = {name: config.get(name) for name in fit.PROVIDER}
+    addresses = {**provider, **(mine("backend").get("config") or {})}
+    found = fit.ports({name: str(value) for name, value in addresses.items()})
+    needed = sorted({*allowed, *given.ports, *found})
+    if needed == allowed or "egressPorts" in mine("networkPolicy"):
+        return {}
+    return {"networkPolicy": {"egressPorts": needed}}
 
 
 def _config(
@@ -148,19 +169,14 @@ def _config(
     deployed: Sequence[Mapping[str, Any]],
     default: Mapping[str, str],
 ) -> dict[str, str | None]:
-    """The backend's variables that are not as the chart has them; None for those of the chart's that this app does not read.
+    """The backend's variables that differ from the chart's; None takes away one of the chart's.
 
-    A provider's key stays in the Secret until another is given: its address must stay beside it, or the key goes to somebody else.
+    The key of a model's provider stays in the Secret until another is given. So its address must
+    stay too, or the key would be sent to somebody else.
     """
     own, name = {one.name for one in app.backend.variables}, f"{run.settings.release.name}-config"
-    there = next(
-        (
-            one.get("data") or {}
-            for one in deployed
-            if one["kind"] == "ConfigMap" and one["metadata"]["name"] == name
-        ),
-        {},
-    )
+    maps = (one for one in deployed if one["kind"] == "ConfigMap")
+    there = next((one.get("data") or {} for one in maps if one["metadata"]["name"] == name), {})
     kept = {name: value for name, value in there.items() if name in own.intersection(fit.PROVIDER)}
     unread = {name: None for name in default if name not in own and name != "NEXT_PUBLIC_API_URL"}
     wanted = {**unread, **kept, **given.plain, "NEXT_PUBLIC_API_URL": fit.api_path(app)}
@@ -168,7 +184,7 @@ def _config(
 
 
 def migrates(objects: Sequence[Mapping[str, Any]], image: str) -> bool:
-    """Whether one of these deployments runs something of this image before it serves."""
+    """Say whether one of these deployments runs a command of this image before it serves."""
     pods = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "Deployment"]
     return any(
         container["image"] == image for pod in pods for container in pod.get("initContainers", [])
@@ -176,7 +192,10 @@ def migrates(objects: Sequence[Mapping[str, Any]], image: str) -> bool:
 
 
 def _of_the_person(run: Run) -> Callable[[str], Mapping[str, Any]]:
-    """A section of the person's own values files, the last file first: what they say goes before what is found out here."""
+    """Read the person's own values files: a function from a section's name to its values.
+
+    What a person writes goes before what is found out here. Of two files, the later one wins.
+    """
     read = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in _files(run)]
 
     def section(name: str) -> Mapping[str, Any]:
@@ -186,7 +205,10 @@ def _of_the_person(run: Run) -> Callable[[str], Mapping[str, Any]]:
 
 
 def _more_variables(mine: Mapping[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
-    """extraEnv: the person's own and those that the app needs. A list of values replaces the one before it, so both are in it."""
+    """extraEnv: the person's own variables and those that the app needs.
+
+    Helm replaces one list by another as a whole, so both must be in it.
+    """
     own = mine.get("extraEnv") or []
     names = {one["name"] for one in own}
     whole = [*own, *(one for one in found if one["name"] not in names)]
@@ -199,7 +221,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def _from_secret(secret: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Environment variables that have their values from keys of the Secret, where it has them."""
+    """Environment variables whose values are keys of the Secret. A key may be missing."""
     return [
         {
             "name": name,
@@ -219,7 +241,7 @@ def _files(run: Run) -> list[Path]:
 
 
 def key(run: Run, chosen: Mapping[str, Any]) -> str:
-    """A digest of the chart and of all its values."""
+    """Make a digest of the chart and of all its values."""
     return digest(
         tree_digest(CHART),
         yaml.safe_dump(dict(chosen)),
@@ -233,83 +255,78 @@ def validate(
     chosen: Mapping[str, Any],
     deployed: Sequence[Mapping[str, Any]] = (),
 ) -> Rendered:
-    """Render and lint, and have the cluster try the objects without keeping them. Raises CHART-INVALID.
+    """Render and lint the chart, and let the cluster try the objects without keeping them.
 
-    deployed: the objects of the deployed revision. Where only images differ from those, the cluster has taken all the rest already.
+    deployed: the objects of the deployed revision. If only images differ from those, the cluster
+    has accepted everything else already. Raises CHART-INVALID.
     """
     files = [part for path in _files(run) for part in ("-f", str(path))]
     text = yaml.safe_dump(dict(chosen))
     helm, release = tools["helm"].path, run.settings.release
     scope = ("--namespace", release.namespace, "--kube-context", run.settings.context)
+    with_values = (str(CHART), *files, "-f", "-")
     run.say("rendering the chart")
     rendered = run.shell.run(
-        helm, "template", release.name, CHART, *scope, *files, "-f", "-", stdin=text, check=False
+        helm, "template", release.name, *scope, *with_values, stdin=text, check=False
     )
-    objects = (
-        [item for item in yaml.load_all(rendered.stdout, Loader=LOADER) if item]
-        if rendered.ok
-        else []
-    )
+    found = yaml.load_all(rendered.stdout, Loader=LOADER) if rendered.ok else ()
+    objects = tuple(item for item in found if item)
     if rendered.ok and deployed and changes.only_images(deployed, objects):
         run.say("only images change: the cluster has accepted the rest already")
-        return Rendered(chosen, tuple(objects), key(run, chosen))
+        return Rendered(chosen, objects, key(run, chosen))
     with ThreadPoolExecutor(1) as pool:
-        # A bare pod (of `helm test`) is admitted only when its service account is there already, which a dry run does not leave behind.
-        trying = pool.submit(
-            _try_on_cluster,
-            run,
-            tools,
-            [item for item in objects if item["kind"] != "Pod"] if rendered.ok else [],
-        )
+        trying = pool.submit(_try_on_cluster, run, tools, objects)
         linted = run.shell.run(
-            helm, "lint", "--strict", "--quiet", CHART, *files, "-f", "-", stdin=text, check=False
+            helm, "lint", "--strict", "--quiet", *with_values, stdin=text, check=False
         )
     if not linted.ok:
-        raise failure(
-            "CHART-INVALID",
-            "helm-chart",
+        raise _invalid(
             "the chart does not pass `helm lint --strict`",
             linted.tail(12),
-            "mend what helm names; values come from helm-chart/values.yaml and phase4.release.values",
+            "mend what helm names; values come from helm-chart/values.yaml and "
+            "phase4.release.values",
         )
     if not rendered.ok:
-        raise failure(
-            "CHART-INVALID",
-            "helm-chart",
-            "the chart cannot be rendered with these values",
-            rendered.tail(8),
-            "mend what helm names",
-        )
+        words = "the chart cannot be rendered with these values"
+        raise _invalid(words, rendered.tail(8), "mend what helm names")
     refused = trying.result()
     if refused:
-        raise failure(
-            "CHART-INVALID",
-            "helm-chart",
-            "the cluster would refuse what the chart renders",
-            refused,
-            "mend the object that is named",
-        )
-    return Rendered(chosen, tuple(objects), key(run, chosen))
+        words = "the cluster would refuse what the chart renders"
+        raise _invalid(words, refused, "mend the object that is named")
+    return Rendered(chosen, objects, key(run, chosen))
+
+
+def _invalid(summary: str, evidence: str, remedy: str) -> Failure:
+    return failure("CHART-INVALID", "helm-chart", summary, evidence, remedy)
 
 
 def _try_on_cluster(
     run: Run, tools: Mapping[str, Found], objects: Sequence[Mapping[str, Any]]
 ) -> str:
-    """A server-side dry run: schema, admission and quota, as an install would meet them; as helm, whose fields it may take away. The cluster's words, if it
-    refuses."""
-    if not objects:
+    """Try the objects on the API server: schema, admission and quota, as an install would.
+
+    It acts as helm, so that it may also remove fields of helm's. Returns the cluster's words if
+    it refuses, and nothing otherwise.
+    """
+    # The pod of `helm test` is left out: it is accepted only if its service account exists, and a
+    # dry run creates none.
+    items = [item for item in objects if item["kind"] != "Pod"]
+    if not items:
         return ""
     run.say("trying the objects on the cluster (dry run)")
     ensure_namespace(run, tools)
-    tried = kubectl(
-        run, tools, "-n", run.settings.release.namespace, "apply", "--server-side", "--dry-run=server", "--force-conflicts",
-        "--field-manager=helm", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, default=str), check=False,
-    )  # fmt: skip
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, default=str)
+    how = ("--server-side", "--dry-run=server", "--force-conflicts", "--field-manager=helm")
+    scope = ("-n", run.settings.release.namespace)
+    tried = kubectl(run, tools, *scope, "apply", *how, "-f", "-", stdin=text, check=False)
     return "" if tried.ok else "\n".join(tried.stderr.splitlines()[-8:])
 
 
 def ensure_namespace(run: Run, tools: Mapping[str, Found]) -> None:
-    """Make the release's namespace if it is missing, for pods of the `restricted` security standard only; one that is there stays as it is."""
+    """Create the release's namespace if it is missing. One that exists is not changed.
+
+    The new one admits only pods that meet the `restricted` security standard.
+    """
     name = run.settings.release.namespace
     if kubectl(
         run, tools, "get", "namespace", name, "--ignore-not-found", "-o", "name"

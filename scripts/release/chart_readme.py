@@ -5,26 +5,39 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+LINE = re.compile(
+    r"(?P<indent> *)(# -- (?P<begin>.*)|# (?P<more>.*)|(?P<key>[\w.-]+):\s*(?P<value>.*))$"
+)
 START, END = "<!-- values -->", "<!-- end of values -->"
 
 
 def rows(text: str) -> list[tuple[str, str, str]]:
-    """(path, default, description) of each commented value. A value's children are found by their indentation."""
+    """Read (path, default, description) of each commented value.
+
+    A description begins with `# --` and may go on in the comment lines below. The indentation
+    of a value tells which section it belongs to.
+    """
     found: list[tuple[str, str, str]] = []
     path: list[tuple[int, str]] = []
-    comment = ""
+    comment: list[str] = []
     for line in text.splitlines():
-        match = re.match(r"( *)(#\s--\s(?P<comment>.*)|(?P<key>[\w.-]+):\s*(?P<value>.*))$", line)
+        match = LINE.match(line)
         if not match:
-            continue
-        if match["comment"]:
-            comment = match["comment"]
-            continue
-        indent = len(match[1])
-        path = [*((depth, key) for depth, key in path if depth < indent), (indent, match["key"])]
-        if comment:
-            found.append((".".join(key for _, key in path), match["value"] or '""', comment))
-            comment = ""
+            comment = []
+        elif match["begin"]:
+            comment = [match["begin"]]
+        elif match["more"]:
+            comment += [match["more"]] if comment else []
+        else:
+            indent = len(match["indent"])
+            path = [
+                *((depth, key) for depth, key in path if depth < indent),
+                (indent, match["key"]),
+            ]
+            if comment:
+                name = ".".join(key for _, key in path)
+                found.append((name, match["value"] or '""', " ".join(comment)))
+            comment = []
     return found
 
 

@@ -23,9 +23,11 @@ USER = "todo"  # of the database, and its name
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the release's Secret must hold. given: by a person. generated, placeholders: names, made where nothing is there.
+    """What the release's Secret must hold.
 
-    scheme: of our own database's address, empty without one. frontend_database: Next's server has it too.
+    given: by a person. generated, placeholders: names, made where nothing is there. scheme: of our
+    own database's address, empty without one. frontend_database: Next's server has it too.
+    service_schemes: key of the Secret -> scheme, where a service's driver wants another form.
     """
 
     given: Mapping[str, str] = field(repr=False)
@@ -33,16 +35,18 @@ class Secrets:
     placeholders: tuple[str, ...]
     scheme: str
     frontend_database: bool
+    service_schemes: Mapping[str, str] = field(default_factory=dict)
 
 
 def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
     """What the Secret must hold for this app."""
     how = {**given.environment.frontend_secrets, **given.environment.secrets}
+    for one in given.services.values():
+        how = {**one.secrets, **how}
     own = app.database == "postgres"
     values = dict(given.secrets)
-    if (
-        app.database == "external"
-    ):  # the chart has the address under one key, whatever the app's variable for it is called
+    # The chart has the address under one key, whatever the app's variable for it is called.
+    if app.database == "external":
         values.update(
             ("DATABASE_URL", values[name])
             for name in given.environment.database
@@ -54,6 +58,11 @@ def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
         tuple(name for name, way in how.items() if way == "placeholder"),
         app.decision.scheme if own else "",
         own and bool(given.environment.frontend_database),
+        {
+            fit.service_database_key(one.name): one.decision.scheme
+            for one in app.companions.services
+            if own and one.decision.scheme and one.decision.scheme != app.decision.scheme
+        },
     )
 
 
@@ -127,6 +136,8 @@ def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> 
             f"{USER}:{quote(full['POSTGRES_PASSWORD'], safe='')}@{release}-postgres:5432/{USER}"
         )
         full["DATABASE_URL"] = f"{wanted.scheme}://{address}"
+        for key, scheme in wanted.service_schemes.items():
+            full[key] = f"{scheme}://{address}"
         if wanted.frontend_database:
             full[fit.FRONTEND_DATABASE_URL] = f"postgresql://{address}"
     return full

@@ -8,12 +8,14 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from scripts.release import chart_readme
 from scripts.session.run import Run
 from scripts.session.settings import ROOT, Settings
 from scripts.session.shell import Shell
 from scripts.supply import bases, golang, tools
 
 CHART = ROOT / "helm-chart"
+PREVIOUS = next((ROOT / "tests" / "e2e" / "previous").glob("todo-chatbot-*.tgz"))
 TAGS = {"frontend": {"image": {"tag": "a1"}}, "backend": {"image": {"tag": "b2"}}}
 SCHEMAS = ("1.28", "1.37")
 KUBERNETES = "1.35.1"  # what a helm of `go install` would otherwise take for v1.20
@@ -242,7 +244,8 @@ def test_an_app_of_another_shape(render):
         "spec"
     ]["containers"][0]["env"]
     paths = [
-        path["path"] for path in named["Ingress", "todo-app"]["spec"]["rules"][0]["http"]["paths"]
+        path["path"]
+        for path in named["Ingress", "todo-app-ingress"]["spec"]["rules"][0]["http"]["paths"]
     ]
     assert paths == ["/api/todos", "/"]
     assert named["Middleware", "todo-app-strip-api"]["spec"] == {
@@ -522,14 +525,14 @@ def test_tls_with_a_certificate_of_its_own_or_a_given_one(render, controller):
     certificate = _one(objects, "Secret", "todo-app-tls")
     assert certificate["type"] == "kubernetes.io/tls"
     assert base64.b64decode(certificate["data"]["tls.crt"]).startswith(b"-----BEGIN CERTIFICATE")
-    for name in ("todo-app", "todo-app-api"):
+    for name in ("todo-app-ingress", "todo-app-api"):
         assert _one(objects, "Ingress", name)["spec"]["tls"] == [
             {"hosts": ["todo.local", "todo.localhost"], "secretName": "todo-app-tls"}
         ]
     given = render(
         {"ingress": {"className": controller, "tls": {"enabled": True, "secretName": "mine"}}}
     )
-    assert _one(given, "Ingress", "todo-app")["spec"]["tls"][0]["secretName"] == "mine"
+    assert _one(given, "Ingress", "todo-app-ingress")["spec"]["tls"][0]["secretName"] == "mine"
     assert not [
         item
         for item in given
@@ -556,9 +559,9 @@ def test_body_size_time_outs_and_streaming_per_controller(render):
 
 def test_a_value_that_is_taken_away_is_an_empty_one(render):
     objects = render({"ingress": {"extraHosts": None}})
-    assert {rule["host"] for rule in _one(objects, "Ingress", "todo-app")["spec"]["rules"]} == {
-        "todo.local"
-    }
+    assert {
+        rule["host"] for rule in _one(objects, "Ingress", "todo-app-ingress")["spec"]["rules"]
+    } == {"todo.local"}
 
 
 def test_a_route_of_the_gateway_api(helm):
@@ -625,7 +628,7 @@ def test_a_database_of_yours_takes_the_place_of_ours(helm):
 @pytest.mark.parametrize(
     ("overlay", "words"),
     [
-        ({"backend": {"image": {"tag": ""}}}, "backend.image.tag must be set"),
+        ({"postgres": {"image": {"tag": ""}}}, "tag"),
         ({"frontend": {"image": {"tag": "latest"}}}, "must name contents"),
         ({"database": {"kind": "file"}, "backend": {"replicas": 2}}, "backend.replicas must be 1"),
         ({"backend": {"replicsa": 2}}, "replicsa"),
@@ -690,25 +693,94 @@ def test_every_value_is_described_used_and_in_the_readme():
         path.read_text() for path in (CHART / "templates").rglob("*") if path.is_file()
     )
     readme = (CHART / "README.md").read_text()
-    lines = text.splitlines()
+    described = {path for path, _, _ in chart_readme.rows(text)}
+    assert chart_readme.updated(readme, text) == readme, "python -m scripts.release.chart_readme"
     for leaf in _leaves(yaml.safe_load(text)):
-        key = leaf.split(".")[-1]
-        position = [
-            number
-            for number, line in enumerate(lines)
-            if line.strip().startswith(f"{key}:") and lines[number - 1].strip().startswith("# --")
-        ]
-        assert position, f"{leaf} has no `# --` comment"
-        # Resources are rendered whole; what all pods have is handed to a helper with the component's values.
-        names = {
-            f".Values.{leaf}",
-            f".Values.{leaf.removesuffix('.requests').removesuffix('.limits')}",
-        }
-        section = leaf.split(".")[0]
-        through = (
-            {f".values.{key}", f".image.{key}", f".{key} }}"}
-            if section in ("frontend", "backend", "postgres")
-            else set()
-        )
-        assert any(name in templates for name in names | through), f"{leaf} is used by no template"
+        assert leaf in described, f"{leaf} has no `# --` comment"
         assert f"`{leaf}`" in readme, f"{leaf} is missing from helm-chart/README.md"
+        # Resources are rendered whole, and so are some sections that a template names `$values`.
+        key, whole = leaf.split(".")[-1], leaf.removesuffix(".requests").removesuffix(".limits")
+        names = {f".Values.{leaf}", f".Values.{whole}"}
+        section = leaf.split(".")[0]
+        if section in ("frontend", "backend", "postgres"):
+            names |= {f".values.{key}", f".image.{key}", f".{key} }}"}
+            names |= {f"$values.{key}", f"$values.{whole.split('.', 1)[1]}", f"$given.{key}"}
+        elif section in ("ingress", "secretKeys"):
+            below = leaf.split(".", 1)[1]
+            names |= {f"$given.{below}", f"$keys.{below}"}
+        assert any(name in templates for name in names), f"{leaf} is used by no template"
+
+
+def test_a_description_may_go_on_in_the_lines_below():
+    text = (
+        "# A file.\na:\n  # -- First line\n  # and the next.\n  b: 1\n  # no description\n  c: 2\n"
+    )
+    assert chart_readme.rows(text) == [("a.b", "1", "First line and the next.")]
+
+
+def test_no_line_of_the_chart_is_too_long():
+    files = [path for path in CHART.rglob("*") if path.is_file() and path.name != "README.md"]
+    long = [
+        f"{path.relative_to(CHART)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert not long
+
+
+def test_the_plans_own_commands_need_no_values(helm):
+    """`helm lint` has nothing to say, and every image falls back to the chart's appVersion."""
+    linted = subprocess.run([helm, "lint", CHART], capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    assert linted.stdout.splitlines() == [
+        f"==> Linting {CHART}",
+        "",
+        "1 chart(s) linted, 0 chart(s) failed",
+    ]
+    assert not linted.stderr
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    objects = [item for item in yaml.safe_load_all(_template(helm, {})) if item]
+    images = {
+        container["image"]
+        for _, pod in _pods(objects)
+        for container in (*pod["containers"], *pod.get("initContainers", []))
+    }
+    assert images == {
+        f"todo-chatbot-frontend:{version}",
+        f"todo-chatbot-backend:{version}",
+        "postgres:16.10-trixie",
+    }
+
+
+def test_the_plans_label_selects_pods_and_nothing_depends_on_it(render):
+    objects = render()
+    for kind, name in (
+        ("Deployment", "todo-app-frontend"),
+        ("Deployment", "todo-app-backend"),
+        ("StatefulSet", "todo-app-postgres"),
+    ):
+        spec = _one(objects, kind, name)["spec"]
+        assert spec["template"]["metadata"]["labels"]["app"] == name
+        assert "app" not in spec["selector"]["matchLabels"]
+    others = [item for item in objects if item["kind"] not in ("Deployment", "StatefulSet", "Pod")]
+    assert not [item for item in others if "app: todo-app" in yaml.safe_dump(item)]
+    own = render({"backend": {"podLabels": {"app": "mine"}}})
+    labels = _one(own, "Deployment", "todo-app-backend")["spec"]["template"]["metadata"]["labels"]
+    assert labels["app"] == "mine"  # a label of the person's own goes before the plan's
+
+
+def test_an_upgrade_changes_nothing_that_kubernetes_forbids_to_change(helm, render):
+    """Selectors and a StatefulSet's claims and service are those of the oldest chart there is."""
+    argv = [helm, "template", "todo-app", PREVIOUS, "-n", "spot", "-f", "-"]
+    argv += ["--kube-version", KUBERNETES]
+    text = subprocess.run(
+        argv, input=yaml.safe_dump(TAGS), capture_output=True, text=True, check=True
+    ).stdout
+    before = [item for item in yaml.safe_load_all(text) if item]
+    for kind in ("Deployment", "StatefulSet"):
+        for old in [item for item in before if item["kind"] == kind]:
+            new = _one(render(), kind, old["metadata"]["name"])["spec"]
+            assert new["selector"] == old["spec"]["selector"]
+            assert new.get("serviceName") == old["spec"].get("serviceName")
+            assert new.get("volumeClaimTemplates") == old["spec"].get("volumeClaimTemplates")

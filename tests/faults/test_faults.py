@@ -117,13 +117,13 @@ OBJECTS = {
         "sends to port 8000",
     ),
     "ingress class": (
-        "ingress/todo-app",
+        "ingress/todo-app-ingress",
         {"spec": {"ingressClassName": "nowhere"}},
         "INGRESS-CLASS-MISSING",
         "class nowhere",
     ),
     "ingress to no service": (
-        "ingress/todo-app",
+        "ingress/todo-app-ingress",
         {
             "spec": {
                 "rules": [
@@ -148,7 +148,7 @@ OBJECTS = {
         "service gone, which does not exist",
     ),
     "another host": (
-        "ingress/todo-app",
+        "ingress/todo-app-ingress",
         {
             "spec": {
                 "rules": [
@@ -194,7 +194,7 @@ def test_an_object_that_somebody_changed_and_a_deploy_puts_it_back(name, kube, d
 
 
 def test_an_ingress_that_somebody_deleted_comes_back(run, kube, diagnosed):
-    kube("delete", "ingress", "todo-app", "todo-app-api")
+    kube("delete", "ingress", "todo-app-ingress", "todo-app-api")
     try:
         # The controller takes a moment to notice; then both pages are told as consequences.
         assert run.shell.until(
@@ -204,7 +204,7 @@ def test_an_ingress_that_somebody_deleted_comes_back(run, kube, diagnosed):
         result = subprocess.run(
             ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300
         )
-    assert "ingress/todo-app is gone" in result.stdout, result.stdout + result.stderr
+    assert "ingress/todo-app-ingress is gone" in result.stdout, result.stdout + result.stderr
 
 
 def test_a_database_that_was_scaled_away(kube, diagnosed):

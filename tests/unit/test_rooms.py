@@ -9,6 +9,7 @@ import scripts
 from scripts.session.settings import ROOT
 
 SCRIPTS = ROOT / "scripts"
+INSIDE_IMAGES = SCRIPTS / "images" / "api" / "phase4"  # programs of an image, which run there alone
 
 #: Each room with its level. A room may import rooms of lower levels only.
 LEVELS = {
@@ -36,7 +37,8 @@ def _imports(path):
 
 
 def _used(room):
-    return set().union(*(_imports(path) for path in (SCRIPTS / room).rglob("*.py"))) - {room}
+    paths = [path for path in (SCRIPTS / room).rglob("*.py") if INSIDE_IMAGES not in path.parents]
+    return set().union(*(_imports(path) for path in paths)) - {room}
 
 
 def _below(room):

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.app.survey import backend as backends
+from scripts.app.survey import frontend as frontends
 from scripts.app.survey import python
 from scripts.app.survey.backend import Backend, Candidate
+from scripts.app.survey.database import Database, decide
+from scripts.app.survey.frontend import Frontend
 from scripts.app.survey.python import Project, Route, Source
 from scripts.app.survey.tree import Evidence, Tree, join, read_tree
 from scripts.app.survey.variables import Variable
@@ -64,12 +67,15 @@ class Wire:
 class Service:
     """A further component of the app. root: the folder that `backend.folder` is relative to.
 
-    evidence: the line that calls it.
+    decision: about its database. examples: values of its env files, no secrets. evidence: the line
+    that calls it.
     """
 
     name: str
     root: Path
     backend: Backend
+    decision: Database
+    examples: Mapping[str, str]
     evidence: Evidence
 
 
@@ -97,8 +103,24 @@ class _Place:
     def backend(self, one: Candidate) -> Backend:
         return backends.read(self.tree, self.sources, one, list(self.candidates))
 
+    def service(
+        self, name: str, one: Candidate, made: Backend, front: Frontend, call: Call
+    ) -> Service:
+        project = Project(self.sources, one.folder)
+        names = [project.modules[module].name for module in project.reached(one.module)]
+        return Service(
+            name,
+            self.tree.root,
+            made,
+            decide(self.tree, made, front, names),
+            frontends.example_values(self.tree, (one.folder, "")),
+            Evidence(call.variable.place, f"{call.variable.name} = {call.variable.default}"),
+        )
 
-def find(tree: Tree, sources: dict[str, Source], chosen: Candidate, back: Backend) -> Companions:
+
+def find(
+    tree: Tree, sources: dict[str, Source], chosen: Candidate, back: Backend, front: Frontend
+) -> Companions:
     """The services that the backend calls, and those that these call in turn."""
     here = _Place(tree, sources, tuple(backends.candidates(tree, sources)))
     services: list[Service] = []
@@ -117,8 +139,7 @@ def find(tree: Tree, sources: dict[str, Source], chosen: Candidate, back: Backen
                     continue
                 where, other, made = found
                 target = _name(call.variable.name, other, [one.name for one in services])
-                evidence = Evidence(call.variable.place, call.variable.name)
-                services.append(Service(target, where.tree.root, made, evidence))
+                services.append(where.service(target, other, made, front, call))
                 pending.append((target, where, other))
             wires.append(Wire(name, call.variable.name, target, call.variable.place))
     return Companions(tuple(services), tuple(wires), tuple(lost), tuple(_absent(back)))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 from scripts.app.survey import backend as backends
+from scripts.app.survey import companions, python
 from scripts.app.survey import frontend as frontends
-from scripts.app.survey import python
 from scripts.app.survey.backend import Backend, Candidate
+from scripts.app.survey.companions import Companions, Service
 from scripts.app.survey.database import Database, Kind, decide
 from scripts.app.survey.frontend import Frontend
 from scripts.app.survey.tree import Evidence, Tree, join, read_tree
@@ -43,10 +44,21 @@ class Survey:
     containers: tuple[str, ...]
     certainty: dict[str, str]
     warnings: tuple[Finding, ...]
+    companions: Companions = field(default_factory=Companions)
 
     def __str__(self) -> str:
         front = f"Next.js {self.frontend.next_version} ({self.frontend.output})"
         return f"{front}, {self.backend.module}, database: {self.database}"
+
+    def of(self, service: Service) -> Survey:
+        """The same app, with one of its services in the place of the backend."""
+        return replace(
+            self,
+            root=service.root,
+            backend=service.backend,
+            decision=service.decision,
+            examples=service.examples,
+        )
 
     @property
     def frontend_folder(self) -> Path:
@@ -117,6 +129,7 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
     reached = python.Project(sources, chosen.folder)
     names = [reached.modules[name].name for name in reached.reached(chosen.module)]
     decision = decide(tree, back, front, names)
+    called = companions.find(tree, sources, chosen, back, front)
     return Survey(
         root,
         front,
@@ -130,7 +143,11 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
             "frontend": _certain(bool(frontend) or len(frontend_candidates) == 1),
             "database": _certain(database != "auto" or not _has_two(decision)),
         },
-        tuple(_warnings(tree, back, front, backend_candidates, frontend_candidates)),
+        (
+            *_warnings(tree, back, front, backend_candidates, frontend_candidates),
+            *_warnings_of(called),
+        ),
+        called,
     )
 
 
@@ -252,6 +269,27 @@ def _frontend(tree: Tree, wanted: str, chosen: Candidate) -> tuple[Frontend, lis
     }
     best = max(found, key=lambda one: (shared[one], -found.index(one)))
     return frontends.read(tree, best), found
+
+
+def _warnings_of(called: Companions) -> Iterator[Finding]:
+    """What the app needs besides, and will not have."""
+    for call in called.lost:
+        one = call.variable
+        asks = f"{', '.join(call.paths[:3])} of {one.default}" if call.paths else one.default
+        yield Finding(
+            "APP-NEEDS-SERVICE",
+            one.place,
+            f"the backend asks for {asks}, and no part of the app serves that",
+            f"{one.place}: {one.name} = {one.default}",
+            f"give the address of that service: {one.name}=... in the environment or an env file",
+        )
+    for name, place in called.absent:
+        yield Finding(
+            "APP-NEEDS-SERVICE",
+            place,
+            f"the backend uses {name}, which is not deployed here: what goes through it will fail",
+            place,
+        )
 
 
 def _warnings(

@@ -21,6 +21,7 @@ LOG_IN = re.compile(r"\b(log|sign)\s?-?in\b|\blogin\b|welcome back", re.I)
 ELSEWHERE = re.compile(
     r"google|github|facebook|apple|microsoft|\bsso\b|forgot|reset|demo|guest", re.I
 )
+SERVICES = re.compile(r"google|github|facebook|microsoft|\bsso\b|\bapple\b", re.I)
 ADDS = re.compile(
     r"^\W*(add|create|new|save|submit)\b|^\s*[+＋]\s*$|\b(add|create|new)\b.{0,12}\b(task|todo|item)\b",
     re.I,

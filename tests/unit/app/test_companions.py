@@ -4,8 +4,12 @@ import pytest
 
 from scripts.app.survey import backend as backends
 from scripts.app.survey import companions, python
-from scripts.app.survey.tree import read_tree
+from scripts.app.survey.frontend import Frontend
+from scripts.app.survey.tree import Evidence, read_tree
 
+FRONT = Frontend(
+    "", "14.2.35", "none", "npm", "", (), (), (), (), (), (), (), "", "", (), {}, Evidence("", "")
+)
 CHAT = """
 import os
 import httpx
@@ -54,7 +58,9 @@ def _find(root, module="main:app"):
     sources = python.parse(tree, [name for name in tree.texts if name.endswith(".py")])
     found = backends.candidates(tree, sources)
     chosen = next(one for one in found if one.evidence.line and "chat" in one.evidence.place)
-    return companions.find(tree, sources, chosen, backends.read(tree, sources, chosen, found))
+    return companions.find(
+        tree, sources, chosen, backends.read(tree, sources, chosen, found), FRONT
+    )
 
 
 def test_a_companion_in_a_folder_beside_the_app_is_found_by_its_routes(tmp_path):
@@ -168,3 +174,11 @@ def test_what_is_not_deployed_here_is_named(tmp_path):
     text = "from aiokafka import AIOKafkaProducer\n" + CHAT.replace("http://localhost:8000", "")
     _put(tmp_path, {"app/chat/main.py": text, "app/chat/requirements.txt": "fastapi\n"})
     assert _find(tmp_path / "app").absent == (("Kafka", "chat/main.py:1"),)
+
+
+def test_a_folder_that_is_no_package_is_an_import_root(tmp_path):
+    _put(tmp_path, {"app/ai-chat/main.py": CHAT, "app/ai-chat/requirements.txt": "fastapi\n"})
+    tree = read_tree(tmp_path / "app")
+    sources = python.parse(tree, ["ai-chat/main.py"])
+    (found,) = backends.candidates(tree, sources)
+    assert (found.folder, found.target) == ("ai-chat", "main:app")

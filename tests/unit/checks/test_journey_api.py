@@ -1,7 +1,7 @@
 """The journey through the API: every shape to its end, every failure with its cause."""
 
 import pytest
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException
 
 from scripts.checks.journey import account, api, judgement
 from scripts.checks.journey.client import Target
@@ -64,6 +64,15 @@ def test_routes_of_the_code_do_where_the_document_is_hidden():
     )
     journey = walked(shapes.hidden(), Hints(routes=routes))
     assert journey.verdict == "works", journey
+
+
+def test_todos_of_nexts_own_handlers():
+    app = shapes.nexts_own_todos()
+    handlers = ("/api/auth/signup", "/api/auth/login", "/api/tasks", "/api/tasks/[id]")
+    with shapes.served(app) as address, shapes.served(FastAPI()) as elsewhere:
+        journey = api.journey(Target(address, elsewhere), account.fresh(), Hints(handlers=handlers))
+    assert journey.verdict == "works", journey
+    assert statuses(journey)[CLEAN] == "passed"
 
 
 def test_accounts_of_nexts_server_give_the_api_its_token():

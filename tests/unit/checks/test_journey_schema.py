@@ -6,10 +6,10 @@ import jwt
 import pytest
 
 from scripts.checks.journey import client, judgement, schema
-from scripts.checks.journey.account import fresh
+from scripts.checks.journey.account import fixed
 from scripts.checks.journey.schema import Values
 
-PERSON = fresh()
+PERSON = fixed("a secret", "tests/one")
 VALUES = Values(PERSON, title="buy milk", user_id="7")
 
 
