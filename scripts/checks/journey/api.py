@@ -408,7 +408,7 @@ def _remove(walk: Walk, made: Made) -> None:
         asked = [one for one in way.parameters if one.where == "query"]
         query = {one.name: made.key for one in asked if re.search("id$", one.name, re.I)}
         body = {name: made.key for name in way.fields if re.search("id$", name, re.I)}
-        if path == way.path and not query and not body:
+        if made.key not in path.split("/") and not query and not body:
             continue  # it would delete all, or nothing
         answer = _asks(walk.client, way)("delete", path, params=query, **_sent(way, body or None))
         if answer.ok:
