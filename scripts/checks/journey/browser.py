@@ -418,18 +418,23 @@ def _asked(seen: Sight, before: Before) -> list[Response]:
 
 
 def _trouble(seen: Sight, before: Before) -> tuple[str, int, str] | None:
-    """The first request since that failed: (request, status, words)."""
-    for one in _asked(seen, before):
+    """The request that decides, when it failed: (request, status, words).
+
+    It is the first that was sent since, or the first about todos: what a page asks for afterwards, a
+    session of its chat for example, decides nothing.
+    """
+    sent = _asked(seen, before)
+    for one in [*(one for one in sent if forms.OF_TODOS.search(urlsplit(one.url).path)), *sent[:1]]:
         if one.status >= 400:
             return f"{one.request.method} {urlsplit(one.url).path}", one.status, _words(one)
     for request, why in seen.lost[before[1] :]:
-        if "ERR_ABORTED" not in why and not ASIDE.search(request) and not _is_file(request):
+        if (
+            "ERR_ABORTED" not in why
+            and not re.match(r"GET|HEAD", request)
+            and not ASIDE.search(request)
+        ):
             return request, 0, why
     return None
-
-
-def _is_file(request: str) -> bool:
-    return bool(re.search(r"\.(js|css|woff2?|png|jpe?g|svg|ico|map|webp)(\?|$)", request))
 
 
 def _words(response: Response) -> str:
