@@ -107,6 +107,14 @@ def journey(
     return _ended(walk, began)
 
 
+def forget(target: Target, account: Account, hints: Hints) -> None:
+    """Delete an account that a browser has made, where the API can."""
+    walk = Walk(Client(target), account, Shape(), hints)
+    walk.shape, _ = find(walk.client, hints)
+    if walk.shape.leave and _log_in(walk):
+        _leave(walk, None)
+
+
 def _ended(walk: Walk, began: float) -> Journey:
     return Journey("api", tuple(walk.steps), tuple(walk.notes), time.monotonic() - began)
 

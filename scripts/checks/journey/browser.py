@@ -509,8 +509,10 @@ def _sign_up(walk: Walk) -> bool:
     _open(walk)
     if _reach(walk, "sign up"):
         return _send_form(walk, "sign up").status == "passed"
-    if not walk.page.url.startswith("http") or walk.notes:
-        _note(walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "no page opens")
+    if not _go(walk, "/"):
+        _note(
+            walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "the page has an error"
+        )
         return False
     if walk.hints.hosted:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"
@@ -589,7 +591,7 @@ def _todo_here(walk: Walk) -> bool:
     controls = _controls(page)
     if _kind(page, controls):
         return False
-    if _until(page, lambda: forms.title_field(_controls(page)) is not None, 2.0):
+    if _until(page, lambda: forms.title_field(_controls(page)) is not None, SETTLES):
         return True
     for one in forms.adds(_controls(page))[:3]:
         address = page.url

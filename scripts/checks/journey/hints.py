@@ -26,7 +26,11 @@ HOSTED = {
 WIDGETS = {"@openai/chatkit-react": "OpenAI's ChatKit", "@openai/chatkit": "OpenAI's ChatKit"}
 SIGN_UP_PAGE = re.compile(r"/(sign-?up|register|registration|create-account|join)/?$", re.I)
 LOG_IN_PAGE = re.compile(r"/(log-?in|sign-?in|auth|account)/?$", re.I)
-TODO_PAGE = re.compile(r"/(dashboard|todos?|tasks?|app|home|list|inbox|board|my-?tasks)/?$", re.I)
+TODO_PAGE = re.compile(
+    r"/(dashboard|todos?|tasks?|app|home|list|inbox|board|my-?tasks|(add|new|create)-?(task|todo))/?$"
+    r"|/(todos?|tasks?)/(add|new|create)/?$",
+    re.I,
+)
 CHAT_PAGE = re.compile(r"/(chat|chatbot|assistant|ai|agent)/?$", re.I)
 
 
