@@ -36,7 +36,7 @@ from scripts.checks.journey.steps import (
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Response
+    from playwright.sync_api import BrowserContext, Page, Request, Response
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -66,13 +66,18 @@ class NoBrowser(Exception):
 
 @dataclass
 class Sight:
-    """A page, what it asked for, and what it said. asked: (request's method and path, response or None, error)."""
+    """A page, what it asked for, and what it said.
+
+    lost: (request, error) of those that had no answer. pending: those that change something and have
+    none yet.
+    """
 
     page: Page
     responses: list[Response] = field(default_factory=list)
     lost: list[tuple[str, str]] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
+    pending: set[Request] = field(default_factory=set)
 
 
 @dataclass
@@ -182,6 +187,10 @@ def _open(walk: Walk) -> Sight:
     )
     page.on("console", lambda one: seen.console.append(one.text) if one.type == "error" else None)
     page.on("pageerror", lambda error: seen.console.append(str(error)))
+
+    page.on("request", lambda one: seen.pending.add(one) if _changes(one) else None)
+    page.on("requestfinished", lambda one: seen.pending.discard(one))
+    page.on("requestfailed", lambda one: seen.pending.discard(one))
 
     def answer(dialog: Any) -> None:
         seen.alerts.append(dialog.message)
@@ -381,6 +390,8 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
             _element(page, secret[-1]).press("Enter")
 
         def moved(told: str = told, since: float = since) -> bool:
+            if seen.pending:
+                return False
             new = _complaint(page) not in ("", told)
             late = time.monotonic() - since > QUIET
             return (
@@ -390,8 +401,9 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
                 or len(seen.alerts) > before[2]
             )
 
-        _until(page, lambda: moved() or bool(_asked(seen, before)), QUIET)
-        if not moved() and not _asked(seen, before) and urlsplit(page.url).query == "":
+        _until(page, lambda: moved() or bool(seen.pending or _asked(seen, before)), QUIET)
+        asked = seen.pending or _asked(seen, before)
+        if not asked and not moved() and urlsplit(page.url).query == "":
             continue
         _until(page, moved, ANSWERS)
         break
@@ -408,13 +420,13 @@ def _left(page: Page, kind: Kind, address: str) -> bool:
     return _kind(page, _controls(page)) != kind
 
 
+def _changes(one: Request) -> bool:
+    return one.method not in ("GET", "HEAD", "OPTIONS") and not ASIDE.search(one.url)
+
+
 def _asked(seen: Sight, before: Before) -> list[Response]:
     """What was sent since, with its answer."""
-    return [
-        one
-        for one in seen.responses[before[0] :]
-        if one.request.method not in ("GET", "HEAD", "OPTIONS") and not ASIDE.search(one.url)
-    ]
+    return [one for one in seen.responses[before[0] :] if _changes(one.request)]
 
 
 def _trouble(seen: Sight, before: Before) -> tuple[str, int, str] | None:
