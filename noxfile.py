@@ -46,7 +46,6 @@ def lint(session: nox.Session) -> None:
         ".hadolint.yaml",
         "frontend.Dockerfile",
         "backend.Dockerfile",
-        "scripts/images/api/Dockerfile",
     )
     session.run(
         "yamllint",

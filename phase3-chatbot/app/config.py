@@ -13,7 +13,10 @@ SECRET_MINIMUM = 32  # bytes; RFC 7518 section 3.2 wants a key as long as the ha
 
 @dataclass(frozen=True)
 class Config:
-    """What the environment says. Limits: requests a minute. token_hours: how long a login lasts. Time-outs: seconds."""
+    """What the environment says.
+
+    Limits: requests per minute. token_hours: how long a login lasts. Time-outs: seconds.
+    """
 
     database_url: str
     data_dir: Path
@@ -32,7 +35,7 @@ class Config:
 
 @cache
 def config() -> Config:
-    """The configuration. Raises ValueError when it cannot be used."""
+    """Return the configuration. Raises ValueError if it cannot be used."""
     secret = os.environ.get("BETTER_AUTH_SECRET", "")
     if not secret:
         secret = secrets.token_urlsafe(

@@ -10,8 +10,9 @@ from pathlib import Path
 from scripts.app import fit
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
-from scripts.images import frontend, own
-from scripts.images.context import File, content_tag, context_files, with_added
+from scripts.images import backend as backend_build
+from scripts.images import frontend
+from scripts.images.context import File, content_tag, context_files
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
 from scripts.session.run import Run
@@ -152,9 +153,9 @@ def _backend(
     """The image of a FastAPI app. name: of the image."""
     backend, dockerfile = app.backend, ROOT / "backend.Dockerfile"
     arguments = {
-        "API_IMAGE": own.ensure(
-            run, engine, "api", {"PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]]}
-        ),
+        "PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]],
+        "SOURCE": backend_build.SOURCE,
+        "REQUIREMENTS": backend_build.REQUIREMENTS,
         "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",
         "HEALTH_PATH": backend.health_path,
@@ -164,7 +165,7 @@ def _backend(
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     files = context_files(dockerfile, app.backend_folder)
-    build_files = with_added(files, fit.backend_files(resolved.requirements))
+    build_files = backend_build.lay_out(files, resolved.requirements)
     reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         name,

@@ -1,4 +1,7 @@
-"""The built-in understanding: simple requests in plain English, turned into the same tool calls that a model would make."""
+"""The built-in understanding.
+
+It turns simple requests in plain English into the same tool calls that a model would make.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from app.chat.tools import Toolbox
 from app.database.models import now
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-HELP = 'I can do things like "add buy milk", "add pay rent by friday #home", "what is open", "find milk", "done 3", "rename 3 to buy oat milk" and "delete 3".'
+HELP = (
+    'I can do things like "add buy milk", "add pay rent by friday #home", "what is open", '
+    '"find milk", "done 3", "rename 3 to buy oat milk" and "delete 3".'
+)
 
 
 def answer(message: str, toolbox: Toolbox) -> str:
@@ -41,7 +47,7 @@ def _add(toolbox: Toolbox, match: re.Match[str]) -> str:
 
 
 def _details(text: str) -> dict[str, Any]:
-    """Title, due date, priority and tags of words like `pay rent by friday, high priority #home`."""
+    """Return title, due date, priority and tags of `pay rent by friday, high priority #home`."""
     wanted: dict[str, Any] = {}
     tags = re.findall(r"(?:^|\s)#([A-Za-z][\w-]{0,29})", text, re.ASCII)
     title = re.sub(r"(?:^|\s)#[A-Za-z][\w-]{0,29}", "", text, flags=re.ASCII)
@@ -71,7 +77,7 @@ def _details(text: str) -> dict[str, Any]:
 
 
 def _day(word: str) -> str:
-    """The date that a word names, seen from today (UTC); empty when there is no such day."""
+    """Return the date that a word names, counted from today (UTC); empty if it names none."""
     today = now().date()
     if word in _WEEKDAYS:
         return str(today + timedelta(days=(_WEEKDAYS.index(word) - today.weekday() - 1) % 7 + 1))
@@ -106,7 +112,7 @@ def _search(toolbox: Toolbox, match: re.Match[str]) -> str:
 
 
 def _on_one(tool: str, verb: str) -> Callable[[Toolbox, re.Match[str]], str]:
-    """An act on one todo, named by its number or by words of its title."""
+    """Return an action on one todo, which is named by its number or by words of its title."""
 
     def act(toolbox: Toolbox, match: re.Match[str]) -> str:
         number, problem = _resolve(toolbox, match["which"])
@@ -122,7 +128,7 @@ def _on_one(tool: str, verb: str) -> Callable[[Toolbox, re.Match[str]], str]:
 
 
 def _resolve(toolbox: Toolbox, which: str) -> tuple[int | None, str]:
-    """The number of the todo meant, or None and what to say."""
+    """Return the number of the todo that is meant, or None and what to say."""
     which = which.strip(" \"'")
     if re.fullmatch(r"#?\d{1,10}", which):
         return int(which.lstrip("#")), ""
@@ -146,24 +152,28 @@ _ITEM = r"(?:the )?(?:(?:todo|task|item|number)\b\s*)?"
 _TAIL = r"(?: (?:to|on|onto|in) (?:my |the )?(?:todo |to-do )?list)?"
 _MINE = r"(?:all |me |my |the |of )*"
 
-#: In order: the first that fits is meant.
+#: The first pattern that fits is the one that is meant.
 _REQUESTS: list[tuple[str, Callable[[Toolbox, re.Match[str]], str]]] = [
     (r"(?:help|what can you do|how does this work)", lambda _toolbox, _match: HELP),
     (
-        rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?) {_MINE}(?:done|completed|finished)(?: todos?| tasks?| ones)?",
+        rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?) {_MINE}"
+        r"(?:done|completed|finished)(?: todos?| tasks?| ones)?",
         _list(True),
     ),
     (
-        rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?|anything) {_MINE}(?:open|left|pending|todo|to do|unfinished)(?: todos?| tasks?| ones)?",
+        rf"(?:show|list|what(?:'s| is| are)?|which(?: are| is)?|anything) {_MINE}"
+        r"(?:open|left|pending|todo|to do|unfinished)(?: todos?| tasks?| ones)?",
         _list(False),
     ),
     (r"what (?:do i|should i|must i)(?: have to| need to)? do(?: today| now| next)?", _list(False)),
     (
-        rf"(?:show|list)(?: {_MINE}(?:todos?|tasks?|list|everything|items)?)?|(?:my )?(?:todos|tasks|list)|what(?:'s| is) on {_MINE}list",
+        rf"(?:show|list)(?: {_MINE}(?:todos?|tasks?|list|everything|items)?)?"
+        rf"|(?:my )?(?:todos|tasks|list)|what(?:'s| is) on {_MINE}list",
         _list(None),
     ),
     (
-        rf"(?:add|create|new|remember)(?: an?)?(?: new)?(?: (?:todo|task|item))?(?: called| named)?:? (?:to )?(?P<title>.+?){_TAIL}",
+        r"(?:add|create|new|remember)(?: an?)?(?: new)?(?: (?:todo|task|item))?"
+        rf"(?: called| named)?:? (?:to )?(?P<title>.+?){_TAIL}",
         _add,
     ),
     (r"(?:remind me to|i (?:need|have|want) to|i must) (?P<title>.+)", _add),
@@ -172,7 +182,8 @@ _REQUESTS: list[tuple[str, Callable[[Toolbox, re.Match[str]], str]]] = [
         _on_one("update_todo", "Renamed to"),
     ),
     (
-        rf"(?:done|did|complete|completed|finish|finished|check off|tick off|close)(?: with)? {_ITEM}(?P<which>.+)",
+        r"(?:done|did|complete|completed|finish|finished|check off|tick off|close)(?: with)? "
+        rf"{_ITEM}(?P<which>.+)",
         _on_one("complete_todo", "Done:"),
     ),
     (
@@ -188,7 +199,8 @@ _REQUESTS: list[tuple[str, Callable[[Toolbox, re.Match[str]], str]]] = [
         _on_one("delete_todo", "Deleted"),
     ),
     (
-        rf"(?:find|search(?: for)?|look for|which mention|what mentions) {_MINE}(?:(?:todos?|tasks?) )?(?:about |with )?(?P<text>.+)",
+        rf"(?:find|search(?: for)?|look for|which mention|what mentions) {_MINE}"
+        r"(?:(?:todos?|tasks?) )?(?:about |with )?(?P<text>.+)",
         _search,
     ),
 ]
