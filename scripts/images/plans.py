@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.app import fit
+from scripts.app import fit, reach
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
 from scripts.images import backend as backend_build
@@ -106,11 +106,18 @@ def _frontend(
 ) -> Plan:
     """The frontend's image. date: of the app's last commit. offline: only package registries answer."""
     fonts = bool(app.frontend.google_fonts) and offline
+    reached = reach.reach(app.root, app.frontend.folder)
+    dockerfile = ROOT / "frontend.Dockerfile"
+    files = context_files(dockerfile, app.frontend_folder)
+    build_files = frontend.lay_out(files, fit.frontend_files(app, offline), reached)
     arguments = {
         "NODE_IMAGE": base["node"],
         "NGINX_IMAGE": base["nginx"],
         "SOURCE": frontend.SOURCE,
         "MANIFESTS": frontend.MANIFESTS,
+        "FOLDER": reached.folder,
+        "WORKSPACE": reached.workspace,
+        "BUILD_PACKAGES": frontend.build_packages(build_files),
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
@@ -118,13 +125,7 @@ def _frontend(
         "BEFORE": "" if app.frontend.lock else date,
         # Turbopack reads the file of font answers as data; webpack runs it.
         "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
-        "FONTS": "/app/phase4-fonts.cjs" if fonts else "",
-        "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
-    added = fit.frontend_files(app, offline)
-    dockerfile = ROOT / "frontend.Dockerfile"
-    files = context_files(dockerfile, app.frontend_folder)
-    build_files = frontend.lay_out(files, added)
     reference = f"{FRONTEND}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         FRONTEND,
