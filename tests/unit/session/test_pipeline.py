@@ -1,3 +1,4 @@
+import json
 import threading
 import time
 from dataclasses import replace
@@ -172,3 +173,17 @@ def test_a_rehearsal_raises_what_is_wrong_already(make_run, progress):
 
     with pytest.raises(Failure, match="the cause"):
         rehearse(replace(make_run(), shell=Shell(dry=True)), [stage("bad", fail)], progress)
+
+
+def test_events_of_stages_side_by_side_are_whole_lines(capsys):
+    progress = Progress("json")
+    threads = [
+        threading.Thread(target=lambda: [progress.note("x" * 200) for _ in range(200)])
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["note"] * 1600
