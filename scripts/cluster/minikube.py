@@ -343,13 +343,14 @@ def down(run: Run, minikube: Found) -> None:
 def delete(run: Run, minikube: Found) -> None:
     """Delete the cluster with everything in it.
 
-    Raises CLUSTER-NOT-OURS if this project did not create it.
+    The marker of a cluster of ours goes last, so that it is known as ours however this ends.
+    Raises CLUSTER-NOT-OURS for one that this project did not create.
     """
     profile = run.settings.cluster.profile
-    exists = (settings.minikube_home() / "profiles" / profile).exists()
-    if exists and not _marker_path(run).exists():
-        _check_ownership(run, exists)
-    if exists:
+    folder = settings.minikube_home() / "profiles" / profile
+    if folder.exists():
+        if not _marker_path(run).exists():
+            _check_ownership(run, exists=True)
         run.shell.run(minikube.path, "delete", "-p", profile, timeout=300, env=environment())
-    if not run.shell.dry:
+    if not run.shell.dry and not folder.exists():
         _marker_path(run).unlink(missing_ok=True)

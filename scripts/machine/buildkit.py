@@ -74,10 +74,11 @@ def build(
     )
     if not result.ok:
         output = run.shell.mask(result.stdout + result.stderr)
+        cause = explain(output) or f"a step of {dockerfile.name} failed"
         raise failure(
             "IMAGE-BUILD-FAILED",
             name,
-            f"{name} could not be built: {explain(output) or f'a step of {dockerfile.name} failed'}",
+            f"{name} could not be built: {cause}",
             failing_lines(output),
             f"mend what the lines say, then run the command again; by hand: {by_hand}",
         )

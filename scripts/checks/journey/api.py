@@ -107,6 +107,14 @@ def journey(
     return _ended(walk, began)
 
 
+def forget(target: Target, account: Account, hints: Hints) -> None:
+    """Delete an account that a browser has made, where the API can."""
+    walk = Walk(Client(target), account, Shape(), hints)
+    walk.shape, _ = find(walk.client, hints)
+    if walk.shape.leave and _log_in(walk):
+        _leave(walk, None)
+
+
 def _ended(walk: Walk, began: float) -> Journey:
     return Journey("api", tuple(walk.steps), tuple(walk.notes), time.monotonic() - began)
 
@@ -408,7 +416,7 @@ def _remove(walk: Walk, made: Made) -> None:
         asked = [one for one in way.parameters if one.where == "query"]
         query = {one.name: made.key for one in asked if re.search("id$", one.name, re.I)}
         body = {name: made.key for name in way.fields if re.search("id$", name, re.I)}
-        if path == way.path and not query and not body:
+        if made.key not in path.split("/") and not query and not body:
             continue  # it would delete all, or nothing
         answer = _asks(walk.client, way)("delete", path, params=query, **_sent(way, body or None))
         if answer.ok:

@@ -33,6 +33,7 @@ TITLE = re.compile(
 MESSAGE = re.compile(
     r"\bmessage\b|\bask\b|\bchat\b|type (a|your|something|here)|assistant|prompt", re.I
 )
+OF_TODOS = re.compile(r"/(todos?|tasks?|items?)\b", re.I)
 TODO_LINK = re.compile(r"\b(dashboard|tasks?|todos?|to-dos?|my list|go to app|open app)\b", re.I)
 CHAT_LINK = re.compile(r"\b(chat|assistant|ai)\b", re.I)
 GONE = re.compile(
