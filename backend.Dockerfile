@@ -1,17 +1,25 @@
-# A FastAPI app under uvicorn on port 8001. The context: the folder from which it is imported.
-#   docker build --tag phase4/api scripts/images/api
-#   docker build -f backend.Dockerfile --tag todo-chatbot-backend phase3-chatbot
+# A FastAPI app under uvicorn on port 8001. The programs that start it are in scripts/images/api.
+#   docker build -f backend.Dockerfile --tag todo-chatbot-backend .
 #   docker run -p 8001:8001 todo-chatbot-backend
-# The first image has Python and our programs; `invoke build-images` makes it, too.
-ARG API_IMAGE=phase4/api
+ARG PYTHON_IMAGE=python:3.13.9-slim-trixie
 
-FROM ${API_IMAGE} AS packages
+FROM ${PYTHON_IMAGE} AS base
+# A user with a name, and a home that can be written in the cluster too.
+RUN groupadd --gid 10001 app \
+    && useradd --no-log-init --uid 10001 --gid 10001 --no-create-home --home-dir /tmp app \
+    && install -d -o app -g app /srv /data /seed
+COPY scripts/images/api/bin/ /usr/local/bin/
+COPY scripts/images/api/phase4/ /opt/phase4/phase4/
+RUN python3 -m compileall -q /opt/phase4
+
+FROM base AS packages
 # Compilers, where a package has no wheel for this Python.
 ARG BUILD_PACKAGES=
 # hadolint ignore=SC2086
 RUN install-debian-packages ${BUILD_PACKAGES}
 RUN python3 -m venv /venv
-COPY requirements.txt /tmp/
+ARG REQUIREMENTS=phase3-chatbot/requirements.txt
+COPY ${REQUIREMENTS} /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=secret,id=ca --mount=type=secret,id=pip \
     with-package-sources /venv/bin/pip install --quiet --no-compile -r /tmp/requirements.txt \
@@ -20,7 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     # Compiled here: a container cannot keep what it compiles, and would do it at every start.
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv
 
-FROM ${API_IMAGE}
+FROM base
 ARG RUN_PACKAGES=
 # hadolint ignore=SC2086
 RUN install-debian-packages ${RUN_PACKAGES}
@@ -29,7 +37,8 @@ ARG DATA_DIR=/data
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/srv:/opt/phase4 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp DATA_DIR=${DATA_DIR}
 WORKDIR /srv
-COPY --chown=10001:10001 . .
+ARG SOURCE=phase3-chatbot
+COPY --chown=10001:10001 ${SOURCE}/ ./
 # Files that the app writes and that must stay: these paths lead to DATA_DIR, a volume.
 ARG DATA_PATHS=
 # hadolint ignore=SC2086

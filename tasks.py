@@ -141,7 +141,7 @@ def deploy(session: Session, dry_run=False):
     if dry_run:
         session.rehearse(*stages.DEPLOY)
     else:
-        commands.show_deployed(session, session.run(*stages.DEPLOY))
+        commands.deploy(session)
 
 
 @step(help={"component": "backend or frontend; both when left out"})

@@ -90,6 +90,18 @@ def show_access(session: Session, outcome: Outcome) -> None:
         session.progress.note(f"  {line}")
 
 
+def deploy(session: Session) -> None:
+    """Run all stages; where the last ones fail without a cause, let the diagnosis name it first."""
+    try:
+        outcome = session.run(*stages.DEPLOY)
+    except Failure as error:
+        if error.findings[0].code not in diagnosis.SYMPTOMS:
+            raise
+        run = replace(session.context, shell=session.context.shell.another())
+        raise diagnosis.traced(run, _present(session, ("kubectl", "helm")), error) from error
+    show_deployed(session, outcome)
+
+
 def show_deployed(session: Session, outcome: Outcome) -> None:
     """What a deployment left behind: the addresses, and what took the time."""
     path = pipeline.critical_path(stages.DEPLOY, outcome.timings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from scripts.app import environment, resolve, survey
 from scripts.checks import app_check, assistants
+from scripts.checks import database as database_check
 from scripts.checks.journey import judgement
 from scripts.checks.journey import release as journey
 from scripts.cluster import addons, facts, minikube
@@ -202,7 +203,9 @@ JOURNEY = stage(
     says=lambda found: judgement.in_one_line(found) if found else "nothing changed",
 )
 
+DATABASE = stage("database", database_check.check, TOOLS, SURVEY, after=(MONITOR,), says=str)
+
 DEPLOY = (
     CHECK, AIOPS, CLUSTER_UP, CLUSTER_FACTS, SURVEY, BUILD_IMAGES, TRY_IMAGES, LOAD_IMAGES,
-    VALIDATE, INSTALL, MONITOR, DNS, SMOKE, APP_CHECK, JOURNEY,
+    VALIDATE, INSTALL, MONITOR, DATABASE, DNS, SMOKE, APP_CHECK, JOURNEY,
 )  # fmt: skip

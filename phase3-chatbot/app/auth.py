@@ -1,4 +1,7 @@
-"""Accounts: registration, login, logout, and who is asking. Tokens follow RFC 8725: one algorithm, type, issuer, audience, expiry."""
+"""Accounts: registration, login, logout, and who is asking.
+
+Tokens follow RFC 8725: one algorithm, type, issuer, audience and expiry.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from app.database.models import EndedSession, User, now
 from app.problems import BODY, documented
 
 ALGORITHM = "HS256"
-TYPE = "at+jwt"  # RFC 9068: an access token, and nothing else that this secret may sign one day
+TYPE = "at+jwt"  # RFC 9068: an access token, not another kind that this secret may sign one day
 ISSUER = AUDIENCE = "todo-chatbot"
 CLAIMS = ["sub", "exp", "iat", "iss", "aud", "jti"]
 
@@ -38,8 +41,12 @@ hashing = threading.BoundedSemaphore(4)
 bearer = HTTPBearer(
     auto_error=False, description="The `access_token` of `/auth/login` or `/auth/register`"
 )
-#: Verified when the address is unknown, so that the answer takes as long as for a known one. Of a random password, with the parameters above.
-NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$uOoDBMp8JK/Ni/MyMx9aIA$vZgIEUim5U9uA2QnWVpJJ7PJYJ+2JAsSzC0k4JIahJo"
+#: The hash of a random password, with the parameters above. It is verified if the address is
+#: unknown, so that the answer takes as long as for a known address.
+NOBODY = (
+    "$argon2id$v=19$m=19456,t=2,p=1"
+    "$uOoDBMp8JK/Ni/MyMx9aIA$vZgIEUim5U9uA2QnWVpJJ7PJYJ+2JAsSzC0k4JIahJo"
+)
 
 Email = Annotated[
     str,
@@ -78,7 +85,7 @@ class Account(BaseModel):
 
 @dataclass(frozen=True)
 class Login:
-    """Whose token was sent, and the session that it belongs to."""
+    """The user of the token that was sent, and the session that it belongs to."""
 
     user_id: int
     session_id: str
@@ -86,7 +93,7 @@ class Login:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A transaction for this user, committed before the answer is sent: what was acknowledged is stored.
+        """Return a transaction for this user, committed before the answer is sent.
 
         Answers 401 when the session was ended or the account is gone.
         """
@@ -96,7 +103,7 @@ class Login:
             yield database
 
 
-#: Whether a user is there and a session was not ended; built once, for every request asks.
+#: Does the user exist, and is the session not ended? Built once, because every request asks.
 STANDS = select(
     exists().where(User.id == bindparam("user"))
     & ~exists().where(EndedSession.id == bindparam("session"))
@@ -104,14 +111,15 @@ STANDS = select(
 
 
 def _refused() -> HTTPException:
-    # New each time: an exception that is raised again keeps the frames of every time before, with the tokens in them.
+    # Created anew each time: an exception that is raised again keeps the frames of every earlier
+    # time, with the tokens in them.
     return HTTPException(
         status.HTTP_401_UNAUTHORIZED, "log in first", {"WWW-Authenticate": "Bearer"}
     )
 
 
 def issue(user: User) -> Token:
-    """A token for this user."""
+    """Return a token for this user."""
     lifetime = timedelta(hours=config().token_hours)
     claims = {
         "sub": str(user.id),
@@ -130,7 +138,10 @@ def issue(user: User) -> Token:
 async def current_login(
     request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Login:
-    """The login that the token speaks of; the database has its say in Login.transaction. Answers 401 without one, 429 when its user asks too often."""
+    """Return the login of the token. Login.transaction checks it against the database.
+
+    Answers 401 without a login, 429 if its user asks too often.
+    """
     if sent is None:
         raise _refused()
     try:
@@ -172,7 +183,7 @@ def register(credentials: Credentials) -> Token:
         user = User(email=credentials.email, password=hasher.hash(credentials.password))
     try:
         with transaction() as database:
-            # Asked first: a violated constraint would be an error in PostgreSQL's log.
+            # Ask first: a violated constraint would be an error in PostgreSQL's log.
             if database.scalar(select(exists().where(User.email == credentials.email))):
                 raise _taken()
             database.add(user)

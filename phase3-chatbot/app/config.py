@@ -13,7 +13,10 @@ SECRET_MINIMUM = 32  # bytes; RFC 7518 section 3.2 wants a key as long as the ha
 
 @dataclass(frozen=True)
 class Config:
-    """What the environment says. Limits: requests a minute. token_hours: how long a login lasts. Time-outs: seconds."""
+    """What the environment says.
+
+    Limits: requests per minute. token_hours: how long a login lasts. Time-outs: seconds.
+    """
 
     database_url: str
     data_dir: Path
@@ -32,12 +35,13 @@ class Config:
 
 @cache
 def config() -> Config:
-    """The configuration. Raises ValueError when it cannot be used."""
+    """Return the configuration. Raises ValueError if it cannot be used."""
     secret = os.environ.get("BETTER_AUTH_SECRET", "")
+    if not secret and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        # A key of each process's own would end every login with its pod.
+        raise ValueError("BETTER_AUTH_SECRET is empty: the pods of a cluster need the same one")
     if not secret:
-        secret = secrets.token_urlsafe(
-            48
-        )  # enough to try the app alone: logins end with the process
+        secret = secrets.token_urlsafe(48)  # to try the app alone: logins end with the process
     if len(secret.encode()) < SECRET_MINIMUM:
         raise ValueError(
             f"BETTER_AUTH_SECRET must be at least {SECRET_MINIMUM} bytes (256 bits) long"

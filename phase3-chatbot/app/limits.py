@@ -1,4 +1,7 @@
-"""Limits on what one caller may ask for in a minute, counted in this process: with two replicas a caller may have twice as much."""
+"""Limits on what one caller may request in a minute.
+
+Each process counts for itself, so with two replicas a caller may have twice as much.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from app.config import config
 
 MOST_BYTES = 64 * 1024
 MOST_CALLERS = 10_000
-#: Kubernetes and Prometheus ask for these, however busy the app is.
+#: Kubernetes and Prometheus request these, even if the app is busy, so they are not limited.
 FREE = ("/health", "/ready", "/metrics")
 
 
 class RateLimit:
-    """A token bucket a caller: `per_minute` requests at once, refilled evenly."""
+    """One token bucket per caller: `per_minute` requests at once, refilled evenly."""
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
@@ -30,7 +33,10 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def retry_after(self, caller: str, take: float = 1.0) -> float:
-        """Seconds until this caller may ask again: 0 when it may now, and then `take` of its tokens are used."""
+        """Return the seconds until this caller may ask again.
+
+        If it may ask now, the result is 0 and `take` of its tokens are used.
+        """
         now = time.monotonic()
         with self._lock:
             tokens, seen = self._buckets.pop(caller, (float(self._per_minute), now))
@@ -42,7 +48,7 @@ class RateLimit:
         return wait
 
     def check(self, caller: str, words: str, take: float = 1.0) -> None:
-        """Answer 429, with the time to wait, when this caller may not ask now."""
+        """Answer 429, with the time to wait, if this caller may not ask now."""
         wait = self.retry_after(caller, take)
         if wait:
             raise HTTPException(429, words, {"Retry-After": str(math.ceil(wait))})
@@ -67,7 +73,7 @@ def failed_logins() -> RateLimit:
 
 
 class Limits:
-    """ASGI middleware: refuse a body that says it is too large, and a request of an address that has asked too often."""
+    """ASGI middleware. Refuse bodies that are too large, and addresses that ask too often."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -81,7 +87,8 @@ class Limits:
                 return await problems.answer(
                     request, 413, f"a request may have {MOST_BYTES} bytes"
                 )(scope, receive, send)
-            # uvicorn took the address from X-Forwarded-For, which the ingress sets; whoever reaches the pod directly is its own address.
+            # uvicorn took the address from X-Forwarded-For, which the ingress sets. A caller that
+            # reaches the pod directly has its own address.
             wait = by_address().retry_after(request.client.host if request.client else "")
             if wait:
                 refusal = problems.answer(
@@ -97,7 +104,7 @@ class Limits:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MOST_BYTES:  # sent in pieces, without saying how many
+            if received > MOST_BYTES:  # it was sent in pieces, without its size
                 raise HTTPException(413, f"a request may have {MOST_BYTES} bytes")
             return message
 

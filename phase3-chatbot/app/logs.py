@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, with the request's id; never a secret, a token or a body."""
+"""Logs: one JSON object per line, with the request's id; never a secret, a token or a body."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class JsonFormatter(logging.Formatter):
     """A record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's line."""
+        """Return the record's line."""
         entry = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03d}Z",
@@ -43,20 +43,22 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = name != "uvicorn.access"  # LogRequests says more
+        logging.getLogger(name).propagate = name != "uvicorn.access"  # LogRequests logs more
     for noisy in ("httpx", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # Alembic introduces itself each time that somebody asks for the tables' version, as every readiness probe does.
+    # Alembic logs an introduction each time that the tables' version is read, for example by every
+    # readiness probe.
     logging.getLogger("alembic.runtime.migration").addFilter(
         lambda record: not record.getMessage().startswith(("Context impl", "Will assume"))
     )
 
 
 class LogRequests:
-    """ASGI middleware: give each request an id, log and count it when it is answered.
+    """ASGI middleware. Give each request an id; log and count it when it is answered.
 
-    It also sets what every answer carries, and puts the prefix that an ingress took off the path back where ASGI wants it,
-    so that redirects and the API's own pages lead back through that ingress.
+    It also sets what every answer carries, and puts the prefix that an ingress took off the path
+    back where ASGI wants it, so that redirects and the API's own pages lead back through that
+    ingress.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -94,7 +96,7 @@ class LogRequests:
             route = getattr(inner.get("route"), "path", "none")
             metrics.REQUESTS.labels(scope["method"], route, status).inc()
             metrics.SECONDS.labels(scope["method"], route).observe(seconds)
-            # Probes come every few seconds: they are worth a line only when somebody debugs.
+            # Probes come every few seconds, so they are logged only for debugging.
             log.log(
                 logging.DEBUG if path in limits.FREE and status < 400 else logging.INFO,
                 "request",

@@ -22,11 +22,14 @@ log = logging.getLogger("app")
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Get ready to serve. A file is this process's own to migrate; PostgreSQL's tables are the release's (`alembic upgrade head`)."""
+    """Get ready to serve.
+
+    This process migrates its SQLite file. The release migrates PostgreSQL (`alembic upgrade head`).
+    """
     if engine().dialect.name == "sqlite":
         schema.migrate()
     if config().openai_api_key:
-        importlib.import_module("app.chat.provider")  # now, and not while the first question waits
+        importlib.import_module("app.chat.provider")  # now, not while the first question waits
     log.info(
         "serving: %s storage, %s",
         engine().dialect.name,
@@ -40,7 +43,8 @@ logs.configure(config().log_level)  # not in lifespan: uvicorn's first lines com
 app = FastAPI(
     title="Todo chatbot",
     version="1.1.0",
-    description="Todos, and an assistant that works on them. Errors are RFC 9457 problems; send the token of `/auth/login` as a bearer token.",
+    description="Todos, and an assistant that works on them. Errors are RFC 9457 problems; "
+    "send the token of `/auth/login` as a bearer token.",
     lifespan=lifespan,
 )
 problems.install(app)
@@ -56,7 +60,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """The process can do its work. schema_version: of the tables, as Alembic counts."""
+    """The process can do its work. schema_version: that of the tables, in Alembic's terms."""
 
     status: Literal["ready"] = "ready"
     database: Literal["postgresql", "sqlite"]
@@ -66,7 +70,7 @@ class Readiness(BaseModel):
 
 @app.get("/health", tags=["operations"])
 async def health() -> Health:
-    """Alive; says nothing of the database, so that a lost one does not restart this."""
+    """Alive. It says nothing about the database, so a lost database does not restart the app."""
     return Health()
 
 
@@ -86,7 +90,8 @@ def ready() -> Readiness:
     if not schema.is_current(version):
         raise HTTPException(
             503,
-            f"migrations are pending: the tables are of version {version or 'none'}, this app needs {schema.HEAD}",
+            f"migrations are pending: the tables are of version {version or 'none'}, "
+            f"this app needs {schema.HEAD}",
         )
     return Readiness(
         database=engine().dialect.name,
@@ -102,7 +107,7 @@ def ready() -> Readiness:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def read_metrics() -> Response:
-    """Prometheus metrics; nothing of any user."""
+    """Prometheus metrics, without any data of users."""
     return metrics.exposition()
 
 

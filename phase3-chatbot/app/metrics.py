@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics. Routes are named by their pattern, so that no id becomes a series."""
+"""What Prometheus reads at /metrics. Routes are named by their pattern, so no id is a series."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ TOOL_CALLS = Counter("chat_tool_calls_total", "Tools that the assistant called",
 
 
 def exposition() -> Response:
-    """All series, as text."""
+    """Return all series, as text."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: the one body that every refusal has, and how the OpenAPI document says so."""
+"""Errors as RFC 9457 problem details: every refusal has this body, and OpenAPI describes it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ EVERYWHERE = {
 
 
 class Fault(BaseModel):
-    """One part of a request that does not fit."""
+    """One part of a request that is not valid."""
 
     where: str = Field(description="Path to the part", examples=["body.title"])
     message: str = Field(examples=["String should have at least 1 character"])
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it."""
+    """What went wrong, in the form of RFC 9457."""
 
     type: str = Field(
         default="about:blank",
@@ -62,7 +62,7 @@ BODY = {400: "The body is no UTF-8 text."}
 
 
 def documented(cases: dict[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: its own refusals, and those that may come from anywhere."""
+    """Return the `responses` of a route: its own refusals, and those of every route."""
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
         status: {
@@ -90,7 +90,7 @@ def answer(
     headers: dict[str, str] | None = None,
     faults: list[Fault] | None = None,
 ) -> JSONResponse:
-    """A problem as a response."""
+    """Return a problem as a response."""
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -104,7 +104,8 @@ def answer(
 async def _refused(request: Request, error: HTTPException) -> JSONResponse:
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        # Each method is a route of its own, and the first one that fits the path has spoken for itself only.
+        # Each method is a route of its own. The first route that fits the path knows only its own
+        # method.
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         paths = request.app.openapi()["paths"].items()
         headers["Allow"] = ", ".join(
@@ -119,7 +120,7 @@ async def _refused(request: Request, error: HTTPException) -> JSONResponse:
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-    # What was sent is not sent back: it may be a password.
+    # The value is not sent back: it may be a password.
     faults = [
         Fault(where=".".join(map(str, one["loc"])), message=one["msg"]) for one in error.errors()
     ]
@@ -138,7 +139,7 @@ async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Have every error answered as a problem, and the OpenAPI document know its schema."""
+    """Answer every error as a problem, and put its schema into the OpenAPI document."""
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(OperationalError, _database_lost)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Todos: what the API and the chat's tools do with them. Everything is limited to the user's own."""
+"""Todos: what the API and the chat's tools do with them, limited to the user's own todos."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _tidy_tags(names: list[str]) -> list[str]:
 
 
 TodoId = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[1], description="Number of the todo")]
-#: With something to read in it, and without NUL, which PostgreSQL's text cannot hold.
+#: Not only spaces, and without NUL, which PostgreSQL's text cannot hold.
 Title = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"),
@@ -100,7 +100,10 @@ class TodoChange(BaseModel):
 
 
 class TodoView(BaseModel):
-    """A todo as its owner sees it. version: counted up with each change; as an entity tag it is `ETag`."""
+    """A todo as its owner sees it.
+
+    version: increases with each change. The header `ETag` has it as an entity tag.
+    """
 
     model_config = ConfigDict(from_attributes=True)
     id: int = Field(examples=[1])
@@ -127,7 +130,7 @@ class TodoView(BaseModel):
     @computed_field(description="It should have been done before today (UTC)")  # type: ignore[prop-decorator]
     @property
     def overdue(self) -> bool:
-        """Open, and its day has passed."""
+        """Return whether it is open and its day has passed."""
         return not self.completed and self.due_date is not None and self.due_date < now().date()
 
 
@@ -179,13 +182,13 @@ def _matching(user_id: int, wanted: Filter) -> Select[tuple[Todo]]:
 
 
 def find(database: Session, user_id: int, wanted: Filter) -> list[Todo]:
-    """The user's todos that match, open ones first."""
+    """Return the user's todos that match, open ones first."""
     query = _matching(user_id, wanted).order_by(Todo.completed, *ORDERS[wanted.sort])
     return list(database.scalars(query.limit(wanted.limit).offset(wanted.offset)))
 
 
 def count(database: Session, user_id: int, wanted: Filter) -> int:
-    """How many of the user's todos match, on all pages."""
+    """Return how many of the user's todos match, on all pages."""
     return (
         database.scalar(select(func.count()).select_from(_matching(user_id, wanted).subquery()))
         or 0
@@ -193,14 +196,14 @@ def count(database: Session, user_id: int, wanted: Filter) -> int:
 
 
 def get(database: Session, user_id: int, todo_id: int) -> Todo | None:
-    """One todo of the user's, None for anybody else's and for a deleted one."""
+    """Return one todo of the user; None if it is somebody else's or deleted."""
     return database.scalar(
         select(Todo).where(Todo.id == todo_id, Todo.owner_id == user_id, Todo.deleted_at.is_(None))
     )
 
 
 def add(database: Session, user_id: int, new: NewTodo, key: str | None = None) -> Todo:
-    """Make a todo. key: of the request, kept with it."""
+    """Create a todo. key: that of the request; it is kept with the todo."""
     todo = Todo(owner_id=user_id, creation_key=key, creation_digest=_digest(new) if key else None)
     change(todo, new.model_dump())
     database.add(todo)
@@ -209,7 +212,7 @@ def add(database: Session, user_id: int, new: NewTodo, key: str | None = None) -
 
 
 def change(todo: Todo, values: dict[str, Any]) -> None:
-    """Set fields of a todo, by the names that the API has for them."""
+    """Set fields of a todo, by their names in the API."""
     for name, value in values.items():
         if name == "tags":
             if list(todo.tags) != value:
@@ -222,7 +225,7 @@ def change(todo: Todo, values: dict[str, Any]) -> None:
 
 
 def remove(database: Session, todo: Todo) -> None:
-    """Delete a todo so that it can be restored for a while; what was deleted longer ago goes for good."""
+    """Delete a todo. It can be restored for a while; older deleted todos are removed for good."""
     todo.deleted_at = now()
     database.execute(
         delete(Todo).where(
@@ -280,14 +283,16 @@ ETAG = {
 IfMatch = Annotated[
     Annotated[str, StringConstraints(max_length=200)] | SkipJsonSchema[None],
     Header(
-        description="ETag that the todo had when you read it; `*`: any. Left out: change it whatever it is",
+        description="ETag that the todo had when you read it; `*`: any. "
+        "Left out: change it in any case",
         examples=['"1"'],
     ),
 ]
 IdempotencyKey = Annotated[
     Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,200}$")] | SkipJsonSchema[None],
     Header(
-        description="Any text that is yours alone. The same request with the same key makes one todo, however often it is sent",
+        description="Any text that only you use. The same request with the same key creates "
+        "one todo, even if it is sent several times",
         examples=["7f1c2a9e"],
     ),
 ]
@@ -297,6 +302,11 @@ CHANGING = {
     409: "Another request changes this todo just now.",
     412: "The todo has changed since you read it (If-Match).",
 }
+
+
+def _page(request: Request, offset: int, limit: int) -> str:
+    """Return the query of another page. It is relative to the request, for any ingress."""
+    return request.url.include_query_params(offset=offset, limit=limit).query
 
 
 @router.get(
@@ -333,11 +343,7 @@ def list_todos(
         if fits
     ]
     if there:
-        # Relative to this request, so that it holds behind any ingress.
-        links = [
-            f'<?{request.url.include_query_params(offset=pages[name], limit=wanted.limit).query}>; rel="{name}"'
-            for name in there
-        ]
+        links = [f'<?{_page(request, pages[name], wanted.limit)}>; rel="{name}"' for name in there]
         response.headers["Link"] = ", ".join(links)
     return [TodoView.model_validate(todo) for todo in found]
 
@@ -364,7 +370,7 @@ def create_todo(
     with login.transaction() as database:
         todo = None
         if idempotency_key:
-            # One such request of a user at a time. SQLite has no row locks, and one writer at a time anyway.
+            # One such request of a user at a time. SQLite has no row locks, but only one writer.
             database.execute(
                 select(User.id).where(User.id == login.user_id).with_for_update(key_share=True)
             )

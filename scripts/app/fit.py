@@ -353,8 +353,3 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
             f"exec {' '.join(migrate)}",
         ]
     return ["sh", "-c", " && ".join(steps)] if steps else []
-
-
-def backend_files(requirements: str) -> dict[str, bytes]:
-    """Files that are put beside the backend's own, in place of any of that name."""
-    return {"requirements.txt": requirements.encode()}

@@ -1,5 +1,6 @@
 """The Kubernetes cluster itself, without the app.
 
 May import: session, machine, supply, images (to carry the add-ons' images into the node).
-Gives: minikube.up, addons.furnish, facts.read, and kubectl.kubectl for every question to the cluster.
+Gives: minikube.up, addons.furnish, facts.read, and kubectl.kubectl, which every question to the
+cluster goes through.
 """

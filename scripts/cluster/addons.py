@@ -1,4 +1,4 @@
-"""What a bare cluster lacks: storage, metrics, an ingress controller, network policies."""
+"""Add what a new cluster lacks: storage, metrics, an ingress controller, network policies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ READY_TIMEOUT = 240.0
 
 @dataclass(frozen=True)
 class _Deployed:
-    """A deployment or daemon set on the cluster. manifest: the digest of ours that it was made from. available: as a deployment says it."""
+    """A deployment or daemon set on the cluster.
+
+    manifest: the digest of this project's manifest that it was made from. available: its condition.
+    """
 
     manifest: str
     available: bool
@@ -40,9 +43,10 @@ class _Deployed:
 def furnish(
     run: Run, engine: Engine, tools: Mapping[str, Found], minikube: Found, images: AddonImages
 ) -> list[dict[str, Any]]:
-    """Add what a bare cluster lacks: a storage class, metrics, an ingress controller. Raises ADDON-NOT-READY.
+    """Add what a new cluster lacks: a storage class, metrics, an ingress controller.
 
-    Returns the objects that were seen (SEEN); none when something was added, for then they are others.
+    Returns the objects that were read (SEEN), or none if something was added, because they have
+    changed then. Raises ADDON-NOT-READY.
     """
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(get_items, run, tools, SEEN, "-A")
@@ -64,7 +68,9 @@ def furnish(
         own = {"MetricsServer": node.ADDONS["metrics-server"]} if from_registries else {}
         _enable(run, minikube, "metrics-server", **own)
     added = False
-    if from_registries:  # nobody waits for it: a kernel that it cannot use is a fact about the cluster, no reason to deploy nothing
+    if from_registries:
+        # Nothing waits until this runs. On a kernel that it cannot use, the app is deployed all the
+        # same, and the cluster's facts say that nothing enforces the policies.
         added |= _apply(
             run,
             tools,
@@ -90,7 +96,7 @@ def furnish(
 def _apply(
     run: Run, tools: Mapping[str, Found], name: str, image: str, there: _Deployed | None
 ) -> bool:
-    """Apply our manifest of this name, with this image, unless the cluster has this very one. Whether there was something to do."""
+    """Apply this manifest with this image unless the cluster has it. Return whether it did."""
     manifest = (
         (MANIFESTS / f"{name}.yaml")
         .read_text(encoding="utf-8")
@@ -136,8 +142,11 @@ def _enable(run: Run, minikube: Found, addon: str, **images: str) -> None:
 
 
 def _enabled_addons(run: Run) -> set[str]:
-    """What minikube has on its list. Not the same as what runs: a start with --install-addons=false empties the list."""
-    # The file that `minikube addons list` reads, and needs a second for.
+    """Return the addons on minikube's list.
+
+    They are not always those that run: a start with --install-addons=false empties the list.
+    """
+    # `minikube addons list` reads the same file, but takes a second.
     profile = json.loads(
         (
             settings.minikube_home() / "profiles" / run.settings.cluster.profile / "config.json"
@@ -147,7 +156,7 @@ def _enabled_addons(run: Run) -> set[str]:
 
 
 def _deployed(seen: Iterable[Mapping[str, Any]]) -> dict[str, _Deployed]:
-    """Every deployment and daemon set among these objects, as namespace/name."""
+    """Return every deployment and daemon set among these objects, by namespace/name."""
     found = {}
     for item in (item for item in seen if item["kind"] in ("Deployment", "DaemonSet")):
         metadata, status = item["metadata"], item.get("status", {})
@@ -165,8 +174,9 @@ def _wait_available(run: Run, tools: Mapping[str, Found], deployments: list[str]
     for name in deployments:
         namespace, deployment = name.split("/")
         waited = kubectl(
-            run, tools, "-n", namespace, "wait", "--for=condition=Available", f"deployment/{deployment}",
-            f"--timeout={READY_TIMEOUT:.0f}s", timeout=READY_TIMEOUT + 30, check=False,
+            run, tools, "-n", namespace, "wait", "--for=condition=Available",
+            f"deployment/{deployment}", f"--timeout={READY_TIMEOUT:.0f}s",
+            timeout=READY_TIMEOUT + 30, check=False,
         )  # fmt: skip
         if not waited.ok:
             pods = kubectl(

@@ -1,4 +1,4 @@
-"""What a cluster is made of, as far as a deployment needs to know it."""
+"""The facts about a cluster that a deployment needs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
 
-SEEN = "deployments,daemonsets,nodes,storageclasses,ingressclasses,pods"  # what addons and facts are read from
-#: What enforces NetworkPolicies, by the daemon that runs on every node: minikube's default network, ours, and those of `minikube start --cni`.
+#: The kinds of objects that addons and facts are read from.
+SEEN = "deployments,daemonsets,nodes,storageclasses,ingressclasses,pods"
+#: Daemon sets that enforce NetworkPolicies: that of minikube's default network, this project's, and
+#: those of `minikube start --cni`.
 ENFORCERS = ("kindnet", "network-policies", "calico-node", "cilium")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the plan's tasks 1.4 and 4.0 ask of a cluster. policies: the daemon that enforces NetworkPolicies, if one does.
+    """What the plan's tasks 1.4 and 4.0 ask about a cluster.
 
-    capacity: of the node, in Kubernetes quantities.
+    policies: the daemon set that enforces NetworkPolicies; empty if none does.
+    capacity: what pods can use of the node, in Kubernetes quantities.
     """
 
     kubernetes: str
@@ -39,13 +42,16 @@ class Facts:
 
 
 def _on_every_node(item: Mapping[str, Any]) -> bool:
-    """A daemon set has a ready pod wherever it wants one."""
+    """Return whether a daemon set has a ready pod on every node where it should have one."""
     status = item.get("status", {})
     return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0) > 0)
 
 
 def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] = ()) -> Facts:
-    """Read the cluster, or what was seen of it just now (SEEN). Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING."""
+    """Read the facts from the cluster, or from objects that were just read (SEEN).
+
+    Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING.
+    """
     items = seen or get_items(run, tools, SEEN, "-A")
     reads = {
         name: {"items": [item for item in items if item["kind"] == kind]}
@@ -61,7 +67,7 @@ def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]]
 
 
 def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any) -> Facts:
-    """Facts from `kubectl get ... -o json` of nodes, storageclasses, ingressclasses, pods and daemonsets."""
+    """Read the facts from the output of `kubectl get ... -o json`, one argument per kind."""
     default = [
         one["metadata"]["name"]
         for one in storage["items"]
@@ -71,10 +77,10 @@ def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any)
         raise failure(
             "STORAGE-CLASS-MISSING",
             "storageclass",
-            "the cluster has no default storage class, so no volume would be made for the database",
+            "the cluster has no default storage class, so the database would get no volume",
             "storage classes: "
             + (", ".join(one["metadata"]["name"] for one in storage["items"]) or "none"),
-            "`invoke cluster-up` adds one to a cluster of ours",
+            "on a cluster of this project, `invoke cluster-up` adds one",
         )
     if not classes["items"]:
         raise failure(

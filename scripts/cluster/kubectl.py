@@ -1,4 +1,4 @@
-"""kubectl against this project's own context, never the current one."""
+"""kubectl with this project's own context, never the current one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scripts.supply.tools import Found
 
 
 def kubectl(run: Run, tools: Mapping[str, Found], *arguments: str, **options: Any) -> Result:
-    """kubectl against this project's own context, never the current one."""
+    """Run kubectl with this project's own context, never the current one."""
     return run.shell.run(
         tools["kubectl"].path, "--context", run.settings.context, *arguments, **options
     )
 
 
 def get_items(run: Run, tools: Mapping[str, Found], *arguments: str) -> list[dict[str, Any]]:
-    """The items of `kubectl get ... -o json`."""
+    """Return the items of `kubectl get ... -o json`."""
     items: list[dict[str, Any]] = json.loads(
         kubectl(run, tools, "get", *arguments, "-o", "json").stdout
     )["items"]

@@ -1,4 +1,4 @@
-"""The minikube cluster of this project: started, brought back, stopped, deleted."""
+"""Start, restart, stop and delete the minikube cluster of this project."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from scripts.supply.node import NodeParts
 from scripts.supply.tools import Found
 
 NODE_READY = "new-node"  # the milestone that a node of a new cluster passes
-BRING_BACK_TIMEOUT = 150  # seconds for an API server whose parts are all there; 10 to 15 are usual
+BRING_BACK_TIMEOUT = (
+    150  # seconds until the API server of an old cluster answers; 10 to 15 are usual
+)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster whose API server answers. address: the node's IP. created: this run made it."""
+    """A cluster whose API server answers. address: the node's IP. created: this run created it."""
 
     profile: str
     context: str
@@ -37,7 +39,10 @@ class Cluster:
 
 @dataclass(frozen=True)
 class _Marker:
-    """What a cluster of ours was made with; kept in our cache while it exists. complete: it has run once."""
+    """What a cluster of this project was created with. It is in the cache while the cluster exists.
+
+    complete: the cluster has run once.
+    """
 
     ingress_port: int
     kubernetes_version: str
@@ -51,10 +56,10 @@ def up(
     minikube: Found,
     parts: NodeParts | None,
 ) -> Cluster:
-    """Return a running cluster: the one that runs, the stopped one brought back, or a new one.
+    """Return a running cluster: the one that runs, else the stopped one, started, else a new one.
 
-    parts: what a cluster from package registries is made of; None for upstream's own. Raises CLUSTER-NOT-OURS,
-    CLUSTER-DIFFERENT, PORT-TAKEN or CLUSTER-START-FAILED.
+    parts: what a cluster from package registries is made of; None if upstream's are used. Raises
+    CLUSTER-NOT-OURS, CLUSTER-DIFFERENT, PORT-TAKEN, MEMORY-TOO-SMALL or CLUSTER-START-FAILED.
     """
     wanted = run.settings.cluster
     exists = (settings.minikube_home() / "profiles" / wanted.profile).exists()
@@ -62,7 +67,7 @@ def up(
     running = exists and _answers(run, engine, tools["kubectl"])
     if not running:
         if exists and not _marker(run).complete:
-            run.say("the last start was cut off: starting afresh")
+            run.say("the last start was interrupted: creating the cluster anew")
             delete(run, minikube)
             exists = False
         _check_port(run, engine)
@@ -74,8 +79,9 @@ def up(
         except Failure:
             if not exists:
                 raise
-            # Seen once after a kill: a kubelet that started no API server. Twice the same is no accident.
-            run.say("it did not come back: once more, from a stopped node")
+            # Seen once after a kill: the kubelet started no API server. A second start helps; if it
+            # fails too, the cause is another one.
+            run.say("it did not come back: stopping the node and trying once more")
             run.shell.run(
                 engine.client, "stop", "--time", "30", wanted.profile, timeout=90, check=False
             )
@@ -88,7 +94,7 @@ def up(
 
 
 def _check_ownership(run: Run, exists: bool) -> None:
-    """Refuse a profile that this project did not make, and one made with other settings."""
+    """Refuse a profile that this project did not create, and one with other settings."""
     wanted, path = run.settings.cluster, _marker_path(run)
     if not exists:
         return
@@ -96,14 +102,14 @@ def _check_ownership(run: Run, exists: bool) -> None:
         raise failure(
             "CLUSTER-NOT-OURS",
             f"minikube profile {wanted.profile}",
-            f"there is a minikube profile named {wanted.profile} that this project did not make",
+            f"a minikube profile named {wanted.profile} exists, and this project did not create it",
             str(settings.minikube_home() / "profiles" / wanted.profile),
-            "choose another name (phase4.cluster.profile), or delete it yourself: minikube delete -p "
-            + wanted.profile,
+            "choose another name (phase4.cluster.profile), "
+            f"or delete it yourself: minikube delete -p {wanted.profile}",
         )
     made = _marker(run)
     differing = [
-        f"{name}: made with {getattr(made, name)}, settings say {getattr(wanted, name)}"
+        f"{name}: created with {getattr(made, name)}, settings say {getattr(wanted, name)}"
         for name in ("ingress_port", "kubernetes_version")
         if getattr(made, name) != getattr(wanted, name)
     ]
@@ -111,14 +117,14 @@ def _check_ownership(run: Run, exists: bool) -> None:
         raise failure(
             "CLUSTER-DIFFERENT",
             f"minikube profile {wanted.profile}",
-            "the cluster was made with other settings, and these cannot be changed while it lives",
+            "the cluster was created with other settings, and a cluster cannot change these",
             "\n".join(differing),
-            "set them back, or `invoke destroy` (its data goes with it) and `invoke deploy`",
+            "set them back, or run `invoke destroy` (this deletes its data) and `invoke deploy`",
         )
 
 
 def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
-    """The node runs and its API server says that it is ready."""
+    """Return whether the node runs and its API server says that it is ready."""
     state = run.shell.run(
         engine.client,
         "container",
@@ -145,7 +151,7 @@ def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
 
 
 def _check_port(run: Run, engine: Engine) -> None:
-    """The loopback port of the ingress must be free, unless our own node holds it."""
+    """Check that the ingress's port on loopback is free, or that this project's node has it."""
     port, profile = run.settings.cluster.ingress_port, run.settings.cluster.profile
     state = run.shell.run(
         engine.client,
@@ -162,7 +168,7 @@ def _check_port(run: Run, engine: Engine) -> None:
 
 
 def _check_memory(run: Run, engine: Engine) -> None:
-    """The engine may have less than the machine: Docker Desktop and WSL2 give it a share."""
+    """Check the engine's memory: Docker Desktop and WSL2 give it only a part of the machine's."""
     wanted, given = run.settings.cluster.memory, engine.memory >> 20
     if given < wanted:
         raise failure(
@@ -170,7 +176,8 @@ def _check_memory(run: Run, engine: Engine) -> None:
             "docker",
             f"the docker engine has {given} MiB of memory, and the cluster alone takes {wanted}",
             "Docker Desktop: Settings, Resources; WSL2: memory= in .wslconfig",
-            f"give the engine more, or the cluster less: INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, given - 512)} (2048 at least)",
+            "give the engine more, or the cluster less: "
+            f"INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, given - 512)} (2048 at least)",
         )
 
 
@@ -179,13 +186,15 @@ def _start(
 ) -> None:
     wanted = run.settings.cluster
     argv: list[str | Path] = [
-        minikube.path, "start", "-p", wanted.profile, "--driver=docker", "--container-runtime=containerd",
-        f"--kubernetes-version={wanted.kubernetes_version}", f"--memory={wanted.memory}", f"--cpus={wanted.cpus}",
-        f"--ports=127.0.0.1:{wanted.ingress_port}:80", "--keep-context", "--interactive=false", "--output=json",
-        *(["--force"] if os.geteuid() == 0 else []), *([f"--wait-timeout={BRING_BACK_TIMEOUT}s"] if exists else []),
+        minikube.path, "start", "-p", wanted.profile, "--driver=docker",
+        "--container-runtime=containerd", f"--kubernetes-version={wanted.kubernetes_version}",
+        f"--memory={wanted.memory}", f"--cpus={wanted.cpus}",
+        f"--ports=127.0.0.1:{wanted.ingress_port}:80", "--keep-context", "--interactive=false",
+        "--output=json", *(["--force"] if os.geteuid() == 0 else []),
+        *([f"--wait-timeout={BRING_BACK_TIMEOUT}s"] if exists else []),
     ]  # fmt: skip
     if parts:
-        # A volume that is there has its images, and must not have others unpacked over them.
+        # An existing volume has its images; no others must be unpacked over them.
         filled = run.shell.run(engine.client, "volume", "inspect", wanted.profile, check=False).ok
         argv += [
             f"--base-image={parts.base_image}",
@@ -207,7 +216,7 @@ def _start(
 
 
 def environment() -> dict[str, str]:
-    """What keeps minikube from asking, from looking for news of itself, and from decorating its lines."""
+    """Return variables that stop minikube's questions, update checks and decorated output."""
     return {
         "MINIKUBE_WANTUPDATENOTIFICATION": "false",
         "MINIKUBE_WANTREPORTERRORPROMPT": "false",
@@ -216,7 +225,7 @@ def environment() -> dict[str, str]:
 
 
 def _follow(run: Run, new: bool) -> Callable[[str], None]:
-    """Say each step of minikube's, and tell when the node can take images.
+    """Return a function that shows minikube's steps, and reports when the node can take images.
 
     That is the step after "Preparing Kubernetes": minikube has then configured the node's runtime
     and started it for the last time.
@@ -235,7 +244,7 @@ def _follow(run: Run, new: bool) -> Callable[[str], None]:
 
 
 def _event(line: str) -> dict[str, Any]:
-    """One line of `minikube --output=json` (CloudEvents); an empty event for anything else."""
+    """Return one line of `minikube --output=json` (a CloudEvent); empty for anything else."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -259,12 +268,13 @@ def _start_failure(run: Run, engine: Engine, result: Result) -> Exception:
         f"minikube could not start the cluster{f' ({name})' if name else ''}",
         "\n".join(words.splitlines()[-15:])
         + (f"\nthe node's own words:\n{node_log}" if node_log else ""),
-        advice or "run the command again; `invoke destroy` and `invoke deploy` start afresh",
+        advice
+        or "run the command again; to start from nothing: `invoke destroy`, then `invoke deploy`",
     )
 
 
 def _node_words(run: Run, engine: Engine) -> str:
-    """What kubelet and containerd last called an error, or how the node's own start ended."""
+    """Return the last errors of kubelet and containerd, else the node's last log lines."""
     profile = run.settings.cluster.profile
     journal = (
         "exec",
@@ -331,12 +341,16 @@ def down(run: Run, minikube: Found) -> None:
 
 
 def delete(run: Run, minikube: Found) -> None:
-    """Delete the cluster with everything in it. Raises CLUSTER-NOT-OURS for one that this project did not make."""
+    """Delete the cluster with everything in it.
+
+    The marker of a cluster of ours goes last, so that it is known as ours however this ends.
+    Raises CLUSTER-NOT-OURS for one that this project did not create.
+    """
     profile = run.settings.cluster.profile
-    exists = (settings.minikube_home() / "profiles" / profile).exists()
-    if exists and not _marker_path(run).exists():
-        _check_ownership(run, exists)
-    if exists:
+    folder = settings.minikube_home() / "profiles" / profile
+    if folder.exists():
+        if not _marker_path(run).exists():
+            _check_ownership(run, exists=True)
         run.shell.run(minikube.path, "delete", "-p", profile, timeout=300, env=environment())
-    if not run.shell.dry:
+    if not run.shell.dry and not folder.exists():
         _marker_path(run).unlink(missing_ok=True)

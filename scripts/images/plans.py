@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.app import fit
+from scripts.app import fit, reach
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
-from scripts.images import frontend, own
-from scripts.images.context import File, content_tag, context_files, with_added
+from scripts.images import backend as backend_build
+from scripts.images import frontend
+from scripts.images.context import File, content_tag, context_files
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
 from scripts.session.run import Run
@@ -105,11 +106,18 @@ def _frontend(
 ) -> Plan:
     """The frontend's image. date: of the app's last commit. offline: only package registries answer."""
     fonts = bool(app.frontend.google_fonts) and offline
+    reached = reach.reach(app.root, app.frontend.folder)
+    dockerfile = ROOT / "frontend.Dockerfile"
+    files = context_files(dockerfile, app.frontend_folder)
+    build_files = frontend.lay_out(files, fit.frontend_files(app, offline), reached)
     arguments = {
         "NODE_IMAGE": base["node"],
         "NGINX_IMAGE": base["nginx"],
         "SOURCE": frontend.SOURCE,
         "MANIFESTS": frontend.MANIFESTS,
+        "FOLDER": reached.folder,
+        "WORKSPACE": reached.workspace,
+        "BUILD_PACKAGES": frontend.build_packages(build_files),
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
@@ -117,13 +125,7 @@ def _frontend(
         "BEFORE": "" if app.frontend.lock else date,
         # Turbopack reads the file of font answers as data; webpack runs it.
         "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
-        "FONTS": "/app/phase4-fonts.cjs" if fonts else "",
-        "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
-    added = fit.frontend_files(app, offline)
-    dockerfile = ROOT / "frontend.Dockerfile"
-    files = context_files(dockerfile, app.frontend_folder)
-    build_files = frontend.lay_out(files, added)
     reference = f"{FRONTEND}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         FRONTEND,
@@ -152,9 +154,9 @@ def _backend(
     """The image of a FastAPI app. name: of the image."""
     backend, dockerfile = app.backend, ROOT / "backend.Dockerfile"
     arguments = {
-        "API_IMAGE": own.ensure(
-            run, engine, "api", {"PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]]}
-        ),
+        "PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]],
+        "SOURCE": backend_build.SOURCE,
+        "REQUIREMENTS": backend_build.REQUIREMENTS,
         "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",
         "HEALTH_PATH": backend.health_path,
@@ -164,7 +166,7 @@ def _backend(
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     files = context_files(dockerfile, app.backend_folder)
-    build_files = with_added(files, fit.backend_files(resolved.requirements))
+    build_files = backend_build.lay_out(files, resolved.requirements)
     reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         name,

@@ -1,4 +1,4 @@
-"""The person's own machine: is it fit, which Docker engine answers, which port is free.
+"""The person's own machine: whether it is fit, its Docker engine, its free ports.
 
 May import: session.
 Gives: preflight.check, engine.ensure, buildkit.build, ports.check_port_free.

@@ -1,4 +1,4 @@
-"""This machine's processor in the terms of Go and OCI."""
+"""The name of this machine's processor in Go and OCI."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64
 
 
 def architecture() -> str:
-    """This machine's architecture in Go's and OCI's terms."""
+    """Return the name of this machine's architecture in Go and OCI, for example amd64."""
     return ARCHITECTURES.get(platform.machine(), platform.machine())

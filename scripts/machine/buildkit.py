@@ -1,4 +1,4 @@
-"""Build a Dockerfile with BuildKit, and when that fails say which lines failed."""
+"""Build a Dockerfile with BuildKit; if that fails, show the lines that failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,11 +39,14 @@ def build(
     names: Sequence[str],
     arguments: Mapping[str, str],
     target: str = "",
+    explain: Callable[[str], str] = lambda output: "",
 ) -> str:
-    """Build `dockerfile` over `context` under these references and return the image ID (sha256:...).
+    """Build `dockerfile` over `context` under these names. Return the image ID (sha256:...).
 
-    arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by default. A private CA, pip's and npm's configuration reach the build as secrets
-    named ca, pip and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
+    arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by
+    default. explain: from a failed build's output, its cause. A private CA, pip's and npm's
+    configuration reach the build as secrets named ca, pip and npm, and end with it.
+    Raises IMAGE-BUILD-FAILED with the cause and the failing step's own lines.
     """
     with build_secrets(dockerfile) as secrets:
         result = run.shell.run(
@@ -70,11 +73,13 @@ def build(
         ]
     )
     if not result.ok:
+        output = run.shell.mask(result.stdout + result.stderr)
+        cause = explain(output) or f"a step of {dockerfile.name} failed"
         raise failure(
             "IMAGE-BUILD-FAILED",
             name,
-            f"{name} could not be built from {dockerfile.name}",
-            run.shell.mask(failing_lines(result.stdout + result.stderr)),
+            f"{name} could not be built: {cause}",
+            failing_lines(output),
             f"mend what the lines say, then run the command again; by hand: {by_hand}",
         )
     found = image_id(run, engine, names[0])
@@ -83,14 +88,14 @@ def build(
 
 
 def _pass_on(run: Run, line: str) -> None:
-    """Say what a step of ours prints for the person; BuildKit puts the step's number and time before it."""
+    """Show a line that a build step prints for the person: BuildKit's prefix, then `phase4:`."""
     told = re.match(r"#\d+ [\d.]+ phase4: (.+)", line)
     if told:
         run.say(told.group(1))
 
 
 def image_id(run: Run, engine: Engine, reference: str) -> str:
-    """The engine's ID of an image (sha256:...), empty when it has none of that name."""
+    """Return the engine's ID of an image (sha256:...), empty if it has no image of that name."""
     if reference in engine.images:
         return engine.images[reference]
     result = run.shell.run(engine.client, "image", "inspect", reference, check=False)
@@ -98,11 +103,11 @@ def image_id(run: Run, engine: Engine, reference: str) -> str:
 
 
 def failing_lines(output: str, most: int = 20) -> str:
-    """Of BuildKit's plain output, the step that failed and the last lines that it printed."""
+    """Return the failed step in BuildKit's plain output, and the last lines that it printed."""
     output = re.sub(r"\x1b\[[0-9;]*m", "", output)  # colours
     failed = re.findall(r"^#(\d+) (?:\[[^\]]*\] )?ERROR", output, re.MULTILINE)
     if not failed:
-        # A failure without a step of its own (a missing file, a syntax error): BuildKit's last words.
+        # No step failed, but for example a file is missing: BuildKit's last lines.
         return "\n".join([line for line in output.splitlines() if line.strip()][-6:])
     number = failed[-1]
     name = re.search(rf"^#{number} (\[[^\]]+\] .*)", output, re.MULTILINE)
@@ -114,7 +119,10 @@ def failing_lines(output: str, most: int = 20) -> str:
 
 @contextmanager
 def build_secrets(dockerfile: Path) -> Iterator[dict[str, Path]]:
-    """Files for the secrets that a Dockerfile asks for, in a folder that only this user can read and that ends with the build."""
+    """Write the secrets that a Dockerfile asks for to files; return name -> file.
+
+    Only this user can read their folder, and it is deleted after the build.
+    """
     text = dockerfile.read_text(encoding="utf-8")
     makers = {"pip": _pip_configuration, "npm": _npm_configuration, "ca": _ca_bundle}
     with tempfile.TemporaryDirectory(prefix="phase4-build-") as folder:
@@ -126,7 +134,11 @@ def build_secrets(dockerfile: Path) -> Iterator[dict[str, Path]]:
 
 
 def _ca_bundle() -> str:
-    """The CA certificates that this machine trusts: the bundle a variable names, else the system's; else none."""
+    """Return the CA certificates that this machine trusts.
+
+    They come from the file that a variable names, else from the system's file; empty if none
+    exists.
+    """
     for path in [os.environ.get(name, "") for name in CA_VARIABLES] + list(CA_BUNDLES):
         if path and Path(path).is_file():
             return Path(path).read_text(encoding="utf-8", errors="replace")
@@ -134,14 +146,14 @@ def _ca_bundle() -> str:
 
 
 def _pip_configuration() -> str:
-    """Where this machine's pip finds packages (a mirror, say), as a pip.conf."""
+    """Return a pip.conf that says where this machine's pip finds packages, for example a mirror."""
     return "[global]\ndisable-pip-version-check = true\n" + "".join(
         f"{name} = {value}\n" for name, value in pip.settings().items()
     )
 
 
 def _npm_configuration() -> str:
-    """Where this machine's npm finds packages, as an .npmrc: the registry lines of the person's own, nothing else."""
+    """Return an .npmrc with the registry lines of the person's own .npmrc, and nothing else."""
     own = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
     lines = own.read_text(encoding="utf-8", errors="replace").splitlines() if own.is_file() else []
     kept = [

@@ -1,8 +1,11 @@
-"""An OCI runtime for machines that lack a capability: take from the bundle what the kernel would refuse, then be runc.
+"""An OCI runtime for machines that lack a capability.
 
-Docker engines before 23 ask for every capability they know in a privileged container, and runc fails when the bounding
-set of this machine lacks one ("unable to apply caps: operation not permitted"). Installed by engine.py as dockerd's
-default runtime, only where the bounding set is really short. Runs under any Python 3, imports nothing of ours.
+It removes from the bundle what the kernel would refuse, then it starts runc.
+
+In a privileged container, Docker engines before 23 ask for every capability that they know. runc
+fails if this machine's bounding set lacks one ("unable to apply caps: operation not permitted").
+engine.py installs this program as dockerd's default runtime, but only if the bounding set lacks a
+capability. It runs under any Python 3 and imports nothing else of this project.
 """
 
 import json
@@ -57,7 +60,7 @@ NAMES = [
 
 
 def missing(status: str) -> set[str]:
-    """The capabilities absent from the CapBnd line of a /proc/<pid>/status text, named CAP_..."""
+    """Return the capabilities (CAP_...) that the CapBnd line of a /proc/<pid>/status text lacks."""
     mask = int(
         next(line.split()[1] for line in status.splitlines() if line.startswith("CapBnd:")), 16
     )
@@ -65,7 +68,7 @@ def missing(status: str) -> set[str]:
 
 
 def missing_here() -> set[str]:
-    """The capabilities that this machine withholds, none on systems other than Linux."""
+    """Return the capabilities that this machine lacks; none on systems other than Linux."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:
             return missing(status.read())
@@ -74,7 +77,7 @@ def missing_here() -> set[str]:
 
 
 def strip(process: dict[str, Any], absent: set[str]) -> dict[str, Any]:
-    """An OCI process without the absent capabilities."""
+    """Return an OCI process without the absent capabilities."""
     sets = process.get("capabilities") or {}
     kept = {name: [one for one in granted if one not in absent] for name, granted in sets.items()}
     return {**process, "capabilities": kept} if sets else process

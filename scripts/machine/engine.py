@@ -1,4 +1,7 @@
-"""The docker engine: one that answers is used as it is; as root on Debian or Ubuntu one is installed and started."""
+"""The docker engine.
+
+An engine that answers is used as it is. As root on Debian or Ubuntu, one is installed and started.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,19 @@ from scripts.session.run import Run
 START_TIMEOUT = 90.0
 SOCKET = Path("/var/run/docker.sock")
 PID_FILE = Path("/var/run/docker.pid")
-DROPPED_BY_ENGINE_SINCE = (
-    23  # engines from 23.0 on ask only for the capabilities that the machine has
-)
+# Engines from 23.0 on ask only for the capabilities that the machine has.
+DROPPED_BY_ENGINE_SINCE = 23
 BUILDKIT_IN_CLIENT_UNTIL = 22  # clients from 23.0 on need the buildx plug-in for BuildKit
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that answers. client: path of a docker command that can use BuildKit. version: the server's.
+    """An engine that answers.
 
-    root: its folder on the machine where it runs. driver: how it stores layers there (overlay2, overlayfs, ...). memory: bytes.
-    images: reference -> ID of what it had when it was first asked; one question for the many that each stage would have.
+    client: path of a docker command that can use BuildKit. version: the server's.
+    root: its folder on the machine where it runs. driver: how it stores layers there (overlay2,
+    overlayfs, ...). memory: bytes. images: reference -> ID of the images that it had when it was
+    first asked, so that not every stage has to ask again.
     """
 
     client: str
@@ -45,7 +49,7 @@ class Engine:
 
 
 def ensure(run: Run) -> Engine:
-    """Return an engine that answers, started and installed where that is allowed.
+    """Return an engine that answers. Start and install it if that is allowed.
 
     Raises ENGINE-MISSING, ENGINE-UNREACHABLE, ENGINE-NOT-PERMITTED or ENGINE-CLIENT.
     """
@@ -77,9 +81,8 @@ def ensure(run: Run) -> Engine:
                 words,
                 f"its log: {_log(run)}",
             )
-        clients = _clients(
-            run
-        )  # the engine's package may have brought a command that can build, where the one before could not
+        # The engine's package may have brought a command that can build; the one before could not.
+        clients = _clients(run)
         return _engine(_with_buildkit(run, clients), info, _images(run, clients[0]))
     return _engine(choosing.result(), info, listing.result())
 
@@ -97,7 +100,10 @@ def _engine(client: str, info: Mapping[str, Any], images: Mapping[str, str]) -> 
 
 
 def present(run: Run) -> Engine:
-    """The engine that answers, nothing started or installed for it. Raises ENGINE-MISSING or ENGINE-UNREACHABLE."""
+    """Return the engine that answers; start and install nothing.
+
+    Raises ENGINE-MISSING, ENGINE-UNREACHABLE or ENGINE-NOT-PERMITTED.
+    """
     clients = _clients(run)
     if not clients:
         raise failure(
@@ -121,7 +127,7 @@ def present(run: Run) -> Engine:
 
 
 def _clients(run: Run) -> list[str]:
-    """Every docker command on PATH, in its order."""
+    """Return every docker command on PATH, in PATH's order."""
     folders = [
         *map(str, run.shell.path),
         *os.environ.get("PATH", os.defpath).split(os.pathsep),
@@ -132,7 +138,7 @@ def _clients(run: Run) -> list[str]:
 
 
 def _info(run: Run, client: str) -> tuple[dict[str, Any] | None, str]:
-    """What `docker info` says of the server, or None and its words."""
+    """Return what `docker info` says about the server, or None and its error message."""
     result = run.shell.run(client, "info", "--format", "{{json .}}", timeout=30, check=False)
     try:
         info = json.loads(result.stdout)
@@ -158,7 +164,7 @@ def _images(run: Run, client: str) -> dict[str, str]:
 
 
 def _start(run: Run, client: str, words: str) -> None:
-    """Start the engine of this machine. `words` is what the client said of the one that does not answer."""
+    """Start this machine's engine. `words`: the client's message when it did not answer."""
     if "permission denied" in words.lower():
         raise failure(
             "ENGINE-NOT-PERMITTED",
@@ -212,12 +218,13 @@ def _start(run: Run, client: str, words: str) -> None:
 
 
 def _install(run: Run) -> None:
-    """Install docker.io by apt. Raises ENGINE-MISSING where that is not possible or declined."""
+    """Install docker.io by apt. Raises ENGINE-MISSING if that is impossible or declined."""
     if not run.shell.which("apt-get") or os.geteuid() != 0:
         raise failure(
             "ENGINE-MISSING",
             "docker",
-            "no docker engine is installed, and only root on Debian or Ubuntu can have it installed here",
+            "no docker engine is installed, and it can be installed for you only if you are root "
+            "on Debian or Ubuntu",
             remedy=_how_to_install(),
         )
     if not run.confirm("install the docker engine (Debian package docker.io) by apt-get"):
@@ -227,12 +234,16 @@ def _install(run: Run) -> None:
             "no docker engine is installed, and installing it was declined",
             remedy=_how_to_install(),
         )
-    # Newer Debians and Ubuntus have the command and its BuildKit in packages of their own; older ones have no such packages.
+    # Newer releases have the command and BuildKit in separate packages; older ones do not.
     apt_install(run, "docker.io", if_known=("docker-cli", "docker-buildx"))
 
 
 def apt_install(run: Run, *packages: str, if_known: Sequence[str] = ()) -> None:
-    """Install Debian packages, the lists updated first, and those of `if_known` that the lists have. Raises REGISTRY-UNREACHABLE with apt's words."""
+    """Update the package lists and install Debian packages.
+
+    if_known: further packages, installed only if the lists have them. Raises REGISTRY-UNREACHABLE
+    with apt's message.
+    """
     run.say(f"apt-get install {' '.join(packages)}")
     _apt(run, "update")
     known = [
@@ -258,12 +269,15 @@ def _apt(run: Run, *arguments: str) -> None:
             "apt",
             f"apt-get {arguments[0]} failed",
             result.tail(8),
-            "mend apt on this machine (sources, proxy, locks), then run the command again",
+            "repair apt on this machine (sources, proxy, locks), then run the command again",
         )
 
 
 def _runtime_options(run: Run) -> list[str]:
-    """dockerd's options for the capability wrapper, none where the machine lacks nothing or the engine copes itself."""
+    """Return dockerd's options for the capability wrapper.
+
+    There are none if the machine lacks no capability, or if the engine handles that itself.
+    """
     absent = capability_runtime.missing_here()
     if (
         not absent
@@ -275,12 +289,12 @@ def _runtime_options(run: Run) -> list[str]:
     source = Path(capability_runtime.__file__).read_text(encoding="utf-8")
     wrapper.write_text(f"#!{os.path.realpath(sys.executable)} -I\n{source}", encoding="utf-8")
     wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
-    run.say(f"this machine withholds {', '.join(sorted(absent))}: containers run without")
+    run.say(f"this machine lacks {', '.join(sorted(absent))}: containers run without it")
     return ["--add-runtime", f"narrowed={wrapper}", "--default-runtime", "narrowed"]
 
 
 def _forget_stale_pid() -> None:
-    """dockerd refuses to start beside a pid file whose number now belongs to another program."""
+    """Delete a pid file whose number another program has now: dockerd would not start."""
     try:
         number = int(PID_FILE.read_text(encoding="ascii"))
         running = os.path.basename(os.readlink(f"/proc/{number}/exe")) == "dockerd"
@@ -291,7 +305,7 @@ def _forget_stale_pid() -> None:
 
 
 def _with_buildkit(run: Run, clients: list[str]) -> str:
-    """The first client that can build with BuildKit: by its buildx plug-in, or because it carries it."""
+    """Return the first client that can use BuildKit, with the buildx plug-in or without."""
     for client in clients:
         if run.shell.run(client, "buildx", "version", check=False).ok:
             return client
@@ -305,7 +319,8 @@ def _with_buildkit(run: Run, clients: list[str]) -> str:
         clients[0],
         "the docker command lacks the buildx plug-in, which BuildKit needs",
         "\n".join(clients),
-        "install docker-buildx-plugin (docker.com's packages) or docker-buildx (Debian, Ubuntu, Homebrew)",
+        "install docker-buildx-plugin (docker.com's packages) "
+        "or docker-buildx (Debian, Ubuntu, Homebrew)",
     )
 
 
@@ -329,4 +344,8 @@ def _tail(path: Path) -> str:
 def _how_to_install() -> str:
     if platform.system() == "Darwin":
         return "install Docker Desktop, OrbStack or Colima and start it"
-    return "install Docker Engine (docs.docker.com/engine/install), or on Debian and Ubuntu: sudo apt-get install docker.io; on WSL2: Docker Desktop with WSL integration"
+    return (
+        "install Docker Engine (docs.docker.com/engine/install), "
+        "or on Debian and Ubuntu: sudo apt-get install docker.io; "
+        "on WSL2: Docker Desktop with WSL integration"
+    )

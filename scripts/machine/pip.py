@@ -1,6 +1,7 @@
-"""Where this machine's pip finds packages, out of its configuration files and variables as its documentation lists them.
+"""Where this machine's pip finds packages: its configuration files and variables.
 
-Read here and not asked of `pip config list`, which takes a quarter of a second of every build, and whose order differs between releases.
+They are read here as pip's documentation lists them. `pip config list` would take a quarter of a
+second of every build, and its order differs between releases.
 """
 
 import configparser
@@ -12,7 +13,7 @@ SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy")
 
 
 def settings() -> dict[str, str]:
-    """Those of SETTINGS that are set."""
+    """Return the values of those SETTINGS that are set."""
     read = configparser.RawConfigParser()
     read.optionxform = _name  # type: ignore[method-assign,assignment] # the documented way
     read.read(_files(), encoding="utf-8")
@@ -35,7 +36,10 @@ def _name(given: str) -> str:
 
 
 def _files() -> list[Path]:
-    """The weakest first: of the system, of the person, of this Python; one that a variable names instead of the person's."""
+    """Return pip's configuration files, the weakest first: system, person, this Python.
+
+    A file that PIP_CONFIG_FILE names takes the place of the person's.
+    """
     named = os.environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []

@@ -10,7 +10,7 @@ from scripts.session.run import Run
 
 
 def check_port_free(run: Run, port: int) -> None:
-    """Raise PORT-TAKEN when something listens on 127.0.0.1:port, with its name where that can be known."""
+    """Raise PORT-TAKEN if a program listens on 127.0.0.1:port. Name it if this user may see it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -21,14 +21,15 @@ def check_port_free(run: Run, port: int) -> None:
             raise failure(
                 "PORT-TAKEN",
                 f"127.0.0.1:{port}",
-                f"port {port} on this machine is taken, and the app's address needs it",
+                f"another program uses port {port} of this machine, and the app's address needs it",
                 _holder(run, port) or str(error),
-                f"end that program, or choose another port: INVOKE_PHASE4_CLUSTER_INGRESS_PORT={port + 1} invoke deploy",
+                "end that program, or choose another port: "
+                f"INVOKE_PHASE4_CLUSTER_INGRESS_PORT={port + 1} invoke deploy",
             ) from error
 
 
 def _holder(run: Run, port: int) -> str:
-    """Who listens on a port, by ss or lsof, as far as this user may know."""
+    """Return who listens on a port, by ss or lsof, as far as this user may see it."""
     for argv in (
         ["ss", "-Hltnp", f"sport = :{port}"],
         ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN"],

@@ -1,4 +1,4 @@
-"""Is this machine fit for it? Looked at before anything is fetched, built or started."""
+"""Check whether this machine is fit, before anything is fetched, built or started."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
 
 PYTHON_MINIMUM = (3, 11)
-DISK_FRESH = (
-    20.0  # GiB for a whole cluster from sources, the Go caches (11 measured) and images included
-)
+# GiB for a whole cluster from sources, with the Go caches (11 measured) and images.
+DISK_FRESH = 20.0
 DISK_WARM = 3.0
 MEMORY_BESIDE = 512  # MiB that the machine itself needs beside the node
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What was measured. Disk in GiB free, memory in MiB in all."""
+    """What was measured. disk: GiB free. memory: MiB in total."""
 
     system: str
     python: str
@@ -37,7 +36,10 @@ class Machine:
 
 
 def check(run: Run) -> Machine:
-    """Measure the machine. Raises PYTHON-TOO-OLD, DISK-TOO-SMALL, MEMORY-TOO-SMALL or PORT-TAKEN, all that hold at once."""
+    """Measure the machine.
+
+    Raises PYTHON-TOO-OLD, DISK-TOO-SMALL, MEMORY-TOO-SMALL or PORT-TAKEN; all that apply, at once.
+    """
     machine = measure(run)
     wanted = run.settings.cluster
     exists = (settings.minikube_home() / "profiles" / wanted.profile).exists()
@@ -68,7 +70,7 @@ def measure(run: Run) -> Machine:
 
 
 def judge(machine: Machine, disk: float, memory: int) -> tuple[Finding, ...]:
-    """What speaks against this machine. disk: GiB needed free. memory: MiB that the node gets."""
+    """Return what is wrong with it. disk: GiB that must be free. memory: MiB that the node gets."""
     findings = []
     if tuple(int(part) for part in machine.python.split(".")[:2]) < PYTHON_MINIMUM:
         findings.append(
@@ -76,7 +78,8 @@ def judge(machine: Machine, disk: float, memory: int) -> tuple[Finding, ...]:
                 "PYTHON-TOO-OLD",
                 sys.executable,
                 f"Python {machine.python} is too old",
-                remedy="install Python 3.11 or later and run `python3.11 -m pip install -r requirements.txt`",
+                remedy="install Python 3.11 or later "
+                "and run `python3.11 -m pip install -r requirements.txt`",
             )
         )
     if machine.disk < disk:
@@ -85,7 +88,8 @@ def judge(machine: Machine, disk: float, memory: int) -> tuple[Finding, ...]:
                 "DISK-TOO-SMALL",
                 "disk",
                 f"{machine.disk:.1f} GiB are free, and {disk:.0f} GiB are needed",
-                remedy="free some space (docker system prune), or move the cache: INVOKE_PHASE4_SUPPLY_CACHE=/larger/disk",
+                remedy="free some space (docker system prune), or move the cache: "
+                "INVOKE_PHASE4_SUPPLY_CACHE=/larger/disk",
             )
         )
     if machine.memory < memory + MEMORY_BESIDE:
@@ -93,15 +97,17 @@ def judge(machine: Machine, disk: float, memory: int) -> tuple[Finding, ...]:
             Finding(
                 "MEMORY-TOO-SMALL",
                 "memory",
-                f"this machine has {machine.memory} MiB of memory, and the cluster alone takes {memory}",
-                remedy=f"give the cluster less: INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, machine.memory - MEMORY_BESIDE)} (2048 at least)",
+                f"this machine has {machine.memory} MiB of memory, "
+                f"and the cluster alone takes {memory}",
+                remedy="give the cluster less: INVOKE_PHASE4_CLUSTER_MEMORY="
+                f"{max(2048, machine.memory - MEMORY_BESIDE)} (2048 at least)",
             )
         )
     return tuple(findings)
 
 
 def is_wsl() -> bool:
-    """This Linux runs under Windows."""
+    """Return whether this Linux runs under Windows."""
     try:
         return "microsoft" in Path("/proc/sys/kernel/osrelease").read_text(encoding="ascii").lower()
     except OSError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from scripts.app.tracebacks import cause
 from scripts.cluster.kubectl import kubectl
+from scripts.release.causes import known_cause
 from scripts.session.findings import Finding
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -21,37 +22,6 @@ PULLS = ("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageN
 CREATIONS = ("CreateContainerConfigError", "CreateContainerError")
 Pod = Mapping[str, Any]
 Status = Mapping[str, Any]
-
-#: What a log line says of a cause that has a code of its own: pattern, code, sentence, remedy.
-CAUSES = (
-    (
-        r"password authentication failed",
-        "DATABASE-PASSWORD-WRONG",
-        "{name} cannot log in to the database: its password is not the database's",
-        "a volume keeps the password that it was made with: put that one back into the Secret, "
-        "or change it with ALTER ROLE, then restart the pod",
-    ),
-    (
-        r"migrations are pending",
-        "MIGRATIONS-PENDING",
-        "{name} waits for the database's tables: a migration has not run",
-        "`invoke deploy` runs it before a pod serves; with migrations.command empty, "
-        "run your own: invoke shell, then alembic upgrade head",
-    ),
-    (
-        r"could not translate host name|Name or service not known|could not connect to server"
-        r"|connection to server .* failed|Connection refused|the database does not answer",
-        "DATABASE-UNREACHABLE",
-        "{name} does not reach its database",
-        "does DATABASE_URL name the right host and port, and does the database run? invoke status",
-    ),
-    (
-        r"exec format error",
-        "IMAGE-ARCHITECTURE",
-        "{name} runs an image made for another processor",
-        "build it on this machine: `invoke build-images` and `invoke load-images`",
-    ),
-)
 
 
 def last_lines(run: Run, tools: Mapping[str, Found], pod: Pod, lines: int = 12) -> str:
@@ -112,6 +82,26 @@ def _finding(pod: Pod, code: str, words: str, evidence: str, remedy: str) -> Fin
     return Finding(code, f"pod/{name}", f"{name} {words}", evidence, remedy)
 
 
+def _of_component(pod: Pod) -> str:
+    labels = pod["metadata"].get("labels") or {}
+    return str(labels.get("app.kubernetes.io/component", ""))
+
+
+#: Component -> what its pod must answer, and where to look when it does not.
+MUST = {
+    "backend": "the backend must answer its health path on port 8001; "
+    "see backend.healthPath in the chart's values",
+    "frontend": "the frontend must answer / on its port: a variable that it reads, the tables of "
+    "its accounts or the backend's address may be missing; invoke logs --component frontend",
+    "postgres": "PostgreSQL must take connections: its log says what keeps it; "
+    "invoke logs --component postgres",
+}
+
+
+def _must(pod: Pod) -> str:
+    return MUST.get(_of_component(pod), "its program must answer its probe: see `invoke logs`")
+
+
 def _killed_by_probe(pod: Pod, events: list[dict[str, Any]]) -> list[Finding]:
     """A container that works, and is restarted because its liveness probe gets no answer."""
     ends = [
@@ -128,7 +118,7 @@ def _killed_by_probe(pod: Pod, events: list[dict[str, Any]]) -> list[Finding]:
             "PROBE-FAILING",
             "is restarted again and again because its liveness probe fails",
             words[-1],
-            "the probe must ask the path and port that the program answers; see backend.healthPath",
+            f"the probe must ask the path and port that the program answers; {_must(pod)}",
         )
     ]
 
@@ -186,7 +176,7 @@ def _ended(pod: Pod, status: Status, log: str) -> Finding | None:
         )
     migrates, code = status["name"] == MIGRATION, end.get("exitCode", 0)
     if code or (migrates and not status["ready"]):
-        known = _known_cause(pod, log)
+        known = known_cause(pod["metadata"]["name"], log)
         if known:
             return known
     if migrates and code not in NO_FAULT:
@@ -229,17 +219,6 @@ def _crash_loop(pod: Pod, status: Status, end: Mapping[str, Any], log: str) -> F
     )
 
 
-def _known_cause(pod: Pod, log: str) -> Finding | None:
-    """A cause that a line of the log names, and that has a code of its own."""
-    name = pod["metadata"]["name"]
-    for pattern, code, sentence, remedy in CAUSES:
-        lines = [line.strip() for line in log.splitlines() if re.search(pattern, line)]
-        if lines:
-            told = sentence.format(name=name)
-            return Finding(code, f"pod/{name}", told, lines[-1][:300], remedy)
-    return None
-
-
 def _waiting(pod: Pod, events: list[dict[str, Any]], waited: float, log: str) -> list[Finding]:
     """A pod that has waited too long: for a node, or to become ready."""
     conditions = {one["type"]: one for one in pod["status"].get("conditions", [])}
@@ -257,7 +236,7 @@ def _waiting(pod: Pod, events: list[dict[str, Any]], waited: float, log: str) ->
                 "or mend the claim that is named",
             )
         ]
-    known = _known_cause(pod, log)
+    known = known_cause(pod["metadata"]["name"], log)
     if known:
         return [known]
     told = [one.get("message", "") for one in events if one.get("reason") == "Unhealthy"]
@@ -276,11 +255,7 @@ def _unhealthy(pod: Pod, words: str, log: str) -> Finding:
             words,
             "the backend must listen on 8001, and its containerPort and probes must say so",
         )
-    return _finding(
-        pod,
-        "PROBE-FAILING",
-        "runs, but its probe fails",
-        words,
-        "the backend must answer its health path on port 8001; "
-        "see backend.healthPath in the chart's values",
-    )
+    why = cause(log)
+    told = f"runs, but its probe fails: {why}" if why else "runs, but its probe fails"
+    said = log.strip() or "its log is empty: it waits for something before it says a word"
+    return _finding(pod, "PROBE-FAILING", told, f"{words}\n{said}", _must(pod))

@@ -48,21 +48,31 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
         waited = time.monotonic() - started
         _stop_on_trouble(run, tools, state, waited)
         if waited > run.settings.release.timeout:
-            raise Failure(*(pods.findings(state, 0.0, {}) or [_timeout(run, waiting)]))
+            found = explain(run, tools, look(run, tools, EVENTS), pods.PATIENCE)
+            raise Failure(*(found or [_timeout(run, tools, state, waiting)]))
         if waiting != shown:
             shown = waiting
             run.say("waiting for " + ", ".join(waiting))
         _until_something_happens(run, tools, waiting)
 
 
-def _timeout(run: Run, waiting: list[str]) -> Finding:
+def _timeout(
+    run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waiting: list[str]
+) -> Finding:
+    """No cause was found: what is not up, and what its pods said last."""
     settings = run.settings
+    said = [
+        f"{pod['metadata']['name']}: {line}"
+        for pod in _of(state, "Pod")
+        if not _is_ready(pod)
+        for line in pods.last_lines(run, tools, pod).splitlines()[-4:]
+    ]
     listing = f"kubectl --context {settings.context} -n {settings.release.namespace}"
     return Finding(
         "ROLLOUT-TIMEOUT",
         waiting[0],
         f"not everything came up within {settings.release.timeout} s",
-        "\n".join(waiting),
+        "\n".join([*waiting, *said]),
         f"{listing} get pods,events",
     )
 
@@ -208,6 +218,10 @@ def endpoints(state: list[dict[str, Any]]) -> dict[str, int]:
         if owner in counts:
             counts[owner] += sum(1 for one in conditions if one.get("ready"))
     return counts
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    return all(one["ready"] for one in pod["status"].get("containerStatuses", []))
 
 
 def _phases(state: list[dict[str, Any]]) -> dict[str, str]:

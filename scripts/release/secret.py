@@ -19,15 +19,27 @@ from scripts.session.run import Run
 from scripts.supply.tools import Found
 
 USER = "todo"  # of the database, and its name
+#: Server-side, because client-side apply would write the values again, into an annotation.
+APPLY = (
+    "apply",
+    "--server-side",
+    "--force-conflicts",
+    "--field-manager=phase4",
+    "-f",
+    "-",
+    "-o",
+    "jsonpath={.metadata.resourceVersion}",
+)
 
 
 @dataclass(frozen=True)
 class Secrets:
     """What the release's Secret must hold.
 
-    given: by a person. generated, placeholders: names, made where nothing is there. scheme: of our
-    own database's address, empty without one. frontend_database: Next's server has it too.
-    service_schemes: key of the Secret -> scheme, where a service's driver wants another form.
+    given: values from a person. generated, placeholders: names whose values are made when they
+    are missing. scheme: of our own database's address, empty without one. frontend_database:
+    Next's server gets the address too.
+    service_schemes: key of the Secret -> scheme, for a service whose driver wants another form.
     """
 
     given: Mapping[str, str] = field(repr=False)
@@ -67,66 +79,57 @@ def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
 
 
 def put_secrets(run: Run, tools: Mapping[str, Found], wanted: Secrets) -> str:
-    """Write the release's Secret: what exists is kept, what is given replaces it, what is missing is generated.
+    """Write the release's Secret.
 
+    What exists is kept, what is given replaces it, what is missing or empty is made.
     Returns the Secret's resourceVersion. Raises DATABASE-PASSWORD-LOST.
     """
-    name = chart.secret_name(run)
-    read = kubectl(
-        run,
-        tools,
-        "-n",
-        run.settings.release.namespace,
-        "get",
-        "secret",
-        name,
-        "--ignore-not-found",
-        "-o",
-        "json",
-    )
-    existing = json.loads(read.stdout) if read.stdout.strip() else {}
-    kept = {
-        key: base64.b64decode(value).decode() for key, value in existing.get("data", {}).items()
-    }
+    name, scope = chart.secret_name(run), ("-n", run.settings.release.namespace)
+    asked = ("get", "secret", name, "--ignore-not-found", "-o", "json")
+    read = kubectl(run, tools, *scope, *asked).stdout
+    existing = json.loads(read) if read.strip() else {}
+    encoded = existing.get("data", {})
+    kept = {key: base64.b64decode(value).decode() for key, value in encoded.items()}
     if wanted.scheme:
         _check_database_password(run, tools, kept)
     data = complete_secrets(kept, run.settings.release.name, wanted)
     run.shell.hide(*data.values())
+    for key in mended(kept, data):
+        run.say(f"the key {key} of the Secret {name} was empty: a new value is made")
     if data == kept:
         return str(existing["metadata"]["resourceVersion"])
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": name,
-            "labels": {
-                "app.kubernetes.io/instance": run.settings.release.name,
-                "app.kubernetes.io/managed-by": "phase4",
-            },
-        },
-        "type": "Opaque",
-        "stringData": data,
-    }
-    # Server-side apply: the client-side one would write the values a second time, into an annotation.
-    arguments = (
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--field-manager=phase4",
-        "-f",
-        "-",
-        "-o",
-        "jsonpath={.metadata.resourceVersion}",
-    )
     return kubectl(
-        run, tools, "-n", run.settings.release.namespace, *arguments, stdin=json.dumps(manifest)
+        run, tools, *scope, *APPLY, stdin=json.dumps(_manifest(run, name, data))
     ).stdout.strip()
 
 
+def _manifest(run: Run, name: str, data: Mapping[str, str]) -> dict[str, object]:
+    labels = {
+        "app.kubernetes.io/instance": run.settings.release.name,
+        "app.kubernetes.io/managed-by": "phase4",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": labels},
+        "type": "Opaque",
+        "stringData": data,
+    }
+
+
+def mended(kept: Mapping[str, str], data: Mapping[str, str]) -> list[str]:
+    """The keys that were there without a value and have one now."""
+    return [key for key, value in kept.items() if not value.strip() and data.get(key)]
+
+
 def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> dict[str, str]:
-    """What is kept, with what is given put in and what is missing generated. The database's address holds its password, so it is a secret too."""
-    full = {"BETTER_AUTH_SECRET": secrets.token_urlsafe(48), **kept, **wanted.given}
-    for name in wanted.generated:
+    """What is kept, with what is given put in and what is missing made.
+
+    An empty key is a missing one: a program that gets "" makes a key of its own, which ends with
+    its process. The database's address holds its password, so it is a secret too.
+    """
+    full = {key: value for key, value in kept.items() if value.strip()} | dict(wanted.given)
+    for name in ("BETTER_AUTH_SECRET", *wanted.generated):
         full.setdefault(name, secrets.token_urlsafe(48))
     for name in wanted.placeholders:
         full.setdefault(name, fit.PLACEHOLDER)
@@ -140,31 +143,22 @@ def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> 
             full[key] = f"{scheme}://{address}"
         if wanted.frontend_database:
             full[fit.FRONTEND_DATABASE_URL] = f"postgresql://{address}"
-    return full
+    return {**kept, **full}  # a key that nobody makes stays as it is
 
 
 def _check_database_password(run: Run, tools: Mapping[str, Found], data: Mapping[str, str]) -> None:
-    """A volume opens only with the password it was made with: never make a new one for an old volume."""
-    if "POSTGRES_PASSWORD" in data:
+    """Never make a new password for an old volume: it opens only with the one it was made with."""
+    if data.get("POSTGRES_PASSWORD", "").strip():
         return
-    claim = f"data-{run.settings.release.name}-postgres-0"
-    found = kubectl(
-        run,
-        tools,
-        "-n",
-        run.settings.release.namespace,
-        "get",
-        "pvc",
-        claim,
-        "--ignore-not-found",
-        "-o",
-        "name",
-    ).stdout.strip()
+    claim, scope = f"data-{run.settings.release.name}-postgres-0", run.settings.release.namespace
+    asked = ("get", "pvc", claim, "--ignore-not-found", "-o", "name")
+    found = kubectl(run, tools, "-n", scope, *asked).stdout.strip()
     if found:
+        delete = f"kubectl --context {run.settings.context} -n {scope} delete {found}"
         raise failure(
             "DATABASE-PASSWORD-LOST",
             found,
             "the database's volume is there, but the Secret with its password is gone",
             f"{found} exists; Secret {chart.secret_name(run)} has no POSTGRES_PASSWORD",
-            f"put the password back into the Secret, or give up the data: kubectl --context {run.settings.context} -n {run.settings.release.namespace} delete {found}",
+            f"put the password back into the Secret, or give up the data: {delete}",
         )

@@ -1,4 +1,4 @@
-"""The per-user cache: a thing is made once under its key, whole or not at all."""
+"""The cache of this user: each thing is made once under its key, completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 
 
 def digest(*parts: str | bytes) -> str:
-    """A short key for what goes into a thing: the first 16 hex digits of SHA-256 over the parts, lengths included."""
+    """Return a short key for what a thing is made of.
+
+    It is the first 16 hex digits of SHA-256 over the parts and their lengths.
+    """
     whole = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -23,7 +26,10 @@ def digest(*parts: str | bytes) -> str:
 
 
 def tree_digest(root: Path, files: Iterable[Path] | None = None) -> str:
-    """The key of a folder: names, contents and executable bits, not dates. `files` limits it to those below root."""
+    """Return the key of a folder: names, contents and executable bits, but not dates.
+
+    files: only these files below `root`; all when left out.
+    """
     chosen = sorted(
         files if files is not None else (path for path in root.rglob("*") if path.is_file())
     )
@@ -38,10 +44,10 @@ def tree_digest(root: Path, files: Iterable[Path] | None = None) -> str:
 
 
 def make_once(target: Path, make: Callable[[Path], None]) -> Path:
-    """Return `target`, made by `make(temporary path)` if it is not there yet.
+    """Return `target`; if it does not exist, call `make(temporary path)` to make it.
 
-    The temporary path is on the same file system and moves into place at the end, so a run that is cut off leaves
-    nothing half-made; two runs at once wait for each other.
+    The temporary path is on the same file system and moves into place at the end. So a run that is
+    interrupted leaves nothing half-made. Two runs at once wait for each other.
     """
     if target.exists():
         return target
@@ -60,9 +66,9 @@ def make_once(target: Path, make: Callable[[Path], None]) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path, blocking: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; the kernel frees it when the process ends, however it ends.
+    """Hold an exclusive lock on `path`. The kernel frees it when the process ends in any way.
 
-    Raises BlockingIOError when not `blocking` and somebody else holds it.
+    Raises BlockingIOError if not `blocking` and another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:

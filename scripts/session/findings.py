@@ -1,7 +1,7 @@
-"""Everything that can be wrong, in one shape: a code, the evidence, and what to do next.
+"""Everything that can go wrong, in one shape: a code, the evidence, and what to do next.
 
-Each code has a section of the same name in TROUBLESHOOTING.md (a unit test holds the two together) and belongs
-to a stage, which decides the exit code of the command that ran into it.
+Each code has a section of the same name in TROUBLESHOOTING.md; a unit test checks that. Each code
+belongs to a stage, and the stage decides the exit code of the command.
 """
 
 from __future__ import annotations
@@ -82,6 +82,12 @@ CODES = {
     "ROLLOUT-TIMEOUT": "rollout",
     "DATABASE-PASSWORD-WRONG": "rollout",
     "DATABASE-UNREACHABLE": "rollout",
+    "DATABASE-READ-ONLY": "rollout",
+    "DATABASE-RIGHTS": "rollout",
+    "TABLE-MISSING": "rollout",
+    "EXTENSION-MISSING": "rollout",
+    "VOLUME-FULL": "rollout",
+    "SECRET-EMPTY": "rollout",
     "IMAGE-ARCHITECTURE": "rollout",
     "IMAGE-STALE": "rollout",
     "PORT-MISMATCH": "rollout",
@@ -103,6 +109,9 @@ CODES = {
     "INGRESS-CONTROLLER-DOWN": "access",
     "INGRESS-MISSING": "access",
     "INGRESS-BACKEND": "access",
+    "INGRESS-MIDDLEWARE": "access",
+    "ROUTE-TAKEN": "access",
+    "POLICY-IN-THE-WAY": "access",
     "PROXY-IN-THE-WAY": "access",
     "HOSTS-ENTRY": "access",
     "INGRESS-UNREACHABLE": "access",
@@ -120,9 +129,9 @@ CODES = {
 class Finding:
     """One thing that is wrong.
 
-    code: a key of CODES. subject: the object concerned, in the field's terms ("pod/todo-app-backend-0").
-    summary: one plain sentence. evidence: what was seen, verbatim, several lines at most. remedy: what to do, a
-    command where there is one.
+    code: a key of CODES. subject: the object, in the field's terms ("pod/todo-app-backend-0").
+    summary: one plain sentence. evidence: what was seen, word by word, a few lines at most.
+    remedy: what to do; a command if there is one.
     """
 
     code: str
@@ -133,7 +142,7 @@ class Finding:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the stage that the finding belongs to."""
+        """Return the exit code of the stage that the finding belongs to."""
         return EXIT_CODES[CODES[self.code]]
 
 
@@ -146,10 +155,10 @@ class Failure(Exception):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the first finding."""
+        """Return the exit code of the first finding."""
         return self.findings[0].exit_code
 
 
 def failure(code: str, subject: str, summary: str, evidence: str = "", remedy: str = "") -> Failure:
-    """A Failure of one Finding."""
+    """Return a Failure with one Finding."""
     return Failure(Finding(code, subject, summary, evidence, remedy))

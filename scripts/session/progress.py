@@ -1,4 +1,7 @@
-"""What the person sees: live steps on a terminal, plain lines elsewhere, one JSON object an event with --json."""
+"""What the person sees.
+
+On a terminal: live steps. Elsewhere: plain lines. With --json: one JSON object per event.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ Mode = Literal["live", "plain", "json"]
 
 
 class Progress:
-    """Shows stages as they start, speak and end. Thread-safe: stages run side by side."""
+    """Shows stages when they start, report and end. Thread-safe, as stages run side by side."""
 
     def __init__(self, mode: Mode | None = None) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
@@ -50,13 +53,13 @@ class Progress:
             self._live = None
 
     def started(self, stage: str) -> None:
-        """A stage begins."""
+        """Show that a stage begins."""
         with self._lock:
             self._running[stage] = (time.monotonic(), "")
         self._event("started", stage)
 
     def said(self, stage: str, text: str) -> None:
-        """A running stage says what it does."""
+        """Show what a running stage does."""
         with self._lock:
             began = self._running.get(stage, (time.monotonic(), ""))[0]
             self._running[stage] = (began, text)
@@ -65,19 +68,21 @@ class Progress:
             self._line(f"{self._clock()}  {stage:<15} {text}")
 
     def finished(self, stage: str, seconds: float, summary: str) -> None:
-        """A stage is done."""
+        """Show that a stage is done."""
         with self._lock:
             self._running.pop(stage, None)
         self._event("finished", stage, seconds=round(seconds, 3), summary=summary)
         if self.mode == "live":
             self._line(f"[green]✓[/] {stage:<15} [dim]{seconds:6.1f} s[/]  {escape(summary)}")
         elif self.mode == "plain":
-            self._line(
-                f"{self._clock()}  {stage:<15} done in {seconds:.1f} s{': ' + summary if summary else ''}"
-            )
+            result = f": {summary}" if summary else ""
+            self._line(f"{self._clock()}  {stage:<15} done in {seconds:.1f} s{result}")
 
     def failed(self, stage: str, stopped: bool) -> None:
-        """A stage did not work, or was `stopped` because another did not; the findings are shown at the end."""
+        """Show that a stage failed, or was `stopped` because another failed.
+
+        The findings are shown at the end.
+        """
         with self._lock:
             self._running.pop(stage, None)
         word, mark = ("stopped", "[dim]·[/]") if stopped else ("failed", "[red]✗[/]")
@@ -97,7 +102,10 @@ class Progress:
         waits: tuple[str, ...],
         summary: str,
     ) -> None:
-        """A dry run: what a stage would do, and what it says meanwhile. waits: the stages that must have run before that can be told."""
+        """Show, in a dry run, what a stage would do, and what it would say.
+
+        waits: the stages that must run before this can be known.
+        """
         self._event("planned", stage, commands=commands, said=said, after=waits, summary=summary)
         if self.mode == "json":
             return
@@ -113,7 +121,10 @@ class Progress:
             self._line(escape(f"    {line}"))
 
     def asks(self, question: str, wait: Callable[[float], None]) -> bool:
-        """Ask the person; only on a terminal with somebody at it. `wait` pauses, and ends the question when the run is cancelled."""
+        """Ask the person a yes/no question. Only for a terminal where somebody answers.
+
+        wait: pauses for some seconds, and raises if the run is cancelled.
+        """
         if self._live:
             self._live.stop()
         try:
@@ -126,7 +137,7 @@ class Progress:
                 self._live.start()
 
     def asks_for(self, what: str, secret: bool) -> str:
-        """Ask the person for a value; what is secret is not shown."""
+        """Ask the person for a value. A secret is not shown while it is typed."""
         if self._live:
             self._live.stop()
         try:
@@ -138,7 +149,7 @@ class Progress:
                 self._live.start()
 
     def findings(self, found: tuple[Finding, ...]) -> None:
-        """Say what is wrong: the sentence, the evidence, what to do, the code."""
+        """Show what is wrong: the sentence, the evidence, what to do, the code."""
         for finding in found:
             if self.mode == "json":
                 self._event(
@@ -158,13 +169,13 @@ class Progress:
             self.console.print(f"  [dim]{finding.code} in TROUBLESHOOTING.md[/]")
 
     def note(self, text: str) -> None:
-        """A line for the person, outside any stage."""
+        """Show a line that belongs to no stage."""
         self._event("note", "", text=text)
         if self.mode != "json":
             self._line(escape(text))
 
     def log(self, source: str, text: str) -> None:
-        """A line of somebody's log, in the colour of its source."""
+        """Show a line of a pod's log, in the colour of its source."""
         self._event("log", source, text=text)
         if self.mode != "json":
             self.console.print(
@@ -172,7 +183,7 @@ class Progress:
             )
 
     def table(self, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-        """A small table."""
+        """Show a small table."""
         if self.mode == "json":
             for row in rows:
                 self._event("row", title, **dict(zip(columns, row, strict=True)))

@@ -1,4 +1,4 @@
-"""One run: the settings, the shell, and the ways to speak to the person who started it."""
+"""One run: the settings, the shell, and how to talk to the person who started it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Run:
     say: shows one line of progress. confirm: asks before something on the person's machine is
     installed or changed, and returns the answer; an unattended run says what it does and goes on.
     ask: asks for a value, empty when nobody is there; a secret is not shown. attended: a person
-    answers, and the answer is worth keeping. reached: tells the pipeline that a milestone is passed.
+    answers, and the answer is worth keeping. reached: tells the pipeline that a milestone is
+    passed.
     """
 
     settings: Settings
@@ -36,7 +37,7 @@ class Run:
     reached: Callable[[str], None] = _no_point
 
     def saying(self, say: Callable[[str], None]) -> Run:
-        """The same run, speaking through `say`."""
+        """Return the same run with another `say`."""
         return replace(self, say=say)
 
     def reaching(self, reached: Callable[[str], None]) -> Run:

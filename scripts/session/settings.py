@@ -1,7 +1,8 @@
-"""Settings: every choice a person can make, validated once and then frozen.
+"""Settings: every choice that a person can make, checked once and then frozen.
 
-Defaults live in invoke.yaml under the key `phase4`; Invoke merges the person's own file (`invoke -f mine.yaml ...`) and
-`INVOKE_PHASE4_<SECTION>_<KEY>` environment variables over them before they arrive here.
+The defaults are in invoke.yaml under the key `phase4`. Before the values arrive here, Invoke puts
+the person's own file (`invoke -f mine.yaml ...`) and the environment variables
+`INVOKE_PHASE4_<SECTION>_<KEY>` over them.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class _Section(BaseModel):
 
 
 class AppSettings(_Section):
-    """Where the Phase III app is, and what to assume when its code does not tell."""
+    """Where the Phase III app is, and answers that its code does not give."""
 
     path: str = ""
     database: Literal["auto", "postgres", "file", "external"] = "auto"
@@ -94,8 +95,8 @@ class ReleaseSettings(_Section):
 class SupplySettings(_Section):
     """Where tools and images come from.
 
-    source: `auto` asks upstream first and falls back to package registries; `upstream` and `registries` allow one only.
-    download_base and image_registry point at mirrors of upstream, empty for upstream itself.
+    source: `auto` asks upstream first, then package registries; `upstream` and `registries` allow
+    only that one. download_base, image_registry: mirrors of upstream; empty for upstream itself.
     """
 
     source: Literal["auto", "upstream", "registries"] = "auto"
@@ -117,10 +118,11 @@ class Settings(_Section):
 
     @classmethod
     def load(cls, values: Mapping[str, Any], app: str = "") -> Settings:
-        """Validate `values` (the merged `phase4` configuration). app: the app's folder, before what they say.
+        """Check `values` (the merged `phase4` configuration) and return them as settings.
 
-        `apps` among the values holds what was answered before, by the app's folder; what is set otherwise goes before it. Raises Failure
-        SETTINGS-INVALID, one finding a key.
+        app: the app's folder; it wins over the one in `values`. `apps` in `values` holds earlier
+        answers by the app's folder; other settings win over them.
+        Raises Failure SETTINGS-INVALID with one finding per key.
         """
         given = _plain(values)
         folder = app or given.get("app", {}).get("path", "")
@@ -136,44 +138,47 @@ class Settings(_Section):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            findings = [
-                Finding(
-                    "SETTINGS-INVALID",
-                    "phase4." + ".".join(str(part) for part in item["loc"]),
-                    f"phase4.{'.'.join(str(part) for part in item['loc'])}: {item['msg']}",
-                    evidence=f"the value is {item['input']!r}",
-                    remedy="correct it in the file or the INVOKE_PHASE4_... variable that sets it; invoke.yaml describes every key",
-                )
-                for item in error.errors()
-            ]
-            raise Failure(*findings) from error
+            raise Failure(*map(_invalid, error.errors())) from error
 
     @property
     def app_path(self) -> Path:
-        """The app's folder: the one that is set, else a sibling `../phase3-chatbot`, else the reference app."""
+        """The app's folder: as set, else `../phase3-chatbot`, else the reference app."""
         return _app_path(self.app.path)
 
     @property
     def cache(self) -> Path:
-        """The per-user cache of tools, images and logs."""
+        """The cache of this user: tools, images and logs."""
         if self.supply.cache:
             return Path(self.supply.cache).expanduser().resolve()
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "phase4"
 
     @property
     def context(self) -> str:
-        """The kubeconfig context: minikube names it after the profile."""
+        """The kubeconfig context. minikube names it like the profile."""
         return self.cluster.profile
 
     @property
     def local_url(self) -> str:
-        """The address that needs no hosts entry: browsers resolve *.localhost to loopback (RFC 6761)."""
+        """The address that needs no hosts entry: browsers know *.localhost (RFC 6761)."""
         return f"http://{self.local_host}:{self.cluster.ingress_port}"
 
     @property
     def local_host(self) -> str:
-        """todo.local -> todo.localhost."""
+        """The host name that needs no hosts entry, for example todo.localhost for todo.local."""
         return self.release.host.split(".")[0] + ".localhost"
+
+
+def _invalid(item: Mapping[str, Any]) -> Finding:
+    """Turn one error of pydantic into a finding."""
+    key = ".".join(("phase4", *(str(part) for part in item["loc"])))
+    return Finding(
+        "SETTINGS-INVALID",
+        key,
+        f"{key}: {item['msg']}",
+        f"the value is {item['input']!r}",
+        "correct it in the file or the INVOKE_PHASE4_... variable that sets it; "
+        "invoke.yaml describes every key",
+    )
 
 
 def _app_path(path: str) -> Path:
@@ -197,9 +202,10 @@ def _named(release: Mapping[str, Any], app: str) -> dict[str, Any]:
 
 
 def release_name(folder: Path) -> str:
-    """A DNS label for an app, from its folder: evolution-of-todo/phase-3 -> evolution-of-todo-phase-3.
+    """Return a DNS label for an app, made of its folder's name: My_App -> my-app.
 
-    A folder whose name says only which part or phase it is gets its parent's name before it.
+    If the name says only which part or phase it is, the parent's name comes first:
+    evolution-of-todo/phase-3 -> evolution-of-todo-phase-3.
     """
     words = folder.name
     if GENERIC.fullmatch(words) and folder.parent.name:
@@ -210,7 +216,7 @@ def release_name(folder: Path) -> str:
 
 
 def _plain(values: Any) -> Any:
-    """Invoke's configuration objects have keys but are no mappings."""
+    """Turn Invoke's configuration objects into dicts: they have keys, but are no mappings."""
     return (
         {name: _plain(values[name]) for name in values.keys()}  # noqa: SIM118 - no mapping
         if hasattr(values, "keys")
@@ -219,7 +225,10 @@ def _plain(values: Any) -> Any:
 
 
 def remember(app: Path, answers: Mapping[str, Any], file: Path = ROOT / "invoke.yaml") -> None:
-    """Keep answers about an app at the end of invoke.yaml, below `apps`: nobody is asked twice. No secrets: those are in the cluster's Secret."""
+    """Keep answers about an app at the end of invoke.yaml, below `apps`, so nobody is asked twice.
+
+    Secrets are never written there; the cluster's Secret keeps them.
+    """
     text = file.read_text(encoding="utf-8")
     before, mark, _ = text.partition(APPS)
     kept = (yaml.safe_load(text)["phase4"].get("apps") or {}) if mark else {}
@@ -232,7 +241,7 @@ def remember(app: Path, answers: Mapping[str, Any], file: Path = ROOT / "invoke.
 
 
 def minikube_home() -> Path:
-    """Where minikube keeps its state: MINIKUBE_HOME, else ~/.minikube (minikube's own rule)."""
+    """Return minikube's folder: MINIKUBE_HOME, else ~/.minikube (minikube's own rule)."""
     named = os.environ.get("MINIKUBE_HOME")
     if not named:
         return Path.home() / ".minikube"

@@ -1,7 +1,8 @@
 """The only place that starts a process.
 
-Commands are lists of arguments, never strings for a shell to read. Output comes back as text, secrets are masked
-wherever a command or its output is shown or logged, every call has a time limit, and Ctrl-C ends what is running.
+Commands are lists of arguments, never strings for a shell. Output is returned as text. Secrets are
+masked wherever a command or its output is shown or logged. Every call has a time limit, and Ctrl-C
+ends what is running.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from scripts.session.findings import failure
 DEFAULT_TIMEOUT = 120.0
 TAIL_LINES = 25
 
-#: Commands that only look, by program and first words; a dry run runs these and no others. "" stands for all of a program's.
+#: Commands that only read, by program and first words. A dry run runs these and no others.
+#: "" stands for every command of a program.
 READS = {
     "apt-cache": ("",),
     "docker": (
@@ -54,7 +56,10 @@ READS = {
 
 @dataclass(frozen=True)
 class Result:
-    """What a process left behind. `code` is its exit status, negative for a signal; `seconds` is wall time."""
+    """What a process returned.
+
+    code: its exit status, negative for a signal. seconds: wall time.
+    """
 
     argv: tuple[str, ...]
     code: int
@@ -68,25 +73,25 @@ class Result:
         return self.code == 0
 
     def tail(self, lines: int = TAIL_LINES) -> str:
-        """The last lines of what it said, stderr after stdout."""
+        """Return the last lines of its output, stderr after stdout."""
         said = (self.stdout.rstrip() + "\n" + self.stderr.rstrip()).strip()
         return "\n".join(said.splitlines()[-lines:])
 
 
 class Interrupted(Exception):
-    """The run was cancelled (Ctrl-C, SIGTERM, or another stage failed); the process was ended with it."""
+    """The run was cancelled (Ctrl-C, SIGTERM, or another stage failed), and its processes ended."""
 
 
 class Planned(Exception):
-    """A dry run comes to something that it cannot foresee: what follows is known only when that has been done."""
+    """A dry run cannot know what follows, because something was not really done."""
 
 
 @dataclass
 class Shell:
     """Starts processes with one environment, keeps a transcript, and masks secrets.
 
-    path: directories put before PATH. transcript: a file that gets a line a command. dry: start only what changes nothing,
-    and keep what would have been done in `planned`.
+    path: directories that are put before PATH. transcript: a file that gets one line per command.
+    dry: start only commands that change nothing, and keep the others in `planned`.
     """
 
     path: tuple[Path, ...] = ()
@@ -100,7 +105,7 @@ class Shell:
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def another(self) -> Shell:
-        """A shell like this one, with the same secrets, that is not cancelled with it."""
+        """Return a shell with the same secrets that is not cancelled together with this one."""
         return replace(self, _running={}, _lock=threading.Lock(), _cancelled=threading.Event())
 
     def hide(self, *secrets: str) -> None:
@@ -108,19 +113,19 @@ class Shell:
         self._secrets.update(secret for secret in secrets if len(secret) >= 4)
 
     def mask(self, text: str) -> str:
-        """`text` with every known secret replaced."""
+        """Return `text` with every known secret replaced."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "********")
         return text
 
     def env(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment that processes get."""
+        """Return the environment that processes get."""
         merged = {**os.environ, **self.environment, **(extra or {})}
         merged["PATH"] = os.pathsep.join([*map(str, self.path), merged.get("PATH", os.defpath)])
         return merged
 
     def which(self, program: str) -> str | None:
-        """Where `program` is found by processes of this shell."""
+        """Return the path at which processes of this shell find `program`."""
         return shutil.which(program, path=self.env()["PATH"])
 
     def run(
@@ -136,9 +141,10 @@ class Shell:
     ) -> Result:
         """Run a command to its end.
 
-        timeout: seconds. on_line: called with each line of stdout and stderr as it comes. check: raise Failure
-        COMMAND-FAILED on a status other than 0. reads: it changes nothing, though READS does not say so. Raises
-        COMMAND-TIMEOUT, Interrupted, or COMMAND-FAILED for a missing program.
+        timeout: seconds. on_line: called with each line of stdout and stderr as it comes. check:
+        raise Failure COMMAND-FAILED on a status other than 0. reads: the command changes nothing,
+        though it is not in READS. Raises COMMAND-TIMEOUT, Interrupted, or COMMAND-FAILED for a
+        missing program.
         """
         if self.dry and not reads and not only_reads([str(part) for part in argv]):
             return self._skip([str(part) for part in argv])
@@ -153,7 +159,7 @@ class Shell:
         timeout: float = 600,
         check: bool = True,
     ) -> Result:
-        """Run `source | target` through a pipe of the kernel: nothing is buffered here or written to disk."""
+        """Run `source | target` through a kernel pipe; nothing is buffered or written to disk."""
         if self.dry:
             return self._skip([*map(str, source), "|", *map(str, target)])
         return self._finish(
@@ -168,7 +174,7 @@ class Shell:
         )
 
     def detach(self, *argv: str | Path, log: Path) -> None:
-        """Start what outlives this process, its output appended to `log`."""
+        """Start a process that outlives this one. Its output is appended to `log`."""
         if self.dry:
             self._skip([str(part) for part in argv])
             return
@@ -186,7 +192,7 @@ class Shell:
             )
 
     def plan(self, what: str) -> None:
-        """In a dry run, note what would be done here without a command, and raise Planned; otherwise do nothing."""
+        """In a dry run, note what would be done here, and raise Planned. Otherwise do nothing."""
         if self.dry:
             self.planned.append(what)
             raise Planned
@@ -196,7 +202,7 @@ class Shell:
         return Result(tuple(argv), 0, "", "", 0.0)
 
     def cancel(self) -> None:
-        """End every running process, and start no other."""
+        """End every running process, and start no more."""
         self._cancelled.set()
         with self._lock:
             running = list(self._running.values())
@@ -208,14 +214,17 @@ class Shell:
         return self._cancelled.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Pause between two looks at a condition. Raises Interrupted at once when the run is cancelled; a dry run does not wait."""
+        """Pause between two looks at a condition. A dry run does not wait, but raises Planned.
+
+        Raises Interrupted as soon as the run is cancelled.
+        """
         if self.dry:
             raise Planned
         if self._cancelled.wait(seconds):
             raise Interrupted
 
     def until(self, ready: Callable[[], bool], timeout: float, every: float = 0.5) -> bool:
-        """Look at `ready` until it is true (returns True) or `timeout` seconds have passed (returns False)."""
+        """Ask `ready` until it is true (return True) or `timeout` seconds passed (return False)."""
         deadline = time.monotonic() + timeout
         while not ready():
             if time.monotonic() > deadline:
@@ -272,12 +281,12 @@ class Shell:
             process = _start(self._command(argv[0]), argv, options)
             code, timed_out = self._wait(process, feeder, timeout)
             if not on_line:
-                # A callback costs 0.1 s a command, the pause of sh's reader; what sh collects itself is there at the end.
+                # A callback costs 0.1 s per command (the pause of sh's reader). What sh collects
+                # itself is complete at the end.
                 out(process.process.stdout)
                 for member in (feeder, process):
-                    err(
-                        b"" if member is None else member.process.stderr
-                    )  # sh counts a command without output as false
+                    # `is None`, because sh counts a command without output as false.
+                    err(b"" if member is None else member.process.stderr)
         finally:
             if opened:
                 opened.close()
@@ -295,7 +304,7 @@ class Shell:
                 Path(argv[0]).name,
                 f"`{self.mask(_words(shown))}` did not finish within {timeout:.0f} s and was ended",
                 evidence=self.mask(result.tail()),
-                remedy="run it again; if it stays slow, look at the load of this machine and at the disk",
+                remedy="run it again; if it stays slow, check this machine's load and disk",
             )
         if check and not result.ok:
             raise failure(
@@ -303,12 +312,13 @@ class Shell:
                 Path(argv[0]).name,
                 f"`{self.mask(_words(shown))}` exited with status {result.code}",
                 evidence=self.mask(result.tail()),
-                remedy="the lines above are the program's own words; the same command can be run by hand",
+                remedy="the lines above are the program's own words; "
+                "you can run the same command by hand",
             )
         return result
 
     def _wait(self, process: Any, feeder: Any, seconds: float) -> tuple[int, bool]:
-        """Wait for the end; (exit status, whether it was ended because `seconds` had passed)."""
+        """Wait for the end. Return the exit status, and whether it was ended after `seconds`."""
         expired = threading.Event()
         members = [member for member in (feeder, process) if member is not None]
 
@@ -316,7 +326,8 @@ class Shell:
             expired.set()
             _signal(members, signal.SIGKILL)
 
-        # A timer of our own: sh's wait(timeout=...) returns before all output is read, and its _timeout spares children.
+        # Not sh's own: its wait(timeout=...) returns before all output is read, and its _timeout
+        # does not end children.
         timer = threading.Timer(seconds, expire)
         with self._lock:
             self._running.update({id(member): member for member in members})
@@ -324,9 +335,7 @@ class Shell:
         try:
             if self._cancelled.is_set():
                 self.cancel()
-            with contextlib.suppress(
-                sh.ErrorReturnCode
-            ):  # ended by a signal: the negative status tells
+            with contextlib.suppress(sh.ErrorReturnCode):  # a signal: the status is negative
                 process.wait()
             return process.process.exit_code, expired.is_set()
         finally:
@@ -343,7 +352,11 @@ class Shell:
 
 
 def _start(command: Any, argv: Sequence[str], options: Mapping[str, Any]) -> Any:
-    """Start a program. Raises COMMAND-FAILED when the kernel refuses: a file for another processor, a list of arguments too long."""
+    """Start a program.
+
+    Raises COMMAND-FAILED if the kernel refuses: a file for another processor, or too many
+    arguments.
+    """
     try:
         return command(*argv[1:], **options)
     except sh.ForkException as error:
@@ -351,20 +364,20 @@ def _start(command: Any, argv: Sequence[str], options: Mapping[str, Any]) -> Any
             (line.strip() for line in reversed(str(error).splitlines()) if "Error" in line),
             str(error)[:200],
         )
-        remedy = "is it made for this processor and system? `invoke check` says where each tool comes from"
+        remedy = (
+            "check that it is made for this processor and system; "
+            "`invoke check` says where each tool comes from"
+        )
         raise failure(
             "COMMAND-FAILED", argv[0], f"{argv[0]} cannot be started", words, remedy
         ) from error
 
 
 def only_reads(argv: Sequence[str]) -> bool:
-    """Whether READS knows this command as one that changes nothing."""
+    """Return whether READS lists this command as one that changes nothing."""
     words = list(argv[1:])
-    while words and words[0] in (
-        "--context",
-        "-n",
-        "--namespace",
-    ):  # where kubectl is to look, before what it is to do
+    # kubectl's options that come before its command, with their values.
+    while words and words[0] in ("--context", "-n", "--namespace"):
         del words[:2]
     if "--dry-run=server" in words:
         return True
@@ -376,14 +389,14 @@ def only_reads(argv: Sequence[str]) -> bool:
 
 
 def _signal(processes: Sequence[Any], number: int) -> None:
-    """Signal processes and their children; one that ended by itself in the meantime is no error."""
+    """Signal processes and their children. One that has already ended is no error."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             process.signal_group(number)
 
 
 def _words(argv: Sequence[str]) -> str:
-    """A command as a person would read it: on one line, long arguments shortened."""
+    """Return a command as a person reads it: on one line, long arguments shortened."""
     return " ".join(word if len(word) < 200 else word[:200] + "..." for word in argv).replace(
         "\n", " "
     )
@@ -403,5 +416,5 @@ class _Lines:
             self._on_line(text.rstrip())
 
     def text(self) -> str:
-        """All of it."""
+        """Return all of it."""
         return "".join(self._chunks)

@@ -1,4 +1,4 @@
-"""The times of a run for other programs, as JSON and as JUnit."""
+"""The times of a run, for other programs, as JSON and as JUnit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from xml.etree import ElementTree
 
 @dataclass(frozen=True)
 class Timing:
-    """When a stage ran: seconds since the pipeline began. status: passed, failed, or stopped because another failed."""
+    """When a stage ran, in seconds since the pipeline began.
+
+    status: passed, failed, or stopped because another stage failed.
+    """
 
     name: str
     start: float
@@ -20,7 +23,7 @@ class Timing:
 
 
 def write_timings(folder: Path, timings: Sequence[Timing]) -> None:
-    """Write timings.json and timings.xml into `folder`, in place of those of the run before."""
+    """Write timings.json and timings.xml into `folder`; they replace those of the last run."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {
@@ -38,7 +41,7 @@ def write_timings(folder: Path, timings: Sequence[Timing]) -> None:
 
 
 def junit(timings: Sequence[Timing]) -> ElementTree.Element:
-    """The run as a JUnit test suite: a case a stage, times in seconds."""
+    """Return the run as a JUnit test suite: one case per stage, times in seconds."""
     count = {
         status: str(sum(one.status == status for one in timings))
         for status in ("failed", "stopped")

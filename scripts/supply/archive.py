@@ -1,4 +1,4 @@
-"""An image without an engine: static programs packed into the archive that `docker save` would write."""
+"""Make an image without an engine: pack static programs into an archive like `docker save`'s."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from scripts.machine.architecture import architecture
 def pack(
     target: Path, reference: str, files: Mapping[str, Path], entrypoint: Sequence[str] = ()
 ) -> None:
-    """Write a one-layer image named `reference` to `target`. files: absolute path in the image -> file here.
+    """Write an image of one layer, named `reference`, to `target`.
 
-    The same files give the same bytes, so the image ID does not change either. Source of the format: OCI image-spec
-    config.md and the manifest.json of docker's image archives.
+    files: absolute path in the image -> file here. The same files give the same bytes, so the image
+    ID does not change either. Source of the format: OCI image-spec config.md and the manifest.json
+    of docker's image archives.
     """
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:

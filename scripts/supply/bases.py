@@ -44,7 +44,8 @@ BASES = {
     "python": Base("python:3.13.9-slim-trixie", {"BASE": "debian"}),
     "python-3.12": Base("python:3.12.12-slim-trixie"),
     "python-3.11": Base("python:3.11.14-slim-bookworm", {"BASE": "debian-bookworm"}),
-    "node": Base("node:22.20.0-trixie-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
+    # What is compiled on it runs on nginx's image, whose Debian is no newer.
+    "node": Base("node:22.20.0-bookworm-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
     "nginx": Base("nginx:1.28.0", {"BASE": "debian"}),
     "postgres": Base(
         "postgres:16.10-trixie",

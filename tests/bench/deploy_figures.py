@@ -22,7 +22,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from scripts.images import frontend, own, transport
+from scripts.images import backend, frontend, transport
 from scripts.machine import buildkit, engine
 from scripts.session import settings
 from scripts.session.run import Run
@@ -44,8 +44,6 @@ class ByHand:
         self._bases = bases.ensure(
             run, self._engine, ("python", "node", "nginx", "postgres"), upstream
         )
-        python = {"PYTHON_IMAGE": self._bases["python"]}
-        self._bases["api"] = own.ensure(run, self._engine, "api", python)
         self._found = {
             name: str(tools.ensure(run, name, upstream).path)
             for name in ("minikube", "helm", "kubectl")
@@ -65,10 +63,11 @@ class ByHand:
         profile, tag = self._run.settings.cluster.profile, f"{os.getpid()}-{self._number}"
         bases_of = {
             "frontend": {"NODE_IMAGE": "node", "NGINX_IMAGE": "nginx"},
-            "backend": {"API_IMAGE": "api"},
+            "backend": {"PYTHON_IMAGE": "python"},
         }
-        # Beside the app lies a copy of scripts/images/web, as in the repository.
-        for name, context in (("frontend", self._app.parent), ("backend", self._app)):
+        # Beside the app lies a copy of scripts/images, as in the repository.
+        context = self._app.parent
+        for name in ("frontend", "backend"):
             arguments = [
                 part
                 for key, base in bases_of[name].items()
@@ -345,7 +344,8 @@ def main():
             app,
             ignore=shutil.ignore_patterns("node_modules", ".next", "out", "data", "__pycache__"),
         )
-        shutil.copytree(ROOT / frontend.WEB, Path(folder) / frontend.WEB)
+        for programs in (frontend.WEB, backend.API):
+            shutil.copytree(ROOT / programs, Path(folder) / programs)
         values.write_text("{}\n")
         parts = {
             "deployments": lambda: deployments(run, app, values),

@@ -232,6 +232,21 @@ def test_a_short_secret_is_refused_at_start(secret):
     assert "256 bits" in result.stderr
 
 
+def _import_app(**environment):
+    argv = [sys.executable, "-c", "import app.main"]
+    environment = {**os.environ, "DATABASE_URL": "", "BETTER_AUTH_SECRET": "", **environment}
+    return subprocess.run(
+        argv, cwd=ROOT / "phase3-chatbot", env=environment, capture_output=True, text=True
+    )
+
+
+def test_an_empty_secret_is_refused_in_a_cluster_and_made_up_for_a_try_alone(tmp_path):
+    in_a_cluster = _import_app(KUBERNETES_SERVICE_HOST="10.96.0.1", DATA_DIR=str(tmp_path))
+    assert in_a_cluster.returncode != 0
+    assert "BETTER_AUTH_SECRET is empty" in in_a_cluster.stderr
+    assert _import_app(DATA_DIR=str(tmp_path)).returncode == 0
+
+
 def _python(code, **environment):
     argv = [sys.executable, "-c", code]
     environment = {**os.environ, "DATABASE_URL": "", **environment}

@@ -50,7 +50,10 @@ class ToolCall(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the assistant says, the tools that it used, and who answered: a model or the built-in understanding."""
+    """The assistant's answer, the tools that it used, and who answered.
+
+    That is a model, or the built-in understanding.
+    """
 
     reply: str = Field(examples=["Added #1 buy milk."])
     tool_calls: list[ToolCall]
@@ -62,7 +65,7 @@ Provider = Literal["openai", "offline"]
 
 
 class Conversation:
-    """One question and its answer, piece by piece. provider: who answered, known at the end."""
+    """One question and its answer, piece by piece. provider: who answered; known at the end."""
 
     def __init__(self, question: Question, user_id: int) -> None:
         self._question = question
@@ -70,7 +73,10 @@ class Conversation:
         self.provider: Provider = "offline"
 
     def pieces(self) -> Iterator[Piece]:
-        """Text and tool calls as they come. A provider that fails is replaced by the built-in understanding, which says so."""
+        """Yield text and tool calls as they come.
+
+        If the provider fails, the built-in understanding answers instead, and says so.
+        """
         told = 0
         for text in self._texts():
             for name, arguments in self._toolbox.used[told:]:
@@ -83,7 +89,7 @@ class Conversation:
     def _texts(self) -> Iterator[str]:
         notice = ""
         if config().openai_api_key:
-            import openai  # a third of the time to start: only where it is used
+            import openai  # it takes a third of the time to start, so it is imported only here
 
             from app.chat import provider
 
@@ -100,9 +106,10 @@ class Conversation:
             except openai.OpenAIError as error:
                 log.warning("the language model did not answer: %s", type(error).__name__)
                 if self._toolbox.used or said:
-                    # Something was done or said already: say so instead of doing it twice.
+                    # Something was already done or said: say that, instead of doing it twice.
                     self.provider = "openai"
-                    yield f"{' ' if said else ''}{'I did this, but the' if self._toolbox.used else 'The'} language model stopped answering."
+                    begin = "I did this, but the" if self._toolbox.used else "The"
+                    yield f"{' ' if said else ''}{begin} language model stopped answering."
                     return
                 refused = isinstance(
                     error, openai.AuthenticationError | openai.PermissionDeniedError
@@ -118,7 +125,10 @@ class Conversation:
 
 
 def begin(question: Question, login: CurrentLogin) -> Conversation:
-    """A conversation of a user whose session still stands. No connection is held while a model thinks."""
+    """Return a conversation of a user whose session is valid.
+
+    No database connection is held while a model thinks.
+    """
     with login.transaction():
         return Conversation(question, login.user_id)
 
@@ -136,10 +146,12 @@ def chat(conversation: Annotated[Conversation, Depends(begin)]) -> Answer:
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events: `tool` (a ToolCall), `text` ({text}), and at the end `done` ({provider}) or `problem` ({status, detail}).",
+        "description": "Events: `tool` (a ToolCall), `text` ({text}), and at the end "
+        "`done` ({provider}) or `problem` ({status, detail}).",
         "content": {
             "text/event-stream": {
-                "example": 'event: text\ndata: {"text":"Added #1 buy milk."}\n\nevent: done\ndata: {"provider":"offline"}\n\n'
+                "example": 'event: text\ndata: {"text":"Added #1 buy milk."}\n\n'
+                'event: done\ndata: {"provider":"offline"}\n\n'
             }
         },
     }

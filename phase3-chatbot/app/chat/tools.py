@@ -1,4 +1,4 @@
-"""The tools of the assistant. Each works on the todos of one user and on nothing else, whoever calls it."""
+"""The tools of the assistant. Each works only on the todos of one user, whoever calls it."""
 
 from __future__ import annotations
 
@@ -64,14 +64,20 @@ TOOLS: dict[str, type[BaseModel]] = {
 
 
 class Toolbox:
-    """The tools, bound to one user. Every call is a transaction of its own, so none is open while a model thinks."""
+    """The tools, bound to one user.
+
+    Every call is a transaction of its own, so no transaction is open while a model thinks.
+    """
 
     def __init__(self, user_id: int) -> None:
         self._user_id = user_id
         self.used: list[tuple[str, dict[str, object]]] = []
 
     def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call a tool; what went wrong comes back as {"error": ...}, for the model to read. Raises OperationalError."""
+        """Call a tool. If it fails, return {"error": ...} for the model to read.
+
+        Raises OperationalError.
+        """
         if name not in TOOLS:
             return {"error": f"there is no tool {name}"}
         try:
@@ -141,7 +147,7 @@ def _view(todo: Todo) -> dict[str, Any]:
 
 
 def specifications() -> list[dict[str, Any]]:
-    """The tools as OpenAI's chat completions API wants them."""
+    """Return the tools in the form of OpenAI's chat completions API."""
     return [
         {
             "type": "function",

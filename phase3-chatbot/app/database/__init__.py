@@ -1,4 +1,7 @@
-"""Storage: PostgreSQL when DATABASE_URL names one, otherwise a SQLite file under DATA_DIR. The rest of the app sees no difference."""
+"""Storage: PostgreSQL if DATABASE_URL names one, else a SQLite file in DATA_DIR.
+
+The rest of the app sees no difference.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from app.config import config
 
 log = logging.getLogger("app.database")
-PATIENCE = 3.0  # seconds that a request waits for a lost database; a restarted PostgreSQL is back sooner than most people reload
+# Seconds that a request waits for a lost database. PostgreSQL restarts sooner than most people
+# reload.
+PATIENCE = 3.0
 
 
 @cache
 def engine() -> Engine:
-    """The engine of this process."""
+    """Return the engine of this process."""
     if config().database_url:
         url = make_url(config().database_url).set(drivername="postgresql+psycopg")
         return create_engine(
@@ -48,7 +53,10 @@ def engine() -> Engine:
 
 
 def connect(patience: float = PATIENCE) -> Connection:
-    """A connection that works, tried again with back-off for `patience` seconds. Raises OperationalError."""
+    """Return a connection that works; try again with back-off for `patience` seconds.
+
+    Raises OperationalError.
+    """
     if not patience:
         return engine().connect()
     attempts = Retrying(
@@ -62,7 +70,7 @@ def connect(patience: float = PATIENCE) -> Connection:
 
 @contextmanager
 def transaction() -> Iterator[Session]:
-    """One transaction: committed at its end, rolled back on an error. Raises OperationalError."""
+    """Run one transaction: commit at its end, roll back on an error. Raises OperationalError."""
     with connect() as connection, Session(connection, expire_on_commit=False) as opened:
         yield opened
         opened.commit()

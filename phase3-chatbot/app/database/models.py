@@ -21,18 +21,18 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 def now() -> datetime:
-    """The present, in UTC."""
+    """Return the present time, in UTC."""
     return datetime.now(UTC)
 
 
 class Moment(TypeDecorator[datetime]):
-    """A point in time, in UTC on the way in and out: SQLite keeps no time zone."""
+    """A point in time, in UTC when written and read: SQLite keeps no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The value with its zone."""
+        """Return the value with its zone."""
         return (
             value.replace(tzinfo=UTC)
             if value and value.tzinfo is None
@@ -72,8 +72,9 @@ class Tag(Base):
 class Todo(Base):
     """Something that its owner wants to do.
 
-    priority: 0 low, 1 normal, 2 high. version: counted up with each change. deleted_at: set while it can be restored.
-    creation_key, creation_digest: of the request that made it, when that carried an Idempotency-Key.
+    priority: 0 low, 1 normal, 2 high. version: increases with each change. deleted_at: set while it
+    can be restored. creation_key, creation_digest: those of the request that created it, if it had
+    an Idempotency-Key.
     """
 
     __tablename__ = "todos"
@@ -97,7 +98,7 @@ class Todo(Base):
     )
     tags: AssociationProxy[list[str]] = association_proxy("tag_rows", "name")
 
-    # Two changes at once: the second finds that its version is gone.
+    # If two changes come at once, the second one finds that its version is gone.
     __mapper_args__: ClassVar[dict[str, Any]] = {"version_id_col": version}
     __table_args__ = (Index("ix_todos_creation_key", "owner_id", "creation_key", unique=True),)
 

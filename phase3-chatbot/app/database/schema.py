@@ -1,4 +1,7 @@
-"""The tables' version: which one this app needs, which one the database has, and the way up (Alembic's migrations)."""
+"""The version of the tables: the one that this app needs, and the one that the database has.
+
+Alembic's migrations lead from one to the other.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from app.database import connect, engine
 
 log = logging.getLogger("app.database")
 STARTUP_PATIENCE = 90.0  # seconds; app and database start together
-LOCK = 4_401_001  # any number, as long as every replica takes the same
+LOCK = 4_401_001  # any number, but every replica must use the same
 
-#: The versions of the tables, oldest first: each migration's file begins with its own.
+#: The versions of the tables, oldest first: the names of the migrations' files begin with them.
 _known = sorted(
     path.name.partition("_")[0]
     for path in Path(__file__).parent.glob("migrations/versions/[0-9]*.py")
@@ -27,7 +30,10 @@ HEAD = _known[-1]
 
 
 def version() -> str:
-    """The version of the database's tables; empty when there are none. Raises OperationalError at once when it does not answer."""
+    """Return the version of the database's tables; empty if there are none.
+
+    Raises OperationalError at once if the database does not answer.
+    """
     with connect(patience=0) as connection:
         return _version(connection)
 
@@ -39,23 +45,31 @@ def _version(connection: Connection) -> str:
 
 
 def is_known(found: str) -> bool:
-    """Whether that version is this release's or one before it. After a rollback the tables are later than the app, and stay so."""
+    """Return whether this release knows that version: its own, or an earlier one.
+
+    After a rollback, the tables are later than the app, and stay so.
+    """
     return not found or found in _known
 
 
 def is_current(found: str) -> bool:
-    """Whether this app can work on tables of that version: its own, or a later one (a migration only ever adds)."""
+    """Return whether this app can work with tables of that version.
+
+    That is its own version or a later one, because a migration only adds.
+    """
     return found == HEAD or not is_known(found)
 
 
 @contextmanager
 def exclusive() -> Iterator[tuple[Connection, str]]:
-    """A transaction that nobody else migrates beside, and the version found in it; waits for a database that is still starting.
+    """Return a transaction in which no other process migrates, and the version found in it.
+
+    It waits for a database that is still starting.
 
     Raises OperationalError.
     """
     attempts = Retrying(
-        # A wrong password does not get better by waiting.
+        # Waiting does not help against a wrong password.
         retry=retry_if_exception(
             lambda error: (
                 isinstance(error, OperationalError)

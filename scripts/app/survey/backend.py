@@ -126,6 +126,8 @@ def _import_root(tree: Tree, sources: dict[str, Source], name: str) -> str:
     depth = max((one.relative for one in python.imports(sources[name])), default=0)
     scores = []
     for length in range(len(parts) - depth + (1 if name.endswith("__init__.py") else 0), -1, -1):
+        if not all(part.isidentifier() for part in parts[length:]):
+            continue  # no package: Python cannot import ai-agent.main
         folder = "/".join(parts[:length])
         project = Project(sources, folder)
         module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)

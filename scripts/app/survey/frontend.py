@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ LOCKS = {
     "bun.lockb": "bun",
 }
 LOCAL = r"(?:https?|wss?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?"
+PAGES = ("app", "pages", "src/app", "src/pages")
 OWN_PORT = 3000  # of `next dev`: an address there means the page's own origin
 EXAMPLES = (
     ".env.example",
@@ -76,14 +78,29 @@ class Frontend:
 
 
 def candidates(tree: Tree) -> list[str]:
-    """Folders with a package.json that names next, the likeliest first."""
-    found = []
-    for name in tree.texts:
-        if PurePosixPath(name).name == "package.json" and "next" in _dependencies(
-            _package(tree.texts[name])
-        ):
-            found.append("" if "/" not in name else name.rsplit("/", 1)[0])
+    """Folders with pages and a package.json that names next, the likeliest first."""
+    found = [folder for folder in _with_next(tree) if _has_pages(tree, folder)]
     return sorted(found, key=lambda folder: rank(tree, folder, ("frontend", "web", "client", "ui")))
+
+
+def without_pages(tree: Tree) -> list[str]:
+    """Folders with a package.json that names next, and nothing that Next could serve."""
+    return sorted(folder for folder in _with_next(tree) if not _has_pages(tree, folder))
+
+
+def _with_next(tree: Tree) -> list[str]:
+    return [
+        posixpath.dirname(name)
+        for name in tree.texts
+        if PurePosixPath(name).name == "package.json"
+        and "next" in _dependencies(_package(tree.texts[name]))
+    ]
+
+
+def _has_pages(tree: Tree, folder: str) -> bool:
+    """Whether one of the folders that Next looks into has a file that may be a page."""
+    places = tuple(f"{join(folder, place)}/" for place in PAGES)
+    return any(name.startswith(places) and name.endswith((*SOURCES, ".mdx")) for name in tree.names)
 
 
 def rank(tree: Tree, folder: str, usual: tuple[str, ...]) -> tuple[object, ...]:
@@ -263,5 +280,8 @@ def _paths(tree: Tree, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _auth_module(tree: Tree, names: list[str]) -> str:
-    found = tree.first(r"=\s*betterAuth\s*(<[^>]*>)?\(", names)
-    return found[0].place.rsplit(":", 1)[0] if found else ""
+    """The module that sets better-auth up: the app's own before a script of its author's."""
+    found = tree.search(r"=\s*betterAuth\s*(<[^>]*>)?\(", names)
+    modules = [evidence.place.rsplit(":", 1)[0] for evidence, _ in found]
+    aside = re.compile(r"(^|/)(scripts?|\.\w+)/|(^|/)(test|migrate|seed)[\w.-]*$")
+    return min(modules, key=lambda name: bool(aside.search(name)), default="")

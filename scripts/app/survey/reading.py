@@ -249,11 +249,14 @@ def _frontend(tree: Tree, wanted: str, chosen: Candidate) -> tuple[Frontend, lis
     if wanted:
         found = [one for one in found if one == wanted.strip("/")] or found
     if not found:
+        empty = ", ".join(one or "the root" for one in frontends.without_pages(tree))
         raise failure(
             "APP-INCOMPLETE",
             str(tree.root),
             "no Next.js frontend was found",
-            f"no package.json in {tree.root} names next",
+            f"there are no pages in {empty}: neither a folder app nor pages"
+            if empty
+            else f"no package.json in {tree.root} names next",
             "docs/apps.md tells what is looked for",
         )
     # Of several phases side by side, the frontend that shares most of its path with the backend.
@@ -334,6 +337,11 @@ def _warnings(
             back.evidence.place,
             f"{join(back.folder, back.module)} is taken for the backend; there are also {others}",
             remedy="phase4.app.module names another",
+        )
+    for one in frontends.without_pages(tree):
+        yield warn(
+            join(one, "package.json"),
+            f"{one or 'the root'} names next and has no pages, so it is not taken for a frontend",
         )
     if len(folders) > 1:
         yield warn(front.folder or ".", f"{front.folder or 'the root'} is taken for the frontend; there are also {', '.join(one or '.' for one in folders if one != front.folder)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts.checks import assistants as aiops
-from scripts.checks.acceptance.look import Look
+from scripts.checks.acceptance.look import METRICS, Look
 
 
 def tools(look: Look) -> str:
@@ -30,7 +30,7 @@ def controller(look: Look) -> str:
 
 def metrics(look: Look) -> str:
     """metrics-server has figures of the node."""
-    return look.kubectl("top", "nodes", "--no-headers").strip()
+    return look.top("nodes", patience=METRICS).strip()
 
 
 def assistants(look: Look) -> str:

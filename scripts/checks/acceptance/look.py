@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,9 +16,11 @@ from scripts.machine.engine import Engine
 from scripts.release import helm, rollout
 from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
+from scripts.session.shell import Result
 from scripts.supply.tools import Found
 
 TIMEOUT = 10.0  # seconds for a request
+METRICS = 120.0  # seconds until metrics-server has figures of a new pod; 15 to 75 were seen
 UNITS = {"Ki": 2**-10, "Mi": 1.0, "Gi": 2.0**10}  # in MiB
 ACCOUNT_ROUTES = {("post", "/auth/register"), ("post", "/auth/login"), ("post", "/todos")}
 
@@ -65,13 +67,6 @@ class Look:
         return diagnosis.diagnose(self.run, self.tools)
 
     @cached_property
-    def usage(self) -> dict[str, tuple[float, float]]:
-        """Container -> (CPU in cores, memory in MiB), now."""
-        told = self.kubectl("top", "pods", "--containers", "--no-headers").splitlines()
-        rows = [line.split() for line in told]
-        return {name: (cores(cpu), mebibytes(memory)) for _, name, cpu, memory in rows}
-
-    @cached_property
     def logs(self) -> dict[str, list[str]]:
         """Pod -> all its lines."""
         options = ("--all-containers", "--tail=-1")
@@ -113,6 +108,38 @@ class Look:
         """kubectl in the release's namespace."""
         scope = ("-n", self.release.namespace)
         return kubectl.kubectl(self.run, self.tools, *scope, *arguments).stdout
+
+    def top(self, *arguments: str, patience: float, names: Iterable[str] = ()) -> str:
+        """`kubectl top`, asked again until it has figures of all `names` or `patience` is over.
+
+        patience: seconds. Raises NotApplicable when metrics-server works and has none yet.
+        """
+        scope = ("-n", self.release.namespace, "top", *arguments, "--no-headers")
+        said: list[Result] = []
+
+        def has_figures() -> bool:
+            said[:] = [kubectl.kubectl(self.run, self.tools, *scope, check=False)]
+            words = said[0].stdout.split()
+            return said[0].ok and all(name in words for name in names)
+
+        if self.run.shell.until(has_figures, patience, 2):
+            return said[0].stdout
+        words = said[0].tail(1)
+        if said[0].ok or "not available yet" in words:
+            raise NotApplicable(f"not yet: metrics-server has no figures {words and f'({words})'}")
+        raise AssertionError(words)
+
+    def usage(self, patience: float) -> dict[str, tuple[float, float]]:
+        """Container -> (CPU in cores, memory in MiB), now.
+
+        patience: seconds to wait for figures of all containers; metrics-server has those of a new
+        pod after a minute.
+        """
+        containers = {one["name"] for pod in self.of("Pod") for one in pod["spec"]["containers"]}
+        names = containers if patience else ()
+        told = self.top("pods", "--containers", patience=patience, names=names)
+        rows = [line.split() for line in told.splitlines()]
+        return {name: (cores(cpu), mebibytes(memory)) for _, name, cpu, memory in rows}
 
     def of(self, kind: str, component: str = "") -> list[dict[str, Any]]:
         """Objects of a kind; with `component` only those of that component."""
@@ -170,11 +197,11 @@ def mebibytes(text: str) -> float:
 def use(look: Look) -> dict[str, tuple[float, float, float, float]]:
     """Container -> CPU used and allowed in cores, memory used and allowed in MiB.
 
-    Empty without metrics.
+    Empty while there are no metrics.
     """
     try:
-        used = look.usage
-    except Failure:
+        used = look.usage(patience=0)
+    except (Failure, NotApplicable, AssertionError):
         return {}
     containers = [one for pod in look.of("Pod") for one in pod["spec"]["containers"]]
     limits = {one["name"]: one.get("resources", {}).get("limits", {}) for one in containers}

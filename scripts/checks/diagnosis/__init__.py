@@ -10,6 +10,8 @@ When a lower layer explains a fault of a higher one, the higher one is told as i
 - `cluster`: nodes, the cluster's own pods, clocks
 - `helm`: the state of the release
 - `volumes`, `pods`, `configuration`: what a pod needs, and what keeps it from running
+- `database`: what PostgreSQL says of itself
+- `policies`, `rivals`: network policies and routes of somebody else
 - `routes`: Services and Ingresses
 - `pages`: answers through the ingress, the host name
 """
@@ -22,10 +24,13 @@ from dataclasses import replace
 from scripts.checks.diagnosis import (
     cluster,
     configuration,
+    database,
     helm,
     machine,
     pages,
     pods,
+    policies,
+    rivals,
     routes,
     volumes,
 )
@@ -37,7 +42,17 @@ from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
 from scripts.supply.tools import Found
 
-__all__ = ["Observed", "diagnose", "judge"]
+__all__ = ["SYMPTOMS", "Observed", "diagnose", "judge", "traced"]
+
+#: Codes that tell how a fault shows, and not why.
+SYMPTOMS = (
+    "APP-DEGRADED",
+    "DATABASE-UNREACHABLE",
+    "INGRESS-UNREACHABLE",
+    "PROBE-FAILING",
+    "ROLLOUT-TIMEOUT",
+    "SMOKE-FAILED",
+)
 
 
 def diagnose(run: Run, tools: Mapping[str, Found]) -> tuple[Finding, ...]:
@@ -54,6 +69,12 @@ def diagnose(run: Run, tools: Mapping[str, Found]) -> tuple[Finding, ...]:
     return (down,) if down else judge(observe(run, found, tools))
 
 
+def traced(run: Run, tools: Mapping[str, Found], failed: Failure) -> Failure:
+    """Put before a failure that names a symptom the causes that are found now."""
+    causes = [one for one in diagnose(run, tools) if one.code not in SYMPTOMS]
+    return Failure(*causes, *failed.findings) if causes else failed
+
+
 def judge(seen: Observed) -> tuple[Finding, ...]:
     """Find the causes in what was seen, in the order of the layers.
 
@@ -66,12 +87,17 @@ def judge(seen: Observed) -> tuple[Finding, ...]:
         *helm.release(seen),
         *pods.refused(seen),
         *volumes.claims(seen),
+        *database.broken(seen),
+        *policies.blocking(seen),
         *pods.troubled(seen),
         *pods.scaled(seen),
         *configuration.missing(seen),
+        *configuration.empty(seen),
         *pods.stale(seen),
         *routes.services(seen),
         *routes.ingresses(seen),
+        *rivals.routes(seen),
+        *rivals.middlewares(seen),
     ]
     if not causes:
         return (*pages.unexplained(seen), *pages.host_name(seen))

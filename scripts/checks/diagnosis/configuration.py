@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from scripts.checks.diagnosis.observed import Item, Observed, name_of, once, subject_of
 from scripts.session.findings import Finding
 
 KINDS = ("secret", "configMap")
+#: Keys that must have a value. An empty key of a provider is a choice: the app does without it.
+NEEDED = re.compile("SECRET|PASSWORD|DATABASE_URL")
 
 
 def missing(seen: Observed) -> list[Finding]:
@@ -16,7 +20,7 @@ def missing(seen: Observed) -> list[Finding]:
     if seen.secrets is None:
         return []
     maps = {name_of(one): set(one.get("data", {})) for one in seen.of("ConfigMap")}
-    have = {"secret": seen.secrets, "configMap": maps}
+    have = {"secret": {name: set(keys) for name, keys in seen.secrets.items()}, "configMap": maps}
     found = []
     for item in [*seen.of("StatefulSet"), *seen.of("Deployment")]:
         for container in _containers(item):
@@ -26,6 +30,31 @@ def missing(seen: Observed) -> list[Finding]:
                 elif key and key not in have[kind][name]:
                     found.append(_finding(item, container, f"{_title(kind)} {name} (key {key})"))
     return once(found)
+
+
+def empty(seen: Observed) -> list[Finding]:
+    """Keys of Secrets that workloads use, that must have a value, and that are empty."""
+    named = {
+        (name, key)
+        for item in [*seen.of("StatefulSet"), *seen.of("Deployment")]
+        for container in _containers(item)
+        for kind, name, key in _named_in(container)
+        if kind == "secret"
+    }
+    secrets = seen.secrets or {}
+    return [
+        Finding(
+            "SECRET-EMPTY",
+            f"secret/{name}",
+            f"the key {key} of the Secret {name} is empty",
+            "a program without its key makes one of its own at each start: "
+            "log-ins end with the pod, and replicas do not agree",
+            "`invoke deploy` makes a new value; into a Secret of your own, put one yourself",
+        )
+        for name in sorted({name for name, _ in named})
+        for key, filled in secrets.get(name, {}).items()
+        if not filled and NEEDED.search(key) and {(name, key), (name, "")} & named
+    ]
 
 
 def _containers(item: Item) -> list[Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.checks.diagnosis.observed import Item, Observed
+from scripts.checks.diagnosis.observed import Observed, is_ours
 from scripts.release import dev
 from scripts.session.findings import Finding
 
@@ -23,7 +23,7 @@ def release(seen: Observed) -> list[Finding]:
         ]
     if seen.release:
         return _revision(f"release {seen.app}", seen.release)
-    if any(_is_of_release(item, seen.app) for item in seen.of("Deployment")):
+    if any(is_ours(item, seen.app) for item in seen.of("Deployment")):
         return []  # installed by other means
     return [
         Finding(
@@ -33,11 +33,6 @@ def release(seen: Observed) -> list[Finding]:
             remedy="invoke deploy",
         )
     ]
-
-
-def _is_of_release(item: Item, app: str) -> bool:
-    labels = item["metadata"].get("labels") or {}
-    return bool(labels.get("app.kubernetes.io/instance") == app)
 
 
 def _revision(subject: str, newest: Mapping[str, Any]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -12,6 +13,7 @@ from datetime import datetime
 
 import requests
 
+from scripts.checks import database
 from scripts.checks.diagnosis.observed import (
     Item,
     Objects,
@@ -31,12 +33,15 @@ from scripts.supply.tools import Found
 
 NAMESPACED = (
     "pods,deployments,statefulsets,replicasets,services,endpointslices,ingresses,events,"
-    "persistentvolumeclaims,configmaps"
+    "persistentvolumeclaims,configmaps,networkpolicies"
 )
-CLUSTER_WIDE = "nodes,storageclasses,ingressclasses"
-#: The names of the Secrets and of their keys. Their values are never asked for.
+CLUSTER_WIDE = "nodes,storageclasses,ingressclasses,namespaces"
+TRAEFIK = "ingressroutes.traefik.io,middlewares.traefik.io"
+#: The Secrets' names and keys, a key without a value marked. No value is asked for.
 KEYS = (
-    '{{range .items}}{{.metadata.name}}{{range $key, $_ := .data}} {{$key}}{{end}}{{"\\n"}}{{end}}'
+    "{{range .items}}{{.metadata.name}}"
+    "{{range $key, $value := .data}} {{$key}}{{if not $value}}={{end}}{{end}}"
+    '{{"\\n"}}{{end}}'
 )
 CONTROLLER = re.compile("traefik|nginx-ingress|ingress-nginx|haproxy")
 ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
@@ -58,10 +63,12 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
     scope = ("-n", release.namespace)
     listing = (*scope, "get", "secrets", "-o", f"go-template={KEYS}")
     inspect = ("container", "inspect", "--format", ADDRESSES, cluster.profile)
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(8) as pool:
+        asked = pool.submit(database.look, run, tools)
+        traefik = pool.submit(kubectl, run, tools, "get", TRAEFIK, "-A", "-o", "json", check=False)
         state = pool.submit(get_items, run, tools, NAMESPACED, *scope)
         whole = pool.submit(get_items, run, tools, CLUSTER_WIDE)
-        every = pool.submit(get_items, run, tools, "pods", "-A")
+        every = pool.submit(get_items, run, tools, "pods,ingresses", "-A")
         latest = pool.submit(helm.latest, run, tools)
         secrets = pool.submit(kubectl, run, tools, *listing, check=False)
         time_there = ("info", "--format", "{{.SystemTime}}")
@@ -71,20 +78,26 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         health = rollout.api_path(objects) + rollout.health_path(objects)
         answers = {"/": page.result(), health: _status(run, health)}
     address = run.shell.run(engine.client, *inspect, check=False)
+    pods_seen = of_kind(every.result(), "Pod")
+    routes = json.loads(traefik.result().stdout)["items"] if traefik.result().ok else None
     observed = Observed(
         release.name,
         release.host,
         f"http://127.0.0.1:{cluster.ingress_port}",
         objects,
         whole.result(),
-        [pod for pod in every.result() if _is_controller(pod)],
+        [pod for pod in pods_seen if _is_controller(pod)],
         release=latest.result(),
-        system=[pod for pod in every.result() if pod["metadata"]["namespace"] == "kube-system"],
+        system=[pod for pod in pods_seen if pod["metadata"]["namespace"] == "kube-system"],
         secrets=_keys(secrets.result()),
         answers=answers,
         name=access.resolve(release.host),
         expected=("127.0.0.1", *address.stdout.split()),
         skew=skew(clock.result().stdout),
+        namespace=release.namespace,
+        database=asked.result(),
+        elsewhere=[*of_kind(every.result(), "Ingress"), *of_kind(routes or [], "IngressRoute")],
+        middlewares=None if routes is None else of_kind(routes, "Middleware"),
         proxy=os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY") or "",
     )
     return replace(
@@ -96,12 +109,15 @@ def _is_controller(pod: Item) -> bool:
     return any(CONTROLLER.search(one["image"]) for one in pod["spec"]["containers"])
 
 
-def _keys(listed: Result) -> dict[str, set[str]] | None:
-    """The keys of each Secret; None when they could not be read."""
+def _keys(listed: Result) -> dict[str, dict[str, bool]] | None:
+    """The keys of each Secret, and whether they have a value; None when they cannot be read."""
     if not listed.ok:
         return None
     lines = [line.split() for line in listed.stdout.splitlines() if line.strip()]
-    return {name: set(keys) for name, *keys in lines}
+    return {
+        name: {key.removesuffix("="): not key.endswith("=") for key in keys}
+        for name, *keys in lines
+    }
 
 
 def _stale_workloads(run: Run, engine: Engine, state: Objects) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scripts.checks.database import Database
 from scripts.session.findings import Finding
 
 Item = Mapping[str, Any]
@@ -19,7 +20,10 @@ class Observed:
 
     state: the objects of the release's namespace. cluster: objects of the whole cluster.
     controllers: pods of ingress controllers. system: pods of kube-system; None: not asked for.
-    release: helm's newest revision. secrets: name -> keys; None: they could not be read.
+    release: helm's newest revision. secrets: name -> keys -> whether they have a value; None: they
+    could not be read. database: as its own pod tells; None: it does not answer.
+    elsewhere: Ingresses and Traefik's routes of all namespaces. middlewares: those of Traefik;
+    None: it has none here.
     logs: pod -> its last lines. answers: path -> status through the ingress, 0: no connection.
     name: the address that the host name resolves to. expected: the addresses that are right.
     skew: seconds between this machine's clock and the engine's.
@@ -34,7 +38,7 @@ class Observed:
     cluster: Objects = field(default_factory=list)
     controllers: Objects = field(default_factory=list)
     system: Objects | None = None
-    secrets: Mapping[str, set[str]] | None = None
+    secrets: Mapping[str, Mapping[str, bool]] | None = None
     release: Mapping[str, Any] | None = None
     logs: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, int] = field(default_factory=dict)
@@ -43,6 +47,10 @@ class Observed:
     skew: float = 0.0
     stale: tuple[str, ...] = ()
     proxy: str = ""
+    namespace: str = ""
+    database: Database | None = None
+    elsewhere: Objects = field(default_factory=list)
+    middlewares: Objects | None = None
 
     def of(self, kind: str) -> Objects:
         """Objects of a kind in the release's namespace."""
@@ -62,6 +70,12 @@ def name_of(item: Item) -> str:
 def subject_of(item: Item) -> str:
     """The object as findings name it, `deployment/todo-app-backend`."""
     return f"{item['kind'].lower()}/{name_of(item)}"
+
+
+def is_ours(item: Item, release: str) -> bool:
+    """The object belongs to the release, by its label."""
+    labels = item["metadata"].get("labels") or {}
+    return bool(labels.get("app.kubernetes.io/instance") == release)
 
 
 def component_of(item: Item) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
+from scripts.checks.diagnosis import policies
 from scripts.checks.diagnosis.observed import Observed
 from scripts.release import rollout
 from scripts.session.findings import Finding
@@ -38,7 +40,7 @@ def consequences(seen: Observed) -> list[str]:
 def unexplained(seen: Observed) -> list[Finding]:
     """Pages that fail though nothing in the cluster is wrong."""
     found = [
-        _failed(f"{seen.address}{path}", status)
+        _suspected(seen, path, status) or _failed(f"{seen.address}{path}", status)
         for path, status in seen.answers.items()
         if status != 200
     ]
@@ -48,6 +50,15 @@ def unexplained(seen: Observed) -> list[Finding]:
         remedy = "look again in a minute"
         found.append(Finding("ROLLOUT-TIMEOUT", waiting[0], told, remedy=remedy))
     return found
+
+
+def _suspected(seen: Observed, path: str, status: int) -> Finding | None:
+    """A policy of somebody else about the pods that the controller does not reach."""
+    if status not in (502, 504):
+        return None
+    found = policies.suspects(seen, "frontend" if path == "/" else "backend")
+    told = f"{seen.address}{path} {_meaning(status)}"
+    return replace(found[0], evidence=f"{told}\n{found[0].evidence}") if found else None
 
 
 def _failed(url: str, status: int) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scripts.checks.diagnosis import volumes
 from scripts.checks.diagnosis.observed import (
     COMPONENTS,
@@ -37,9 +39,10 @@ def refused(seen: Observed) -> list[Finding]:
 
 def _refusal(owner: Item, words: str) -> list[Finding]:
     name, subject = owner["name"], f"{owner['kind'].lower()}/{owner['name']}"
-    if "exceeded quota" in words:
-        code, told = "QUOTA-EXCEEDED", f"a quota of the namespace allows no more pods of {name}"
-        remedy = "kubectl describe resourcequota"
+    quota = re.search(r"(?:exceeded|failed) quota: ([\w.-]+)", words)
+    if quota:
+        code, told = "QUOTA-EXCEEDED", f"the quota {quota[1]} allows no more pods of {name}"
+        remedy = f"kubectl describe resourcequota {quota[1]}; raise it, or ask who made it"
     elif "violates PodSecurity" in words:
         code, told = "POD-REFUSED", f"the namespace's security standard refuses pods of {name}"
         remedy = "mend the securityContext that is named"

@@ -107,20 +107,28 @@ def journey(
     return _ended(walk, began)
 
 
+def forget(target: Target, account: Account, hints: Hints) -> None:
+    """Delete an account that a browser has made, where the API can."""
+    walk = Walk(Client(target), account, Shape(), hints)
+    walk.shape, _ = find(walk.client, hints)
+    if walk.shape.leave and _log_in(walk):
+        _leave(walk, None)
+
+
 def _ended(walk: Walk, began: float) -> Journey:
     return Journey("api", tuple(walk.steps), tuple(walk.notes), time.monotonic() - began)
 
 
 def find(client: Client, hints: Hints) -> tuple[Shape, Answer]:
     """The operations of the API, those of its document, else those of its code; and what it answered."""
-    answer = Answer("", 0, "")
+    answer, own = Answer("", 0, ""), schema.of_handlers(hints.handlers)
     for path in DOCUMENTS:
         answer = client.api("get", path)
         if answer.code == 200 and isinstance(answer.body, Mapping) and answer.body.get("paths"):
-            return schema.shape(schema.operations(answer.body)), answer
+            return schema.shape((*schema.operations(answer.body), *own)), answer
         if answer.code == 0:
             break
-    return schema.shape(schema.undocumented(hints.routes)), answer
+    return schema.shape((*schema.undocumented(hints.routes), *own)), answer
 
 
 # --- signing up and logging in ---------------------------------------------------------------
@@ -134,11 +142,8 @@ def _enter(walk: Walk) -> bool:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"
         walk.note(SIGN_UP, "not judged", said=why)
         return False
-    own = _own_handlers(walk.hints, schema.SIGN_UP_PATH)
     if walk.shape.sign_up:
-        _sign_up(walk, walk.client.api, walk.shape.sign_up)
-    elif own:
-        _sign_up(walk, walk.client.page, own)
+        _sign_up(walk)
     elif walk.shape.log_in or walk.hints.accounts:
         why = "the app has a log-in, but no sign-up with a password"
         walk.note(SIGN_UP, "not judged", said=why)
@@ -151,16 +156,7 @@ def _enter(walk: Walk) -> bool:
     return _log_in(walk)
 
 
-def _own_handlers(hints: Hints, pattern: re.Pattern[str]) -> tuple[Operation, ...]:
-    """Route handlers of Next's own server that look like this."""
-    found = [path for path in hints.handlers if pattern.search(path) and "[" not in path]
-    return tuple(Operation("post", path, known=False) for path in found)
-
-
-Ask = Callable[..., Answer]
-
-
-def _sign_up(walk: Walk, ask: Ask, ways: tuple[Operation, ...]) -> None:
+def _sign_up(walk: Walk) -> None:
     """Sign up by the first way that answers; an account that is there already will do."""
     values = Values(walk.account)
     optional = re.compile(
@@ -170,8 +166,8 @@ def _sign_up(walk: Walk, ask: Ask, ways: tuple[Operation, ...]) -> None:
         re.I,
     )
     answer = Answer("", 0, "")
-    for way in ways[:2]:
-        answer = send(ask, way, values, optional)
+    for way in walk.shape.sign_up[:2]:
+        answer = send(walk.client, way, values, optional)
         if answer.ok or _is_there(answer):
             break
     walk.signed_up = answer
@@ -191,9 +187,7 @@ def _is_there(answer: Answer) -> bool:
 
 def _log_in(walk: Walk) -> bool:
     """Log in by the API's operation, or by a handler of Next's; what sign-up gave does where there is none."""
-    own = _own_handlers(walk.hints, schema.LOG_IN_PATH)
-    ways = [(walk.client.api, one) for one in walk.shape.log_in]
-    ways += [(walk.client.page, one) for one in own]
+    ways = walk.shape.log_in
     given = walk.signed_up
     if not ways:
         if given is not None and _take(walk, given):
@@ -202,9 +196,9 @@ def _log_in(walk: Walk) -> bool:
         walk.note(LOG_IN, "not found", said="the API has no log-in with a password")
         return True
     answer = Answer("", 0, "")
-    for ask, way in ways[:3]:
+    for way in ways[:3]:
         for login in (walk.account.email, walk.account.handle):
-            answer = send(ask, way, Values(walk.account, login=login), schema.PASSWORD)
+            answer = send(walk.client, way, Values(walk.account, login=login), schema.PASSWORD)
             if answer.ok or answer.code == 0 or answer.code >= 500 or answer.code == 429:
                 break
         if answer.ok:
@@ -231,7 +225,7 @@ def _take(walk: Walk, answer: Answer, before: Answer | None = None) -> bool:
         users += user_ids(before.body)
     if not users or (users and walk.shape.add and any(one.blanks for one in walk.shape.add)):
         for one in walk.shape.me[:1]:
-            told = client.api("get", one.path)
+            told = _asks(client, one)("get", one.path)
             if told.ok:
                 users += user_ids(told.body)
     walk.users = tuple(dict.fromkeys(users))
@@ -325,7 +319,7 @@ def _added(walk: Walk, title: str) -> tuple[Answer, str, Operation]:
     for way in walk.shape.add[:2]:
         for user in (walk.users or (walk.account.handle,))[:3]:
             values = Values(walk.account, title=title, user_id=user)
-            answer = send(walk.client.api, way, values, re.compile(r"^title$"))
+            answer = send(walk.client, way, values, re.compile(r"^title$"))
             if answer.code not in (401, 403, 404, 422):
                 return answer, user, way
     return answer, user, way
@@ -353,12 +347,12 @@ def _look(walk: Walk, made: Made, name: str) -> None:
     last: Answer | None = None
     for way in schema.beside(made.by, walk.shape.todos)[:2]:
         values = Values(walk.account, title=made.title, user_id=made.user)
-        last = send(walk.client.api, way, values)
+        last = send(walk.client, way, values)
         if last.ok and holds(last.body, made.title):
             walk.note(name, "passed", last)
             return
     if made.key:
-        single = walk.client.api(
+        single = _asks(walk.client, made.by)(
             "get", f"{_filled(made.by.path, made.user).rstrip('/')}/{made.key}"
         )
         if single.ok and holds(single.body, made.title):
@@ -382,7 +376,7 @@ def _talk(walk: Walk, needed: bool) -> None:
         return
     user = (walk.users or (walk.account.handle,))[0]
     values = Values(walk.account, message="add a todo: journey by chat", user_id=user)
-    answer = send(walk.client.api, walk.shape.chat[0], values, timeout=CHAT_TIMEOUT)
+    answer = send(walk.client, walk.shape.chat[0], values, timeout=CHAT_TIMEOUT)
     if answer.ok and not _says_no(answer):
         walk.note(CHAT, "passed", answer)
     elif answer.code in (500, 501, 502, 503, 504, 0) and UNCONFIGURED.search(answer.text):
@@ -406,7 +400,7 @@ def _leave(walk: Walk, made: Made | None) -> None:
         if way.blanks and way.blanks[0] == "id" and not walk.users:
             continue
         path = re.sub(r"\{[^}]+\}", walk.users[0], way.path)
-        walk.client.api("delete", path, **_sent(way, body_of_leaving(way, walk)))
+        _asks(walk.client, way)("delete", path, **_sent(way, body_of_leaving(way, walk)))
 
 
 def body_of_leaving(way: Operation, walk: Walk) -> Any:
@@ -415,32 +409,41 @@ def body_of_leaving(way: Operation, walk: Walk) -> Any:
 
 
 def _remove(walk: Walk, made: Made) -> None:
-    for way in schema.beside(made.by, walk.shape.remove)[:1]:
-        path = _filled(way.path, made.user)
-        path = re.sub(r"\{[^}]+\}", made.key, path)
+    """Delete the todo by its id in the path, the query or the body, whichever the API has."""
+    answer = Answer("", 0, "the API has no route that deletes one")
+    for way in schema.beside(made.by, walk.shape.remove)[:3]:
+        path = re.sub(r"\{[^}]+\}", made.key, _filled(way.path, made.user))
         asked = [one for one in way.parameters if one.where == "query"]
         query = {one.name: made.key for one in asked if re.search("id$", one.name, re.I)}
         body = {name: made.key for name in way.fields if re.search("id$", name, re.I)}
-        answer = walk.client.api("delete", path, params=query, **_sent(way, body or None))
+        if made.key not in path.split("/") and not query and not body:
+            continue  # it would delete all, or nothing
+        answer = _asks(walk.client, way)("delete", path, params=query, **_sent(way, body or None))
         if answer.ok:
             walk.note(CLEAN, "passed", answer)
-        else:
-            walk.notes.append(
-                f"the todo {made.title!r} stays: {answer.request} answers {answer.code}"
-            )
+            return
+    walk.notes.append(
+        f"the todo {made.title!r} stays: {answer.request} {answer.code or answer.said}"
+    )
 
 
 # --- sending ---------------------------------------------------------------------------------
 
 
+def _asks(client: Client, way: Operation) -> Callable[..., Answer]:
+    """Who is asked: Next's own server or the API."""
+    return client.page if way.at_page else client.api
+
+
 def send(
-    ask: Ask,
+    client: Client,
     way: Operation,
     values: Values,
     optional: re.Pattern[str] | None = None,
     timeout: float | None = None,
 ) -> Answer:
     """Send what the operation wants; what its answer misses is added, what it refuses left out."""
+    ask = _asks(client, way)
     path = _filled(way.path, values.user_id)
     body = _first_body(way, values, optional)
     query = {

@@ -6,6 +6,7 @@ Playwright is no requirement of this project. Where it or a browser is missing, 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import secrets
 import shutil
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 from scripts.checks.journey import forms
 from scripts.checks.journey.account import Account
 from scripts.checks.journey.api import CONFIRM, UNCONFIGURED
-from scripts.checks.journey.client import Target
+from scripts.checks.journey.client import Answer, Target
 from scripts.checks.journey.forms import Control, Kind
 from scripts.checks.journey.hints import CHAT_PAGE, LOG_IN_PAGE, SIGN_UP_PAGE, TODO_PAGE, Hints
 from scripts.checks.journey.steps import (
@@ -35,7 +36,7 @@ from scripts.checks.journey.steps import (
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Response
+    from playwright.sync_api import BrowserContext, Page, Request, Response
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -45,6 +46,10 @@ CONTROLS = (
 )
 SCRIPT = Path(__file__).with_name("controls.js")
 LOADS, SETTLES, ANSWERS, CHATS = 20.0, 4.0, 15.0, 45.0  # seconds
+QUIET = 4.0  # seconds in which a click that did something has asked for something
+GOOD = re.compile(
+    r"success|created|welcome|logged in|signed (up|in)|check your|loading|thank", re.I
+)
 COMMON_SIGN_UP = ("/signup", "/sign-up", "/register", "/auth/signup", "/auth/register")
 COMMON_LOG_IN = ("/login", "/sign-in", "/signin", "/auth/login", "/auth/signin")
 COMMON_TODO = ("/dashboard", "/tasks", "/todos", "/todo")
@@ -61,13 +66,18 @@ class NoBrowser(Exception):
 
 @dataclass
 class Sight:
-    """A page, what it asked for, and what it said. asked: (request's method and path, response or None, error)."""
+    """A page, what it asked for, and what it said.
+
+    lost: (request, error) of those that had no answer. pending: those that change something and have
+    none yet.
+    """
 
     page: Page
     responses: list[Response] = field(default_factory=list)
     lost: list[tuple[str, str]] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
+    pending: set[Request] = field(default_factory=set)
 
 
 @dataclass
@@ -84,6 +94,7 @@ class Walk:
     notes: list[str] = field(default_factory=list)
     sight: Sight | None = None
     doing: str = SIGN_UP
+    home: str = "/"
 
     @property
     def page(self) -> Page:
@@ -177,6 +188,10 @@ def _open(walk: Walk) -> Sight:
     page.on("console", lambda one: seen.console.append(one.text) if one.type == "error" else None)
     page.on("pageerror", lambda error: seen.console.append(str(error)))
 
+    page.on("request", lambda one: seen.pending.add(one) if _changes(one) else None)
+    page.on("requestfinished", lambda one: seen.pending.discard(one))
+    page.on("requestfailed", lambda one: seen.pending.discard(one))
+
     def answer(dialog: Any) -> None:
         seen.alerts.append(dialog.message)
         dialog.accept()
@@ -262,8 +277,9 @@ def _complaint(page: Page) -> str:
     from playwright.sync_api import Error
 
     with contextlib.suppress(Error):
-        texts = page.locator(ERRORS).all_inner_texts()
-        return "; ".join(dict.fromkeys(text.strip() for text in texts if text.strip()))[:300]
+        texts = [re.sub(r"\s+", " ", one).strip() for one in page.locator(ERRORS).all_inner_texts()]
+        told = [one for one in texts if len(one) > 3 and not GOOD.search(one)]
+        return "; ".join(dict.fromkeys(told))[:300]
     return ""
 
 
@@ -368,17 +384,28 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
         secret = [one for one in controls if one.type == "password"]
         if not secret:
             break
+        told, since = _complaint(page), time.monotonic()
         button = forms.submit(controls, secret[-1])
         if button is None or not _press(page, button):
             _element(page, secret[-1]).press("Enter")
 
-        def decided() -> bool:
-            return bool(_trouble(seen, before)) or _left(page, kind, address)
+        def moved(told: str = told, since: float = since) -> bool:
+            if seen.pending:
+                return False
+            new = _complaint(page) not in ("", told)
+            late = time.monotonic() - since > QUIET
+            return (
+                _trouble(seen, before) is not None
+                or _left(page, kind, address)
+                or (new and (late or bool(_asked(seen, before))))
+                or len(seen.alerts) > before[2]
+            )
 
-        quick = _until(page, lambda: decided() or bool(_asked(seen, before)), 4.0)
-        if not quick and page.url.split("?")[0] == address and not _complaint(page):
+        _until(page, lambda: moved() or bool(seen.pending or _asked(seen, before)), QUIET)
+        asked = seen.pending or _asked(seen, before)
+        if not asked and not moved() and urlsplit(page.url).query == "":
             continue
-        _until(page, lambda: decided() or bool(_complaint(page)), ANSWERS)
+        _until(page, moved, ANSWERS)
         break
     return _outcome(walk, name, kind, address, before)
 
@@ -393,36 +420,49 @@ def _left(page: Page, kind: Kind, address: str) -> bool:
     return _kind(page, _controls(page)) != kind
 
 
+def _changes(one: Request) -> bool:
+    return one.method not in ("GET", "HEAD", "OPTIONS") and not ASIDE.search(one.url)
+
+
 def _asked(seen: Sight, before: Before) -> list[Response]:
     """What was sent since, with its answer."""
-    return [
-        one
-        for one in seen.responses[before[0] :]
-        if one.request.method not in ("GET", "HEAD", "OPTIONS") and not ASIDE.search(one.url)
-    ]
+    return [one for one in seen.responses[before[0] :] if _changes(one.request)]
 
 
 def _trouble(seen: Sight, before: Before) -> tuple[str, int, str] | None:
-    """The first request since that failed: (request, status, words)."""
-    for one in _asked(seen, before):
+    """The request that decides, when it failed: (request, status, words).
+
+    It is the first that was sent since, or the first about todos: what a page asks for afterwards, a
+    session of its chat for example, decides nothing.
+    """
+    sent = _asked(seen, before)
+    for one in [*(one for one in sent if forms.OF_TODOS.search(urlsplit(one.url).path)), *sent[:1]]:
         if one.status >= 400:
             return f"{one.request.method} {urlsplit(one.url).path}", one.status, _words(one)
     for request, why in seen.lost[before[1] :]:
-        if "ERR_ABORTED" not in why and not ASIDE.search(request) and not _is_file(request):
+        if (
+            "ERR_ABORTED" not in why
+            and not re.match(r"GET|HEAD", request)
+            and not ASIDE.search(request)
+        ):
             return request, 0, why
     return None
-
-
-def _is_file(request: str) -> bool:
-    return bool(re.search(r"\.(js|css|woff2?|png|jpe?g|svg|ico|map|webp)(\?|$)", request))
 
 
 def _words(response: Response) -> str:
     from playwright.sync_api import Error
 
     with contextlib.suppress(Error):
-        return re.sub(r"\s+", " ", response.text())[:300]
+        text = response.text()
+        return Answer("", response.status, text, _json(text)).said
     return ""
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _outcome(walk: Walk, name: str, kind: Kind, address: str, before: Before) -> Step:
@@ -433,8 +473,11 @@ def _outcome(walk: Walk, name: str, kind: Kind, address: str, before: Before) ->
     said = " ".join(seen.alerts[before[2] :]) or _complaint(page)
     if _left(page, kind, address) and not (trouble and trouble[1] >= 400):
         return _note(walk, name, "passed")
-    if kind == "sign up" and not trouble and CONFIRM.search(page.locator("body").inner_text()):
-        walk.notes.append("the app asks for a confirmation by e-mail, which nobody here can read")
+    if kind == "sign up" and not trouble and _asked(seen, before) and not said:
+        if CONFIRM.search(page.locator("body").inner_text()):
+            walk.notes.append(
+                "the app asks for a confirmation by e-mail, which nobody here can read"
+            )
         return _note(walk, name, "passed")
     if trouble:
         request, code, words = trouble
@@ -478,19 +521,31 @@ def _sign_up(walk: Walk) -> bool:
     _open(walk)
     if _reach(walk, "sign up"):
         return _send_form(walk, "sign up").status == "passed"
-    if not walk.page.url.startswith("http") or walk.notes:
-        _note(walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "no page opens")
+    if not _go(walk, "/"):
+        _note(
+            walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "the page has an error"
+        )
         return False
     if walk.hints.hosted:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"
         _note(walk, SIGN_UP, "not judged", said=why)
         return False
-    only = [one.text for one in _controls(walk.page) if re.search(r"google|github", one.text, re.I)]
-    if only:
-        _note(walk, SIGN_UP, "not judged", said=f"the way in is another service's: {only[0]}")
+    other = _other_way_in(walk)
+    if other:
+        _note(walk, SIGN_UP, "not judged", said=f"the way in is another service's: {other}")
         return False
     _note(walk, SIGN_UP, "not found", said="no page with a sign-up form was found")
     return True
+
+
+def _other_way_in(walk: Walk) -> str:
+    """A button such as `Continue with Google`, on the first page or that of the log-in."""
+    for path in ("/", *walk.hints.pages_like(LOG_IN_PAGE)):
+        _go(walk, path)
+        for one in _controls(walk.page):
+            if not one.is_field and forms.SERVICES.search(one.text):
+                return one.text
+    return ""
 
 
 def _log_in(walk: Walk) -> bool:
@@ -516,6 +571,7 @@ def _log_in(walk: Walk) -> bool:
 
 def _add(walk: Walk, title: str) -> bool:
     """Add a todo by the form, else by the chat; True when there is one to look for."""
+    walk.home = urlsplit(walk.page.url).path or "/"
     if _reach_todo(walk):
         return _add_by_form(walk, title)
     if walk.hints.widget:
@@ -547,7 +603,7 @@ def _todo_here(walk: Walk) -> bool:
     controls = _controls(page)
     if _kind(page, controls):
         return False
-    if _until(page, lambda: forms.title_field(_controls(page)) is not None, 2.0):
+    if _until(page, lambda: forms.title_field(_controls(page)) is not None, SETTLES):
         return True
     for one in forms.adds(_controls(page))[:3]:
         address = page.url
@@ -568,7 +624,7 @@ def _reach_chat(walk: Walk) -> bool:
     def here() -> bool:
         return _until(page, lambda: forms.message_field(_controls(page)) is not None, 2.0)
 
-    if here():
+    if _go(walk, walk.home) and here():
         return True
     for one in [one for one in _controls(page) if forms.CHAT_LINK.search(one.text or one.words)][
         :2

@@ -62,9 +62,16 @@ class Answer:
         """The words of the answer in one line."""
         for key in ("detail", "message", "error", "title"):
             told = self.body.get(key) if isinstance(self.body, Mapping) else None
+            if isinstance(told, Mapping):  # {"error": {"code": ..., "message": ...}}
+                told = told.get("message") or told.get("detail")
             if isinstance(told, str) and told:
-                return told[:SHOWN]
-        return re.sub(r"\s+", " ", self.text)[:SHOWN]
+                return shown(told)
+        return shown(self.text)
+
+
+def shown(text: str) -> str:
+    """Words of an answer in one line, without the SQL that SQLAlchemy adds."""
+    return re.sub(r"\s+", " ", text.partition("[SQL:")[0]).strip()[:SHOWN]
 
 
 class Client:
@@ -105,7 +112,8 @@ class Client:
         except requests.Timeout:
             return Answer(request, 0, f"no answer in {self.timeout:.0f} s")
         except requests.RequestException as error:
-            return Answer(request, 0, str(error)[:SHOWN])
+            refused = "Connection refused" in str(error)
+            return Answer(request, 0, "connection refused" if refused else str(error)[:SHOWN])
         for cookie in self.session.cookies:
             cookie.secure = (
                 False  # browsers send `Secure` ones to localhost over http, and so does this

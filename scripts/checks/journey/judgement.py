@@ -34,6 +34,7 @@ PASSED_ON = (404, 500, 502, 503, 504)
 NOT_REACHED = re.compile(
     r"connect|refused|resolve|name or service|timed? ?out|unreachable|not found|service", re.I
 )
+OF_THE_CHAT = re.compile(r"MCP|CHAT|AGENT|LLM|OLLAMA|NEXT_PUBLIC", re.I)
 TEXTS = (
     "error",
     "exception",
@@ -149,9 +150,10 @@ def _what(step: Step) -> str:
 def _companion(step: Step, hints: Hints) -> str:
     """The service that a route passes its requests on to, where the code names one that is not deployed."""
     told = f"{step.said} {step.log}"
-    if not hints.calls or step.code not in PASSED_ON or not NOT_REACHED.search(told):
+    calls = [call for call in hints.calls if step.name == CHAT or not OF_THE_CHAT.search(call[0])]
+    if not calls or step.code not in PASSED_ON or not NOT_REACHED.search(told):
         return ""
-    name, place, default = hints.calls[0]
+    name, place, default = calls[0]
     return (
         f"{place} passes requests on to {name}, by itself {default}: a service that is not deployed"
     )

@@ -26,7 +26,9 @@ LOG_IN_PATH = re.compile(
     r"(/(email|json|access-?_?token|password))?/?$",
     re.I,
 )
-NOT_ACCOUNT = re.compile(r"callback|oauth|google|github|refresh|reset|forgot|verify|webhook", re.I)
+NOT_ACCOUNT = re.compile(
+    r"callback|oauth|google|github|refresh|reset|forgot|verify|webhook|chatkit|/test/|/mcp/", re.I
+)
 ME_PATH = re.compile(r"/(me|profile|whoami|current[-_]?user|get-session|session|verify)/?$", re.I)
 TODO = r"(todos?|tasks?|todo[-_]?items?|task[-_]?items?)"
 TODO_PATH = re.compile(rf"/{TODO}(/(create|add|new))?/?$", re.I)
@@ -63,7 +65,8 @@ class Parameter:
 class Operation:
     """One method of one path. body: its schema, None when nothing is known of it. form: sent as an HTML form.
 
-    known: the document describes it; otherwise only its route is known.
+    known: the document describes it; otherwise only its route is known. at_page: Next's own server has
+    it, not the API.
     """
 
     method: str
@@ -72,6 +75,7 @@ class Operation:
     form: bool = False
     parameters: tuple[Parameter, ...] = ()
     known: bool = True
+    at_page: bool = False
 
     @property
     def is_guessed(self) -> bool:
@@ -129,6 +133,16 @@ def undocumented(routes: Iterable[tuple[str, str]]) -> tuple[Operation, ...]:
     return tuple(Operation(method, path, known=False) for method, path in routes if "*" not in path)
 
 
+def of_handlers(paths: Iterable[str]) -> tuple[Operation, ...]:
+    """Operations of Next's route handlers. Their methods are not known, so each may be any."""
+    plain = [re.sub(r"\[(\w+)\]", r"{\1}", path) for path in paths if "..." not in path]
+    return tuple(
+        Operation(method, path, known=False, at_page=True)
+        for path in plain
+        for method in ("get", "post", "delete")
+    )
+
+
 def shape(found: Sequence[Operation]) -> Shape:
     """Which of the operations belong to a person's way."""
 
@@ -163,7 +177,11 @@ def shape(found: Sequence[Operation]) -> Shape:
 
 def beside(one: Operation, others: Sequence[Operation]) -> tuple[Operation, ...]:
     """Others, those of the same family of paths first: the list that belongs to what adds."""
-    return tuple(sorted(others, key=lambda other: -_shared(one.path, other.path)))
+    return tuple(
+        sorted(
+            others, key=lambda other: (other.at_page != one.at_page, -_shared(one.path, other.path))
+        )
+    )
 
 
 def properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -413,7 +431,7 @@ def _fillable(one: Operation, spare: int = 0) -> bool:
 
 
 def _plainness(one: Operation) -> tuple[object, ...]:
-    return (not one.known, "admin" in one.path, one.path.count("/"), len(one.path))
+    return (one.at_page, not one.known, "admin" in one.path, one.path.count("/"), len(one.path))
 
 
 def _says_something(name: str) -> bool:

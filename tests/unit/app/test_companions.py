@@ -174,3 +174,11 @@ def test_what_is_not_deployed_here_is_named(tmp_path):
     text = "from aiokafka import AIOKafkaProducer\n" + CHAT.replace("http://localhost:8000", "")
     _put(tmp_path, {"app/chat/main.py": text, "app/chat/requirements.txt": "fastapi\n"})
     assert _find(tmp_path / "app").absent == (("Kafka", "chat/main.py:1"),)
+
+
+def test_a_folder_that_is_no_package_is_an_import_root(tmp_path):
+    _put(tmp_path, {"app/ai-chat/main.py": CHAT, "app/ai-chat/requirements.txt": "fastapi\n"})
+    tree = read_tree(tmp_path / "app")
+    sources = python.parse(tree, ["ai-chat/main.py"])
+    (found,) = backends.candidates(tree, sources)
+    assert (found.folder, found.target) == ("ai-chat", "main:app")

@@ -21,6 +21,7 @@ def root(tmp_path):
         "app/main.py": source,
         "app/requirements.txt": "fastapi\npsycopg2==2.9\npywin32==300\n",
         "package.json": json.dumps({"dependencies": {"next": "14.2.35"}}),
+        "pages/index.tsx": "",
     }.items():
         path = tmp_path / "theirs" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -412,6 +412,14 @@ def better_auth():
     return app
 
 
+def nexts_own_todos():
+    """Accounts and todos in route handlers of Next's own server; the API has only its health."""
+    app, store = FastAPI(openapi_url=None), State()
+    accounts(app, store, "/api/auth", "/signup", "/login")
+    todos(app, store, "/api/tasks")
+    return app
+
+
 #: Shapes in which a person gets to the end.
 WORKING = (
     plain, oauth_form, user_in_path, by_me, cookie, long_form, plain_dict, slashes,

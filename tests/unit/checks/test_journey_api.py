@@ -1,7 +1,7 @@
 """The journey through the API: every shape to its end, every failure with its cause."""
 
 import pytest
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException
 
 from scripts.checks.journey import account, api, judgement
 from scripts.checks.journey.client import Target
@@ -41,6 +41,21 @@ def test_it_takes_its_account_away_where_the_api_can():
     assert app.state.store.users == {}
 
 
+def test_an_account_that_a_browser_made_is_taken_away():
+    app = shapes.plain()
+    app.state.store.add_user("a@example.com", "password-1")
+    person = account.Account("a@example.com", "a", "password-1")
+
+    @app.delete("/users/{user_id}")
+    def leave(user_id: str, who: shapes.Who):
+        assert user_id == who
+        app.state.store.users.clear()
+
+    with shapes.served(app) as address:
+        api.forget(Target(address), person, Hints())
+    assert app.state.store.users == {}
+
+
 def test_the_account_of_a_release_is_made_once():
     app = shapes.plain()
     person = account.fixed("a secret of the release", "todo-app/todo-app")
@@ -64,6 +79,15 @@ def test_routes_of_the_code_do_where_the_document_is_hidden():
     )
     journey = walked(shapes.hidden(), Hints(routes=routes))
     assert journey.verdict == "works", journey
+
+
+def test_todos_of_nexts_own_handlers():
+    app = shapes.nexts_own_todos()
+    handlers = ("/api/auth/signup", "/api/auth/login", "/api/tasks", "/api/tasks/[id]")
+    with shapes.served(app) as address, shapes.served(FastAPI()) as elsewhere:
+        journey = api.journey(Target(address, elsewhere), account.fresh(), Hints(handlers=handlers))
+    assert journey.verdict == "works", journey
+    assert statuses(journey)[CLEAN] == "passed"
 
 
 def test_accounts_of_nexts_server_give_the_api_its_token():

@@ -43,6 +43,16 @@ def test_a_profile_that_is_not_ours_is_never_started_nor_deleted(make_run, profi
     assert profile.is_dir()
 
 
+@pytest.mark.parametrize("remains", [True, False])
+def test_a_cluster_of_ours_stays_known_until_its_profile_is_gone(make_run, profile, stub, remains):
+    """However the deletion ended: minikube may fail, or another one makes the profile again."""
+    run = make_run()
+    _mark(run)
+    path = stub("minikube", "true" if remains else f"rmdir {profile}")
+    minikube.delete(run, Found("minikube", path, "v1.39.0", "PATH"))
+    assert (run.settings.cache / "clusters" / "todo-chatbot.json").exists() is remains
+
+
 def test_a_cluster_made_with_another_port_is_told_with_both(make_run, profile):
     run = make_run()
     _mark(run, ingress_port=9090)

@@ -1,17 +1,18 @@
-"""The base image of every backend, and the programs in it."""
+"""What a backend's build gets, and the programs that prepare, start and watch it."""
 
 import asyncio
 import importlib
 import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import uvicorn
+from phase4 import health, serve, volume
 
-from scripts.images import own
-from scripts.images.api.phase4 import health, serve, volume
-from scripts.machine.engine import Engine
+from scripts.images import backend
+from scripts.images.context import File, content_tag, stage
 from scripts.session.settings import ROOT
 
 
@@ -120,8 +121,8 @@ def wrapped(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("APP_MODULE", "an_app:make")
     monkeypatch.setenv("APP_FACTORY", "1")
-    sys.modules.pop("scripts.images.api.phase4.asgi", None)
-    asgi = importlib.import_module("scripts.images.api.phase4.asgi")
+    sys.modules.pop("phase4.asgi", None)
+    asgi = importlib.import_module("phase4.asgi")
 
     def redirects_to(location, prefix=b"/api"):
         sent = []
@@ -145,33 +146,42 @@ def test_a_redirect_of_the_app_stays_below_its_prefix(wrapped):
     assert wrapped(b"/todos/", b"") == b"/todos/"
 
 
-def test_the_base_image_is_built_once_for_each_python(make_run, stub, tmp_path):
-    (tmp_path / "names").mkdir()
-    stub(
-        "docker",
-        f"""cd {tmp_path}/names
-        case "$1" in
-            image) [ -f "$3" ] && echo '[{{"Id": "sha256:1"}}]' ;;
-            build) for one; do case $one in --tag=phase4/*) mkdir -p phase4; touch "${{one#--tag=}}";; esac; done
-                   echo "$*" >> {tmp_path}/built ;;
-        esac""",
-    )
-    engine = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34)
-    run = make_run()
-    first = own.ensure(run, engine, "api", {"PYTHON_IMAGE": "python:3.13"})
-    assert own.ensure(run, engine, "api", {"PYTHON_IMAGE": "python:3.13"}) == first
-    assert own.ensure(run, engine, "api", {"PYTHON_IMAGE": "python:3.12"}) != first
-    built = (tmp_path / "built").read_text().splitlines()
-    assert len(built) == 2
-    assert "--build-arg=PYTHON_IMAGE=python:3.13" in built[0]
-    assert "--tag=phase4/api:latest" in built[0]
+APP = (File("app/main.py", False, b"app"), File("requirements.txt", False, b"fastapi"))
 
 
-@pytest.mark.parametrize("name", ["backend.Dockerfile", "scripts/images/api/Dockerfile"])
-def test_a_dockerfile_holds_no_program_and_says_how_to_build_it_by_hand(name):
-    text = (ROOT / name).read_text()
+def test_the_build_gets_the_app_its_packages_versions_and_the_programs():
+    laid_out = {file.name: file for file in backend.lay_out(APP, "fastapi==1\n")}
+    assert laid_out["source/app/main.py"].content == b"app"
+    assert laid_out["source/requirements.txt"].content == b"fastapi"
+    assert laid_out["requirements.txt"].content == b"fastapi==1\n"
+    assert laid_out["scripts/images/api/bin/with-package-sources"].executable
+    assert not any("__pycache__" in name for name in laid_out)
+
+
+def test_every_program_is_part_of_the_tag(make_run):
+    dockerfile, files = ROOT / "backend.Dockerfile", backend.lay_out(APP, "")
+    before = content_tag(make_run(), None, dockerfile, files, {})
+    ours = [file for file in files if file.name.startswith("scripts/")]
+    assert len(ours) >= 8
+    for one in ours:
+        edited = [replace(file, content=b"other") if file is one else file for file in files]
+        assert content_tag(make_run(), None, dockerfile, edited, {}) != before
+
+
+def test_the_context_has_everything_that_the_dockerfile_copies(tmp_path):
+    """In the context that is laid out, and in the repository for a build by hand."""
+    staged = stage(backend.lay_out(APP, ""), tmp_path / "context")
+    lines = (ROOT / "backend.Dockerfile").read_text().splitlines()
+    copied = [line.split()[1] for line in lines if line.startswith("COPY scripts")]
+    assert len(copied) == 2
+    for root in (staged, ROOT):
+        assert [name for name in copied if not (root / name).exists()] == []
+
+
+def test_the_dockerfile_holds_no_program_and_says_how_to_build_it_by_hand():
+    text = (ROOT / "backend.Dockerfile").read_text()
     lines = text.splitlines()
-    assert len(lines) <= 50
+    assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("#   docker build ") for line in lines[:4])
     assert not any(word in text for word in ("python3 -c", "sh -c", "printf", "case ", "; do"))

@@ -103,6 +103,31 @@ def test_a_failing_probe_is_told_with_its_event():
     assert ":8000" in found.evidence
 
 
+@pytest.mark.parametrize(
+    ("component", "said", "words", "not_words"),
+    [
+        ("frontend", "Error: BETTER_AUTH_URL is not set", "the frontend must answer", "health"),
+        ("backend", "", "backend.healthPath", "frontend"),
+    ],
+)
+def test_a_failing_probe_is_told_in_the_pods_own_words_with_a_remedy_for_its_component(
+    component, said, words, not_words
+):
+    event = {
+        "kind": "Event",
+        "involvedObject": {"name": "todo-app-backend-1"},
+        "reason": "Unhealthy",
+        "message": "Startup probe failed: connection refused",
+    }
+    waiting = pod(conditions=[{"type": "Ready", "status": "False"}])
+    waiting["metadata"]["labels"] = {"app.kubernetes.io/component": component}
+    (found,) = findings([waiting, event], PATIENCE, {"todo-app-backend-1": said})
+    assert said in found.summary
+    assert (said or "its log is empty") in found.evidence
+    assert words in found.remedy
+    assert not_words not in found.remedy
+
+
 def test_a_healthy_pod_gives_no_finding():
     assert (
         findings(

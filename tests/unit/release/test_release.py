@@ -6,7 +6,7 @@ import pytest
 
 from scripts.images.transport import contents_here, contents_there, normalized, parse_node_images
 from scripts.release import helm, rollback
-from scripts.release.secret import Secrets, complete_secrets
+from scripts.release.secret import Secrets, complete_secrets, mended
 
 OWN = Secrets({}, (), (), "postgresql", False)
 
@@ -20,6 +20,17 @@ def test_missing_secrets_are_generated_and_given_ones_kept():
         complete_secrets({}, "r", OWN)["POSTGRES_PASSWORD"]
         != complete_secrets({}, "r", OWN)["POSTGRES_PASSWORD"]
     )
+
+
+def test_an_empty_key_is_a_missing_key():
+    wanted = replace(OWN, generated=("JWT_SECRET",))
+    emptied = {"BETTER_AUTH_SECRET": "", "JWT_SECRET": " ", "POSTGRES_PASSWORD": "x", "OTHER": ""}
+    full = complete_secrets(emptied, "todo-app", wanted)
+    assert len(full["BETTER_AUTH_SECRET"]) >= 32
+    assert len(full["JWT_SECRET"]) >= 32
+    assert (full["POSTGRES_PASSWORD"], full["OTHER"]) == ("x", "")
+    assert mended(emptied, full) == ["BETTER_AUTH_SECRET", "JWT_SECRET"]
+    assert mended(full, complete_secrets(full, "todo-app", wanted)) == []
 
 
 def test_a_password_of_any_characters_survives_in_the_address():

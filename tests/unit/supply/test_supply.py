@@ -166,7 +166,7 @@ def test_every_stand_in_has_its_dockerfile_and_every_base_a_pinned_tag():
             name in bases.SUITES or (bases.IMAGES / name.partition("-")[0] / "Dockerfile").is_file()
         )
         assert any(character.isdigit() for character in base.official.split(":")[1])
-    for dockerfile in ("frontend.Dockerfile", "scripts/images/api/Dockerfile"):
+    for dockerfile in ("frontend.Dockerfile", "backend.Dockerfile"):
         for line in (ROOT / dockerfile).read_text().splitlines():
             if line.startswith("ARG ") and "_IMAGE=" in line:
                 assert line.split("=")[1] in {base.official for base in bases.BASES.values()}, (

@@ -79,7 +79,7 @@ def test_when_no_rung_holds_each_is_told(make_run, file_server, nothing_on_path)
         )
     finding = caught.value.findings[0]
     assert finding.code == "TOOL-UNAVAILABLE"
-    assert "PATH: not there" in finding.evidence
+    assert "PATH: not found" in finding.evidence
     assert "answers 404" in finding.evidence
 
 

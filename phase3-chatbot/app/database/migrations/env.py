@@ -1,4 +1,7 @@
-"""Alembic's entry, of `alembic upgrade head` and of the app itself: one migrates at a time, and newer tables are left alone."""
+"""Alembic's entry, for `alembic upgrade head` and for the app itself.
+
+Only one process migrates at a time, and newer tables are left alone.
+"""
 
 import sys
 
@@ -9,7 +12,7 @@ from app.database import schema
 from app.database.models import Base
 from sqlalchemy.exc import OperationalError
 
-if context.config.cmd_opts:  # of the command line: its lines look like the app's
+if context.config.cmd_opts:  # started by the command line: its log lines look like the app's
     logs.configure(config().log_level)
 
 try:
@@ -26,6 +29,6 @@ try:
 except OperationalError as error:
     if not context.config.cmd_opts:
         raise
-    # The first line says what and where; the rest is SQLAlchemy's own advice.
+    # The first line has the error and its place; the rest is SQLAlchemy's general advice.
     schema.log.error("the tables were not migrated: %s", str(error.orig).strip().replace("\n", " "))
     sys.exit(1)

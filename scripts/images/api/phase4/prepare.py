@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import volume
+from phase4 import volume
 
 if __name__ == "__main__":
     volume.lead_out(sys.argv[1:], Path(os.environ["DATA_DIR"]))

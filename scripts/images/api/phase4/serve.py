@@ -5,7 +5,7 @@ from typing import Any
 
 import uvicorn
 
-from . import volume
+from phase4 import volume
 
 OPTIONS: dict[str, Any] = {
     "host": "0.0.0.0",

@@ -8,7 +8,10 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the first tables. Releases before Alembic made them by themselves: those are taken as they are."""
+    """Create the first tables, if they do not exist.
+
+    Releases before Alembic created them by themselves; such tables are kept as they are.
+    """
     if sa.inspect(op.get_bind()).has_table("todos"):
         return
     op.create_table(

@@ -1,4 +1,4 @@
-"""Due dates, priorities, tags; versions and keys of creation; deleted todos that can come back; ended sessions."""
+"""Due dates, priorities, tags, versions, creation keys, restorable todos, ended sessions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add only, with defaults on the server: the release before this one goes on working on these tables."""
+    """Only add, with defaults on the server: the release before this one still works with them."""
     op.add_column("todos", sa.Column("due_date", sa.Date))
     op.add_column(
         "todos", sa.Column("priority", sa.SmallInteger, nullable=False, server_default="1")
