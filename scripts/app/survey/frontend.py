@@ -280,5 +280,8 @@ def _paths(tree: Tree, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _auth_module(tree: Tree, names: list[str]) -> str:
-    found = tree.first(r"=\s*betterAuth\s*(<[^>]*>)?\(", names)
-    return found[0].place.rsplit(":", 1)[0] if found else ""
+    """The module that sets better-auth up: the app's own before a script of its author's."""
+    found = tree.search(r"=\s*betterAuth\s*(<[^>]*>)?\(", names)
+    modules = [evidence.place.rsplit(":", 1)[0] for evidence, _ in found]
+    aside = re.compile(r"(^|/)(scripts?|\.\w+)/|(^|/)(test|migrate|seed)[\w.-]*$")
+    return min(modules, key=lambda name: bool(aside.search(name)), default="")

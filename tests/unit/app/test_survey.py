@@ -200,6 +200,16 @@ def test_of_two_backends_the_one_with_the_app_in_it(app):
         read(root, module="nowhere:app")
 
 
+def test_the_module_of_the_accounts_is_the_apps_own_and_no_script(app):
+    package = json.dumps({"dependencies": {"next": "16.0.0", "better-auth": "1.4.0"}})
+    sets_up = "export const auth = betterAuth({});"
+    words = {"frontend/package.json": package, "frontend/scripts/migrate.mjs": sets_up}
+    root = app(
+        {**words, "frontend/src/lib/auth.ts": sets_up, "app/db.py": "U = 'sqlite:///x.db'\n"}
+    )
+    assert read(root).frontend.auth_module == "frontend/src/lib/auth.ts"
+
+
 def test_a_folder_without_pages_is_no_frontend(app):
     package = json.dumps({"dependencies": {"next": "16.0.0"}})
     words = {"phase3/frontend/package.json": package, "phase3/frontend/lib/app.ts": ""}
