@@ -21,6 +21,7 @@ from scripts.session.settings import ROOT, Settings
 
 REFERENCE = ROOT / "phase3-chatbot"
 ASSETS = Path(__file__).parent / "assets"
+DATA = "/data"  # where the backend keeps files in its container: a volume, where it keeps any
 TEMPORARY = "/tmp"  # noqa: S108 - in the container
 ORIGIN = f"http://localhost:{PORT}"  # what a variable for the API's address is given
 SITE = f"http://localhost:{OWN_PORT}"  # and one for the page's own
@@ -70,20 +71,9 @@ class Environment:
     ports: tuple[int, ...]
 
 
-def name(app: Survey) -> str:
-    """A name of the app's own for its data, that of its folder, so that each app keeps its own on the same volume. Empty for the plan's phase3-chatbot."""
-    slug = re.sub(r"[^a-z0-9]+", "-", app.root.name.lower()).strip("-")[:40] or "app"
-    return "" if slug == "phase3-chatbot" else slug
-
-
 def service_database_key(service: str) -> str:
     """The Secret's key of the database's address in the form that a service's driver takes."""
     return f"DATABASE_URL_{service.upper().replace('-', '_')}"
-
-
-def data_folder(app: Survey) -> str:
-    """Where the backend keeps files in its container."""
-    return f"/data/{name(app)}".rstrip("/")
 
 
 def api_path(app: Survey) -> str:
@@ -230,7 +220,7 @@ def environment(
             plain[one.name] = given.get(one.name, wires[one.name])
         elif one.kind == "database":
             if app.database == "file" and one.default.startswith("sqlite"):
-                plain[one.name] = f"{one.default.split('://')[0]}:///{data_folder(app)}/app.db"
+                plain[one.name] = f"{one.default.split('://')[0]}:///{DATA}/app.db"
             elif app.database != "file":
                 database.append(one.name)
         elif one.kind == "signing":
@@ -246,7 +236,7 @@ def environment(
                 f"http://{settings.release.name}-frontend" if asks else settings.local_url
             )
         elif DATA_FOLDER.match(one.name):
-            plain[one.name] = data_folder(app) if app.keeps_files else TEMPORARY
+            plain[one.name] = DATA if app.keeps_files else TEMPORARY
         elif one.kind == "origins" and one.required:
             origins = [settings.local_url, f"http://{settings.release.host}"]
             plain[one.name] = json.dumps(origins) if one.is_list else ",".join(origins)

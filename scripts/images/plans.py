@@ -167,7 +167,7 @@ def _backend(
         "HEALTH_PATH": backend.health_path,
         "BUILD_PACKAGES": COMPILERS if resolved.compiles else "",
         "RUN_PACKAGES": LIBRARIES if resolved.compiles else "",
-        "DATA_DIR": fit.data_folder(app),
+        "DATA_DIR": fit.DATA,
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     files = context_files(dockerfile, app.backend_folder)
