@@ -102,7 +102,7 @@ class _Traces:
         word = r"[\"']\w*(DATABASE|POSTGRES|NEON|DB)\w*(URL|URI|DSN)[\"']"
         self.address = _read_at(code, backend) or first(word, names, re.IGNORECASE)
         self.written = first(r"postgres(?:ql)?(?:\+\w+)?(?:://|\b)", names)
-        imported = first(rf"^\s*(?:from|import)\s+{DRIVERS[2:]}", names)
+        imported = first(rf"^\s*(?:from|import)\s+(?:\w+,\s*)*{DRIVERS}", names)
         self.driver = imported or first(DRIVERS, listed)
         self.sqlite = first(r"sqlite(?:\+\w+)?://|sqlite3\.connect|aiosqlite\.connect", names)
         files = r"\.(?:sqlite3?|db|json)[\"']"

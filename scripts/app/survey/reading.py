@@ -132,7 +132,7 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
     chosen, backend_candidates = _backend(tree, sources, module)
     front, frontend_candidates = _frontend(tree, frontend, chosen)
     back = backends.read(tree, sources, chosen, backend_candidates)
-    reached = python.Project(sources, chosen.folder)
+    reached = python.Project(sources, chosen.folder, chosen.paths)
     names = [reached.modules[name].name for name in reached.reached(chosen.module)]
     decision = decide(tree, back, front, names)
     called = companions.find(tree, sources, chosen, back, front)
