@@ -53,13 +53,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Backend:
-    """What was found. folder: import root, relative to the app. paths: folders below it from which
-    modules are imported, too. modules: files that importing the app reads, relative to the app, as is
-    dependencies: the file that lists its packages.
+    """What was found, all paths relative to the app.
 
-    python: a requires-python specifier, empty for any. migrations: the command that brings the tables up to date. migrated: the versions that they have
-    then, empty when that is not known. writes: (path relative to folder,
-    place, whether a folder). imported: top-level packages that are imported when the app starts, with a place. unresolved: local imports that lead nowhere.
+    folder: import root. paths: folders below it from which modules are imported, too.
+    modules: files that importing the app reads. dependencies: the file that lists its packages.
+    python: a requires-python specifier, empty for any.
+    migrations: the command that brings the tables up to date. migrated: the versions that they
+    have then, empty when that is not known.
+    writes: (path relative to folder, place, whether a folder).
+    imported: top-level packages that are imported when the app starts, with a place.
+    unresolved: local imports that lead nowhere.
+    assigned: environment variables that the code sets itself, with a place.
     """
 
     folder: str
@@ -90,6 +94,7 @@ class Backend:
     candidates: tuple[Candidate, ...]
     evidence: Evidence
     paths: tuple[str, ...] = ()
+    assigned: tuple[tuple[str, str], ...] = ()
 
 
 def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
@@ -315,6 +320,7 @@ def read(
         tuple(others),
         chosen.evidence,
         chosen.paths,
+        tuple(one for name in reached for one in python.assigned_variables(project.modules[name])),
     )
 
 

@@ -505,6 +505,18 @@ def variables(source: Source) -> list[Variable]:
     ]
 
 
+def assigned_variables(source: Source) -> Iterator[tuple[str, str]]:
+    """Environment variables that a module sets itself: (name, place). They win over the pod's."""
+    for node in nodes(source):
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Store)
+            and isinstance(node.slice, ast.Constant)
+            and ast.unparse(node.value) in ("os.environ", "environ")
+        ):
+            yield str(node.slice.value), f"{source.name}:{node.lineno}"
+
+
 def _reading(node: ast.AST | None, name: str) -> Variable | None:
     """A single reading of the environment, if this is one."""
     if (

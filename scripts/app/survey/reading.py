@@ -16,6 +16,7 @@ from scripts.app.survey.companions import Companions, Service
 from scripts.app.survey.database import Database, Kind, decide
 from scripts.app.survey.frontend import Frontend
 from scripts.app.survey.tree import Evidence, Tree, join, read_tree
+from scripts.app.survey.variables import kind as kind_of
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.run import Run
 from scripts.session.settings import remember
@@ -335,6 +336,13 @@ def _warnings(
             f"{module} is imported, and there is no such file: it was not committed, or its name differs in case",
             place,
         )
+    for name, place in back.assigned:
+        if kind_of(name) in ("database", "signing"):
+            yield warn(
+                place,
+                f"the code sets {name} itself: the value that the deployment gives is not used",
+                remedy=f"delete the line {place}, or write os.environ.setdefault",
+            )
     lost = {path: place for path, place, _ in back.writes if SCRATCH.search(path)}
     if lost:
         yield warn(

@@ -212,3 +212,10 @@ def test_the_cause_is_read_from_a_log_of_json_lines():
     trace = 'Traceback:\n  File "/srv/app/main.py", line 7, in x\nValueError: no such thing'
     line = json.dumps({"level": "error", "message": trace})
     assert cause(f"starting\n{line}\n") == "ValueError: no such thing (app/main.py:7)"
+
+
+def test_a_variable_that_the_code_sets_itself_is_told(app):
+    text = 'import os\nos.environ["DATABASE_URL"] = "postgresql://elsewhere/x"\n'
+    found = read(app(_database(text + 'URL = os.environ["DATABASE_URL"]\n')))
+    told = [one for one in found.warnings if "sets DATABASE_URL itself" in one.summary]
+    assert [one.subject for one in told] == ["backend/db.py:2"]
