@@ -10,7 +10,7 @@ RAISED = re.compile(
     r"^\s*(?:[\w.]+\.)?\w*(?:Error|Exception|Exit|Interrupt|Invalid\w*|NotFound)\b(?::.*)?$"
 )
 TROUBLE = re.compile(
-    r"error|exception|fatal|refused|denied|invalid|cannot import|no module named|failed to",
+    r"error|exception|fatal|^failed|refused|denied|invalid|cannot import|no module named|failed to",
     re.IGNORECASE,
 )
 

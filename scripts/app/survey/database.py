@@ -21,6 +21,7 @@ TLS = (
 DRIVEN = re.compile(r"postgresql\+\w+")
 NEEDED = (
     ("MongoDB", r"\b(motor|pymongo|beanie|mongoengine)\b"),
+    ("Supabase", r"supabase\b"),
     ("MySQL", r"\b(pymysql|mysqlclient|aiomysql|MySQLdb)\b"),
 )
 
@@ -29,7 +30,8 @@ NEEDED = (
 class Database:
     """kind: None when the code does not tell. scheme: of the address that the backend's driver takes. variables: those that name the address.
 
-    tls: the code forces TLS. other: a database that this project does not deploy. hosted: the provider that the code or its examples name.
+    tls: the code forces TLS. other: a database that this project does not deploy.
+    neon: where the frontend takes the driver of that provider. hosted: the provider that the code or its examples name.
     """
 
     kind: Kind | None
@@ -39,6 +41,7 @@ class Database:
     other: str
     hosted: str
     evidence: tuple[Evidence, ...]
+    neon: Evidence | None = None
 
 
 def decide(
@@ -47,14 +50,7 @@ def decide(
     """Decide from the modules that the backend imports (`names`), its packages and the frontend's database."""
     code = _without_docstrings(tree, names)
     found = _Traces(code, backend, names)
-    other = next(
-        (
-            name
-            for name, pattern in NEEDED
-            if code.first(rf"^\s*(?:from|import)\s+{pattern}", names)
-        ),
-        "",
-    )
+    other, asked = _other(code, names)
     kind: Kind | None = None
     if found.is_postgres or (_keeps_accounts(frontend) and not other):
         kind = "postgres"
@@ -76,8 +72,27 @@ def decide(
         tuple(evidence for evidence, _ in code.search(TLS, names)),
         other if kind is None else "",
         hosted[1].group(1) if hosted else "",
-        found.evidence,
+        (*([asked] if asked and kind is None else []), *found.evidence),
+        _neon(tree, frontend),
     )
+
+
+def _other(code: Tree, names: list[str]) -> tuple[str, Evidence | None]:
+    """A database or service that is not PostgreSQL, and the line that imports its client."""
+    for name, pattern in NEEDED:
+        found = code.first(rf"^\s*(?:from|import)\s+{pattern}", names)
+        if found:
+            return name, found[0]
+    return "", None
+
+
+def _neon(tree: Tree, frontend: Frontend) -> Evidence | None:
+    """The line in which Next's server takes Neon's own driver, which no PostgreSQL understands."""
+    if frontend.served == "export" or "@neondatabase/serverless" not in frontend.packages:
+        return None
+    sources = tree.below(frontend.folder, (".ts", ".tsx", ".js", ".mjs"))
+    found = tree.first(r"(from|import|require)\W.*@neondatabase/serverless", sources)
+    return found[0] if found else None
 
 
 def _keeps_accounts(frontend: Frontend) -> bool:

@@ -153,6 +153,7 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
         (
             *_warnings(tree, back, front, backend_candidates, frontend_candidates),
             *_warnings_of(called),
+            *_hosted_driver(decision),
         ),
         called,
     )
@@ -167,7 +168,8 @@ def _settled(root: Path, database: str, decision: Database) -> Kind:
             "APP-NEEDS-SERVICE",
             str(root),
             f"the app keeps its data in {decision.other}, which is not deployed here",
-            remedy=f"run {decision.other} yourself and give its address to the app's own variables,"
+            "\n".join(f"{one.place}: {one.line}" for one in decision.evidence),
+            f"run {decision.other} yourself and give its address to the app's own variables,"
             " with INVOKE_PHASE4_APP_DATABASE=external",
         )
     if decision.kind is None:
@@ -180,6 +182,19 @@ def _settled(root: Path, database: str, decision: Database) -> Kind:
             "say which: INVOKE_PHASE4_APP_DATABASE=postgres (or file) invoke deploy",
         )
     return decision.kind
+
+
+def _hosted_driver(decision: Database) -> Iterator[Finding]:
+    """The frontend's database driver, where only its provider understands it."""
+    if decision.neon:
+        yield Finding(
+            "APP-NEEDS-SERVICE",
+            decision.neon.place,
+            "Next's server reaches its database by Neon's own driver, over WebSocket:"
+            " PostgreSQL does not understand that",
+            f"{decision.neon.place}: {decision.neon.line}",
+            "use `pg` in the frontend, or give the address of a database at Neon",
+        )
 
 
 def _containers(tree: Tree) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import pytest
 from scripts.app import fit, undeclared
 from scripts.app.survey import read
 from scripts.app.tracebacks import cause
+from scripts.session.findings import Failure
 from scripts.session.settings import Settings
 
 MAIN = (
@@ -219,3 +220,29 @@ def test_a_variable_that_the_code_sets_itself_is_told(app):
     found = read(app(_database(text + 'URL = os.environ["DATABASE_URL"]\n')))
     told = [one for one in found.warnings if "sets DATABASE_URL itself" in one.summary]
     assert [one.subject for one in told] == ["backend/db.py:2"]
+
+
+def test_clients_of_hosted_services_are_named_with_their_lines(app):
+    root = app(
+        {
+            "requirements.txt": "fastapi\nsupabase\n",
+            "main.py": MAIN + "from supabase import create_client\n",
+        }
+    )
+    with pytest.raises(Failure, match="Supabase") as caught:
+        read(root)
+    finding = caught.value.findings[0]
+    assert (finding.code, finding.evidence.split(": ")[0]) == (
+        "APP-NEEDS-SERVICE",
+        "backend/main.py:6",
+    )
+    packages = {"dependencies": {"next": "15.0.0", "@neondatabase/serverless": "1.0.0"}}
+    (root / "frontend/package.json").write_text(json.dumps(packages))
+    (root / "frontend/next.config.mjs").write_text("export default {}\n")
+    (root / "frontend/app/db.ts").write_text('import { Pool } from "@neondatabase/serverless"\n')
+    told = [one for one in read(root, "postgres").warnings if one.code == "APP-NEEDS-SERVICE"]
+    assert [one.subject for one in told] == ["frontend/app/db.ts:1"]
+
+
+def test_the_cause_is_what_alembic_says(app):
+    assert cause("INFO: x\nFAILED: Can't locate revision identified by '12'\n").startswith("FAILED")
