@@ -72,7 +72,10 @@ def mark(run: Run, tools: Mapping[str, Found]) -> None:
 
 
 def check_same(run: Run, tools: Mapping[str, Found]) -> None:
-    """Refuse to put another app in the place of the one that the release runs. Raises RELEASE-NOT-OURS."""
+    """Refuse to put another app in the place of the one that the release runs.
+
+    Raises RELEASE-NOT-OURS.
+    """
     release, wanted = run.settings.release, str(run.settings.app_path)
     key = FOLDER.replace(".", r"\.")
     path = f"jsonpath={{.metadata.annotations.{key}}}"

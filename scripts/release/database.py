@@ -14,7 +14,8 @@ from scripts.supply.tools import Found
 
 USER = DATABASE = "todo"
 TIMEOUT = 600.0
-#: In the pod: the archive as SQL, whole before any of it runs; without a setting of clients that are newer than the server (17 on 16).
+#: In the pod: the archive as SQL, whole before any of it runs; without a setting of clients that
+#: are newer than the server (17 on 16).
 RESTORE = f"""
 set -eu
 trap 'rm -f /tmp/restore.sql' EXIT
@@ -25,7 +26,9 @@ psql --quiet --username {USER} --dbname {DATABASE} --set ON_ERROR_STOP=1 --singl
 
 
 def dump(run: Run, tools: Mapping[str, Found], target: Path) -> int:
-    """Write the database to `target` in pg_dump's custom format; its size in bytes. Raises DATABASE-NOT-OURS or DUMP-FAILED.
+    """Write the database to `target` in pg_dump's custom format; its size in bytes.
+
+    Raises DATABASE-NOT-OURS or DUMP-FAILED.
 
     A dump that fails leaves what was at `target` before.
     """
@@ -69,7 +72,8 @@ def dump(run: Run, tools: Mapping[str, Found], target: Path) -> int:
 def restore(
     run: Run, tools: Mapping[str, Found], source: Path, migrations: tuple[str, ...]
 ) -> None:
-    """Replace the database's tables by those in `source`, all or nothing; then bring them up to date.
+    """Replace the database's tables by those in `source`, all or nothing; then bring them up to
+    date.
 
     Raises DATABASE-NOT-OURS or RESTORE-FAILED.
     """
@@ -116,7 +120,9 @@ def restore(
 
 
 def tables(run: Run, tools: Mapping[str, Found], app: Survey) -> frozenset[str] | None:
-    """The versions that Alembic gave the tables in this release's PostgreSQL; None when it cannot be asked, or holds another app's data."""
+    """The versions that Alembic gave the tables in this release's PostgreSQL; None when it cannot
+    be asked, or holds another app's data.
+    """
     if app.database != "postgres" or not app.backend.migrated:
         return None
     name, ask = (

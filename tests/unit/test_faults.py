@@ -1,4 +1,6 @@
-"""Faults that no live cluster here can be given: tools that answer as they do then, played by scripts."""
+"""Faults that no live cluster here can be given: tools that answer as they do then, played by
+scripts.
+"""
 
 import json
 import os

@@ -73,7 +73,7 @@ class Survey:
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """The lines that the choices rest on."""
-        return (self.backend.evidence, self.frontend.evidence, *self.decision.evidence)
+        return (*self.decision.evidence, self.backend.evidence, self.frontend.evidence)
 
     @property
     def keeps_files(self) -> bool:

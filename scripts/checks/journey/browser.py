@@ -120,7 +120,9 @@ def journey(
     with _browser() as opened:
 
         def context() -> BrowserContext:
-            made: BrowserContext = opened.new_context(viewport={"width": 1280, "height": 900})
+            made: BrowserContext = opened.new_context(
+                viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+            )
             made.set_default_timeout(ANSWERS * 1000)
             return made
 
@@ -261,13 +263,16 @@ def _element(page: Page, one: Control) -> Any:
 
 
 def _press(page: Page, one: Control) -> bool:
-    """Click it; False where it cannot be."""
+    """Click it, also where it never stands still; False where it cannot be clicked."""
     from playwright.sync_api import Error
 
     try:
-        _element(page, one).click(timeout=3000)
+        _element(page, one).click(timeout=2000)
     except Error:
-        return False
+        try:
+            _element(page, one).click(timeout=1000, force=True)
+        except Error:
+            return False
     _settle(page)
     return True
 
