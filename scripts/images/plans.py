@@ -22,7 +22,8 @@ from scripts.supply import bases
 PREFIX = "todo-chatbot"
 FRONTEND = f"{PREFIX}-frontend"
 BACKEND = f"{PREFIX}-backend"
-BASE_IMAGES = ("node", "nginx", "postgres")
+BASE_IMAGES = ("nginx", "postgres")
+NODE_BASES = {20: "node-20", 22: "node", 24: "node-24"}
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
@@ -69,11 +70,14 @@ class Plans:
         return (self.frontend, self.backend, *self.services.values())
 
 
-def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
-    """Base image -> reference, all of which the engine then has; with the Pythons of the app's parts."""
+def base_images(
+    run: Run, engine: Engine, upstream: bool, resolved: Resolved, app: Survey
+) -> dict[str, str]:
+    """Base image -> reference, all of which the engine then has; with the app's own Pythons and Node."""
     pythons = [PYTHON_BASES[one] for one in resolved.pythons]
-    found = bases.ensure(run, engine, (*pythons, *BASE_IMAGES), upstream)
-    return {**found, "python": found[pythons[0]]}
+    node = NODE_BASES[app.frontend.node]
+    found = bases.ensure(run, engine, (*pythons, node, *BASE_IMAGES), upstream)
+    return {**found, "python": found[pythons[0]], "node": found[node]}
 
 
 def plan(
