@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from scripts.app.survey import PORT, Survey
 from scripts.app.survey.frontend import OWN_PORT, Frontend, suffix
 from scripts.app.survey.variables import Variable
-from scripts.session.settings import Settings
+from scripts.session.settings import ROOT, Settings
 
+REFERENCE = ROOT / "phase3-chatbot"
 ASSETS = Path(__file__).parent / "assets"
 DATA = "/data"  # where the backend keeps files in its container: a volume, where it keeps any
 TEMPORARY = "/tmp"  # noqa: S108 - in the container
@@ -47,7 +48,11 @@ SCHEMES = {
     "rediss": 6379,
     "mysql": 3306,
 }
-PLACEHOLDER = "not-set"  # a key that the app must have to start, and nobody gave
+#: A key that the app must have to start, and nobody gave. Long, and with the beginning that keys
+#: of OpenAI have: some apps look at that before they start.
+PLACEHOLDER = "sk-not-set-0123456789abcdef0123456789abcdef"
+TRUST = "python3 -m phase4.trust "  # before a command that must trust our database's certificate
+TRIAL = "trial"  # user, password and name of the database beside an image that is tried
 
 
 @dataclass(frozen=True)
@@ -172,6 +177,31 @@ def trial_environment(variables: Iterable[Variable], scheme: str) -> dict[str, s
         elif one.required:
             found[one.name] = "[]" if one.is_list else "1"
     return found
+
+
+def trial_of_backend(app: Survey, settings: Settings) -> dict[str, str]:
+    """What a backend's image is tried with: what its pods get, made up where that is a secret.
+
+    An app that is tried beside PostgreSQL gets that one's address (see needs_database).
+    """
+    found = trial_environment(app.backend.variables, app.decision.scheme)
+    found.update(environment(app, settings, {}).plain)
+    if needs_database(app):
+        address = f"{app.decision.scheme}://{TRIAL}:{TRIAL}@127.0.0.1:5432/{TRIAL}"
+        names = [one.name for one in app.backend.variables if one.kind == "database"]
+        # The chart gives it under this name, too.
+        found.update(dict.fromkeys([*names, "DATABASE_URL"], address))
+    return found
+
+
+def needs_database(app: Survey) -> bool:
+    """Whether an image is tried beside PostgreSQL. Ours starts without, and is tried so: sooner."""
+    return app.database == "postgres" and not is_reference(app)
+
+
+def is_reference(app: Survey) -> bool:
+    """Whether it is the reference app of this repository, which writes nothing beside itself."""
+    return app.root == REFERENCE and not app.backend.writes
 
 
 def environment(
@@ -334,12 +364,13 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
     """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date, unless they are. behind: not known to be."""
     back = app.backend
     steps = [*(["python3 -m phase4.wait DATABASE_URL"] if must_wait(app) else [])]
+    back_trusts = bool(app.decision.tls) and app.database == "postgres"
     migrate = back.migrations if behind else ()
     if not steps and not back.migrations_folder:
         return list(migrate)
     if migrate:
         steps += [
             *([f"cd {back.migrations_folder}"] if back.migrations_folder else []),
-            f"exec {' '.join(migrate)}",
+            f"exec {TRUST if back_trusts else ''}{' '.join(migrate)}",
         ]
     return ["sh", "-c", " && ".join(steps)] if steps else []
