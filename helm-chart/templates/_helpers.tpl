@@ -183,7 +183,7 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   {{- $key := dict "root" $ "key" $keys.openaiApiKey "optional" true }}
   valueFrom: {{ include "todo-chatbot.fromSecret" $key }}
 {{- if eq .Values.database.kind "file" }}
-- {name: DATA_DIR, value: {{ printf "/data/%s" .Values.storage.folder | trimSuffix "/" }}}
+- {name: DATA_DIR, value: /data}
 {{- else }}
 - name: DATABASE_URL
   valueFrom: {{ include "todo-chatbot.fromSecret" (dict "root" $ "key" $keys.databaseUrl) }}

@@ -81,6 +81,11 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
     date = _last_commit(run, app)
     fitting = tuple(python for python in pythons if _fits(python, app.backend.python))
     if not fitting:
+        # An upper bound is often only the newest Python that its author knew.
+        fitting = tuple(one for one in pythons if _fits(one, _lower_bound(app.backend.python)))
+        if fitting:
+            notes.append(f"Python {app.backend.python} is wanted: {fitting[0]} is what there is")
+    if not fitting:
         raise failure(
             "PACKAGES-UNRESOLVABLE",
             app.backend.dependencies,
@@ -376,6 +381,12 @@ def _fits(python: str, requires: str) -> bool:
         return not requires or SpecifierSet(requires).contains(f"{python}.9")
     except InvalidSpecifier:
         return True
+
+
+def _lower_bound(requires: str) -> str:
+    """What a specifier asks for at least: `~=3.12.4` and `==3.12.*` both mean 3.12 or later."""
+    found = re.search(r"(?:>=|~=|==)\s*(\d+\.\d+)", requires)
+    return f">={found[1]}" if found else requires
 
 
 def _last_commit(run: Run, app: Survey) -> str:

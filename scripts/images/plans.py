@@ -33,7 +33,9 @@ class Plan:
 
     port, path: where it must answer when it is tried alone; strict: with 200, else with anything.
     files: the component's own. build_files: what the build gets.
-    environment: what a container gets when it is tried alone.
+    environment: what a container gets when it is tried alone. postgres: reference of the
+    database's image, where it is tried beside one. read_only: nothing in it can be written.
+    before: command that runs before it serves.
     """
 
     name: str
@@ -48,6 +50,9 @@ class Plan:
     strict: bool = True
     build_files: tuple[File, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
+    postgres: str = ""
+    read_only: bool = False
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,7 @@ def _backend(
         "HEALTH_PATH": backend.health_path,
         "BUILD_PACKAGES": COMPILERS if resolved.compiles else "",
         "RUN_PACKAGES": LIBRARIES if resolved.compiles else "",
-        "DATA_DIR": fit.data_folder(app),
+        "DATA_DIR": fit.DATA,
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     files = context_files(dockerfile, app.backend_folder)
@@ -184,5 +189,8 @@ def _backend(
         backend.health_path or "/",
         bool(backend.health_path),
         build_files,
-        fit.trial_environment(backend.variables, app.decision.scheme),
+        fit.trial_of_backend(app, run.settings),
+        base["postgres"] if fit.needs_database(app) else "",
+        fit.is_reference(app),
+        tuple(fit.before_start(app)),
     )

@@ -15,7 +15,7 @@ from scripts.cluster.kubectl import kubectl
 from scripts.images.transport import Loaded
 from scripts.release import apps, changes, chart, dev, pods, rollout
 from scripts.release.chart import Rendered
-from scripts.release.helm import CHART_NAME, Deployed, helm, recover
+from scripts.release.helm import CHART_NAME, Deployed, helm, recover, values_of
 from scripts.release.rollback import going_back
 from scripts.release.secret import Secrets, put_secrets
 from scripts.session.findings import Failure, Finding, failure
@@ -76,7 +76,7 @@ def install(
         if kept:
             return kept
     if entry and rendered.objects:
-        apps.check_same(run, tools)
+        apps.check_same(run, tools, values_of(run, tools, int(entry["revision"])))
     return _upgrade(run, tools, entry, before, rendered, version)
 
 

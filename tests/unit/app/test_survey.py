@@ -64,12 +64,11 @@ def test_the_reference_app_is_read_with_its_lines():
             evidence.line[:100]
             in (ROOT / "phase3-chatbot" / name).read_text().splitlines()[int(number) - 1]
         )
-    assert (
-        fit.name(found),
-        fit.api_path(found),
-        fit.backend_paths(found),
-        fit.data_paths(found),
-    ) == ("", "/api", (), ())
+    assert (fit.api_path(found), fit.backend_paths(found), fit.data_paths(found)) == (
+        "/api",
+        (),
+        (),
+    )
 
 
 #: folder of tests/apps -> what must be found: backend folder, module, output, database, scheme, health, API path, other paths
