@@ -36,7 +36,6 @@ ARG NEXT_PUBLIC_API_URL=/api
 ENV NEXT_PUBLIC_API_URL=${NEXT_PUBLIC_API_URL}
 ARG FOLDER
 ARG SERVED
-ARG BUILD_OPTIONS=
 ARG ADDRESSES=
 RUN --mount=type=cache,target=/cache/next --mount=type=cache,target=/root/.npm \
     --mount=type=secret,id=ca --mount=type=secret,id=npm \

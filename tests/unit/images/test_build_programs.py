@@ -144,11 +144,34 @@ def test_checks_of_the_apps_own_script_are_left_out(build, tmp_path):
     assert kept == "next build && echo after"
 
 
+@pytest.mark.parametrize(
+    ("version", "script", "asked"),
+    [
+        ("16.1.1", "next build", "build --webpack"),
+        ("16.1.1", "next build --turbopack", "build --webpack"),
+        ("15.5.7", "next build --turbopack", "build"),
+        ("15.5.7", "next build --turbo", "build"),
+        ("14.2.35", "next build", "build"),
+        ("16.1.1", "next build --webpack", "build --webpack"),
+    ],
+)
+def test_answers_for_google_fonts_need_webpack(build, tmp_path, version, script, asked):
+    files = {
+        "phase4-fonts.cjs": "",
+        "package.json": json.dumps({"scripts": {"build": script}}),
+        "node_modules/next/package.json": json.dumps({"version": version}),
+    }
+    told, status = build("", "true", files)
+    assert (told, status) == ([], 0)
+    assert (tmp_path / "asked").read_text().splitlines() == [asked]
+
+
 def test_webpack_settings_without_turbopacks(build, tmp_path):
     words = (
         "ERROR: This build is using Turbopack, with a `webpack` config and no `turbopack` config.\n"
     )
-    told, status = build(words, 'test "$2" = --webpack')
+    files = {"node_modules/next/package.json": json.dumps({"version": "16.1.1"})}
+    told, status = build(words, 'test "$2" = --webpack', files)
     assert (status, len(told)) == (0, 1)
     assert (tmp_path / "asked").read_text().splitlines() == ["build", "build --webpack"]
 
