@@ -18,6 +18,7 @@ TLS = (
     r"sslmode[\"']?\s*[:=]\s*[\"']?(require|verify|prefer)|create_default_context\("
     r"|[\"']ssl[\"']\s*:\s*(?!False|None)|\bssl\s*=\s*(?!False|None|ssl\b)\S"
 )
+DRIVEN = re.compile(r"postgresql\+\w+")
 NEEDED = (
     ("MongoDB", r"\b(motor|pymongo|beanie|mongoengine)\b"),
     ("MySQL", r"\b(pymysql|mysqlclient|aiomysql|MySQLdb)\b"),
@@ -152,12 +153,16 @@ def _without_docstrings(tree: Tree, names: list[str]) -> Tree:
 def _scheme(code: Tree, names: list[str], backend: Backend) -> str:
     """The form of the address that the code takes: with a driver's name, where it does not add that."""
     taken = code.first(r"replace\(\s*[\"']postgres(?:ql)?://", names) or code.first(
-        r"(=|return|\()\s*f?[\"']postgresql\+\w+://[\"'{]|drivername|set\(.*drivername|make_url",
+        r"[\"']postgresql\+\w+://[\"'{]|drivername|make_url",
         names,
     )
     raw = code.first(r"asyncpg\.(connect|create_pool)|psycopg2?\.connect|ConnectionPool\(", names)
+    defaults = (one.default for one in backend.variables if one.kind == "database")
+    given = next((found[0] for one in defaults if (found := DRIVEN.match(one))), "")
     if taken or raw:
         return "postgresql"
+    if given:
+        return given
     packages = {re.split(r"[^\w-]", one)[0].lower() for one in backend.declared}
     if code.first(r"\bcreate_async_engine\b", names):
         only_psycopg = "psycopg" in packages and "asyncpg" not in packages
