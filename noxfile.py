@@ -66,6 +66,7 @@ def lint(session: nox.Session) -> None:
         ),
         "scripts/supply/images/postgres/docker-entrypoint.sh",
         "scripts/supply/images/minikube-node/narrow-oom-score",
+        "scripts/supply/images/iptables/collect-iptables",
         "scripts/images/api/bin/install-debian-packages",
         "scripts/images/api/bin/with-package-sources",
         ".ci/run",

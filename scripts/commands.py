@@ -229,7 +229,10 @@ def verify_release(session: Session, restart: bool, report_folder: str, keep: bo
 
 
 def walk_through(session: Session, restart: bool) -> None:
-    """Walk through the app as a person would, in a browser where there is one. Raises APP-DEGRADED."""
+    """Walk through the app as a person would, in a browser where there is one.
+
+    Raises APP-DEGRADED.
+    """
     app = survey.survey(session.context)
     found = journey.run_journey(session.context, _kubectl(session), app, restart)
     rows = [(one.name, str(one.status), one.line.partition(": ")[2]) for one in found.steps]
@@ -248,7 +251,9 @@ def _look(session: Session, restart: bool = False) -> acceptance.Look:
 
 
 def show_health(session: Session, with_ai: bool, seconds: int) -> None:
-    """Use against limits, now and over `seconds`, restarts, log lines by level, warnings; `with_ai` also an assistant's opinion of them."""
+    """Use against limits, now and over `seconds`, restarts, log lines by level, warnings; `with_ai`
+    also an assistant's opinion of them.
+    """
     look = _look(session)
     samples = [acceptance.use(look)]
     deadline = time.monotonic() + seconds
@@ -305,7 +310,9 @@ def make_record(session: Session, kind: str, title: str) -> None:
 
 
 def show_logs(session: Session, component: str, follow: bool) -> None:
-    """Logs of the app's pods, each line with its container; with `follow` also of pods that come later, until Ctrl-C."""
+    """Logs of the app's pods, each line with its container; with `follow` also of pods that come
+    later, until Ctrl-C.
+    """
     found = _kubectl(session)
     selector = _selector(session) + (
         f",app.kubernetes.io/component={component}" if component else ""
@@ -332,7 +339,9 @@ def _selector(session: Session) -> str:
 
 
 def develop(session: Session, component: str) -> None:
-    """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then back to what was deployed."""
+    """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then
+    back to what was deployed.
+    """
     if component and component not in dev.WORKSPACES:
         raise failure(
             "SETTINGS-INVALID",

@@ -22,7 +22,8 @@ from scripts.supply import bases
 PREFIX = "todo-chatbot"
 FRONTEND = f"{PREFIX}-frontend"
 BACKEND = f"{PREFIX}-backend"
-BASE_IMAGES = ("node", "nginx", "postgres")
+BASE_IMAGES = ("nginx", "postgres")
+NODE_BASES = {20: "node-20", 22: "node", 24: "node-24"}
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
@@ -32,7 +33,9 @@ class Plan:
 
     port, path: where it must answer when it is tried alone; strict: with 200, else with anything.
     files: the component's own. build_files: what the build gets.
-    environment: what a container gets when it is tried alone.
+    environment: what a container gets when it is tried alone. postgres: reference of the
+    database's image, where it is tried beside one. read_only: nothing in it can be written.
+    before: command that runs before it serves.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Plan:
     strict: bool = True
     build_files: tuple[File, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
+    postgres: str = ""
+    read_only: bool = False
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,14 @@ class Plans:
         return (self.frontend, self.backend, *self.services.values())
 
 
-def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
-    """Base image -> reference, all of which the engine then has; with the Pythons of the app's parts."""
+def base_images(
+    run: Run, engine: Engine, upstream: bool, resolved: Resolved, app: Survey
+) -> dict[str, str]:
+    """Base image -> reference, all of which the engine then has; with the app's own Pythons and Node."""
     pythons = [PYTHON_BASES[one] for one in resolved.pythons]
-    found = bases.ensure(run, engine, (*pythons, *BASE_IMAGES), upstream)
-    return {**found, "python": found[pythons[0]]}
+    node = NODE_BASES[app.frontend.node]
+    found = bases.ensure(run, engine, (*pythons, node, *BASE_IMAGES), upstream)
+    return {**found, "python": found[pythons[0]], "node": found[node]}
 
 
 def plan(
@@ -162,7 +171,7 @@ def _backend(
         "HEALTH_PATH": backend.health_path,
         "BUILD_PACKAGES": COMPILERS if resolved.compiles else "",
         "RUN_PACKAGES": LIBRARIES if resolved.compiles else "",
-        "DATA_DIR": fit.data_folder(app),
+        "DATA_DIR": fit.DATA,
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     files = context_files(dockerfile, app.backend_folder)
@@ -180,5 +189,8 @@ def _backend(
         backend.health_path or "/",
         bool(backend.health_path),
         build_files,
-        fit.trial_environment(backend.variables, app.decision.scheme),
+        fit.trial_of_backend(app, run.settings),
+        base["postgres"] if fit.needs_database(app) else "",
+        fit.is_reference(app),
+        tuple(fit.before_start(app)),
     )

@@ -39,5 +39,5 @@ def _service(
         "env": dict(given.plain),
         "secretKeys": keys,
         "before": before,
-        "data": {"path": fit.data_folder(part) if part.keeps_files else ""},
+        "data": {"path": fit.DATA if part.keeps_files else ""},
     }

@@ -29,8 +29,8 @@ def validate(
     """Render and validate the chart, unless the deployed revision has this chart and these values.
 
     before: what is deployed. tables: versions of the database's tables, None when they are unknown.
-    New pods run the migrations only when there is something to migrate. A deployed pod that runs them
-    needlessly is not replaced only to lose them. Raises CHART-INVALID.
+    New pods run the migrations only when there is something to migrate. A deployed pod that runs
+    them needlessly is not replaced only to lose them. Raises CHART-INVALID.
     """
 
     def values(behind: bool) -> dict[str, Any]:

@@ -121,8 +121,8 @@ def _compiled(monkeypatch, answers):
     """uv's answers, in turn; what it was asked."""
     asked = []
 
-    def compile_(run, wanted, constraints, python, wheels, until):
-        asked.append((wanted, constraints, python, wheels, until))
+    def compile_(run, wanted, constraints, python, wheels, until, overrides=()):
+        asked.append((list(wanted), overrides, python, wheels, until))
         words = answers[len(asked) - 1]
         works = words.endswith("\n")  # uv's answers are files, its refusals sentences
         return Result(("uv",), 0 if works else 1, words if works else "", words, 0.0)

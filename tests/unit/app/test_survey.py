@@ -64,12 +64,11 @@ def test_the_reference_app_is_read_with_its_lines():
             evidence.line[:100]
             in (ROOT / "phase3-chatbot" / name).read_text().splitlines()[int(number) - 1]
         )
-    assert (
-        fit.name(found),
-        fit.api_path(found),
-        fit.backend_paths(found),
-        fit.data_paths(found),
-    ) == ("", "/api", (), ())
+    assert (fit.api_path(found), fit.backend_paths(found), fit.data_paths(found)) == (
+        "/api",
+        (),
+        (),
+    )
 
 
 #: folder of tests/apps -> what must be found: backend folder, module, output, database, scheme, health, API path, other paths
@@ -198,6 +197,16 @@ def test_of_two_backends_the_one_with_the_app_in_it(app):
     assert read(root, "file", "app.main:app").certainty["backend"] == "certain"
     with pytest.raises(Failure, match="there is no FastAPI app nowhere:app"):
         read(root, module="nowhere:app")
+
+
+def test_the_module_of_the_accounts_is_the_apps_own_and_no_script(app):
+    package = json.dumps({"dependencies": {"next": "16.0.0", "better-auth": "1.4.0"}})
+    sets_up = "export const auth = betterAuth({});"
+    words = {"frontend/package.json": package, "frontend/scripts/migrate.mjs": sets_up}
+    root = app(
+        {**words, "frontend/src/lib/auth.ts": sets_up, "app/db.py": "U = 'sqlite:///x.db'\n"}
+    )
+    assert read(root).frontend.auth_module == "frontend/src/lib/auth.ts"
 
 
 def test_a_folder_without_pages_is_no_frontend(app):
