@@ -22,7 +22,8 @@ from scripts.supply import bases
 PREFIX = "todo-chatbot"
 FRONTEND = f"{PREFIX}-frontend"
 BACKEND = f"{PREFIX}-backend"
-BASE_IMAGES = ("node", "nginx", "postgres")
+BASE_IMAGES = ("nginx", "postgres")
+NODE_BASES = {20: "node-20", 22: "node", 24: "node-24"}
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
@@ -74,11 +75,14 @@ class Plans:
         return (self.frontend, self.backend, *self.services.values())
 
 
-def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
-    """Base image -> reference, all of which the engine then has; with the Pythons of the app's parts."""
+def base_images(
+    run: Run, engine: Engine, upstream: bool, resolved: Resolved, app: Survey
+) -> dict[str, str]:
+    """Base image -> reference, all of which the engine then has; with the app's own Pythons and Node."""
     pythons = [PYTHON_BASES[one] for one in resolved.pythons]
-    found = bases.ensure(run, engine, (*pythons, *BASE_IMAGES), upstream)
-    return {**found, "python": found[pythons[0]]}
+    node = NODE_BASES[app.frontend.node]
+    found = bases.ensure(run, engine, (*pythons, node, *BASE_IMAGES), upstream)
+    return {**found, "python": found[pythons[0]], "node": found[node]}
 
 
 def plan(
@@ -110,7 +114,6 @@ def _frontend(
     run: Run, engine: Engine, app: Survey, base: Mapping[str, str], date: str, offline: bool
 ) -> Plan:
     """The frontend's image. date: of the app's last commit. offline: only package registries answer."""
-    fonts = bool(app.frontend.google_fonts) and offline
     reached = reach.reach(app.root, app.frontend.folder)
     dockerfile = ROOT / "frontend.Dockerfile"
     files = context_files(dockerfile, app.frontend_folder)
@@ -128,8 +131,6 @@ def _frontend(
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
         # Without a lock file, what was there on the day of the app's last commit.
         "BEFORE": "" if app.frontend.lock else date,
-        # Turbopack reads the file of font answers as data; webpack runs it.
-        "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
     }
     reference = f"{FRONTEND}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(

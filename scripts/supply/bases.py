@@ -50,6 +50,8 @@ BASES = {
     "python-3.11": Base("python:3.11.14-slim-bookworm", {"BASE": "debian-bookworm"}),
     # What is compiled on it runs on nginx's image, whose Debian is no newer.
     "node": Base("node:22.20.0-bookworm-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
+    "node-20": Base("node:20.18.0-bookworm-slim", {"BASE": "python"}, {"NODE_VERSION": "20.18.0"}),
+    "node-24": Base("node:24.14.1-bookworm-slim", {"BASE": "python"}, {"NODE_VERSION": "24.14.1"}),
     "nginx": Base("nginx:1.28.0", {"BASE": "debian"}),
     "postgres": Base(
         "postgres:16.10-trixie",

@@ -46,7 +46,7 @@ class Line:
 
 
 HOLD = (
-    Line("minikube start --driver=docker --memory=4096 --cpus=2", r"Done!", 300),
+    Line("minikube start --driver=docker --memory=4096 --cpus=2", r"Done!|To connect to this", 300),
     Line("minikube addons enable metrics-server", r"metrics-server' addon is enabled", 120),
     Line("minikube addons list", r"metrics-server .*enabled"),
     Line("kubectl get storageclass", r"\(default\)"),

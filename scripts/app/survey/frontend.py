@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from scripts.app.survey import node
 from scripts.app.survey.tree import Evidence, Tree, join, read_env
 from scripts.app.survey.variables import Variable, kind, merged
 
@@ -45,6 +46,7 @@ class Frontend:
     join a path to an address by `new URL("/path", ...)`, which drops the address's own path. pages, handlers: paths of the
     app's pages and of the route handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that sets it up.
     examples: what env files give as values.
+    node: the major version of Node that it gets. other_node: the line that asks for another.
     """
 
     folder: str
@@ -64,6 +66,8 @@ class Frontend:
     packages: tuple[str, ...]
     examples: dict[str, str]
     evidence: Evidence
+    node: int = node.AVAILABLE[0]
+    other_node: Evidence | None = None
 
     @property
     def served(self) -> str:
@@ -174,6 +178,7 @@ def read(tree: Tree, folder: str) -> Frontend:
             f"{join(folder, 'package.json')}:{_line(tree.texts[join(folder, 'package.json')], 'next')}",
             f'"next": "{dependencies.get("next", "")}"',
         ),
+        *node.choose(tree, folder),
     )
 
 

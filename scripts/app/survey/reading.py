@@ -373,6 +373,12 @@ def _warnings(
             f"{join(back.folder, back.module)} is taken for the backend; there are also {others}",
             remedy="phase4.app.module names another",
         )
+    if front.other_node:
+        yield warn(
+            front.other_node.place,
+            f"the frontend asks for another Node ({front.other_node.line});"
+            f" it is built and run with Node {front.node}",
+        )
     for one in frontends.without_pages(tree):
         yield warn(
             join(one, "package.json"),
