@@ -1,7 +1,9 @@
-"""The runbook: one task a step, in the order in which they run. `invoke deploy` does all of them.
+"""The runbook: one task a step, in the order in which they run.
 
-Every step brings about what it needs first and does nothing that is done already, so each can be run alone, twice, or
-again after it was interrupted.
+`invoke deploy` does all of them.
+
+Every step brings about what it needs first and does nothing that is done already, so each can be
+run alone, twice, or again after it was interrupted.
 """
 
 import sys
@@ -66,7 +68,9 @@ def aiops(session: Session):
 
 @step
 def cluster_up(session: Session):
-    """Start the minikube cluster, or bring it back, with storage, metrics and an ingress controller."""
+    """Start the minikube cluster, or bring it back, with storage, metrics and an ingress
+    controller.
+    """
     session.run(stages.CLUSTER_ADDONS)
 
 
@@ -86,11 +90,17 @@ def cluster_facts(session: Session):
     help={
         "report": "folder for survey.json",
         "adr": "also write the database decision to history/adr",
+        "write": "keep what was found as settings of this project, to be corrected",
+        "beside": "keep it in phase4.yaml beside the app instead",
     }
 )
-def survey(session: Session, report="artifacts", adr=False):
-    """What the app is made of, and which database it wants, with the lines that say so. Runs nothing of it."""
-    commands.show_survey(session, session.execute(stages.SURVEY), report, adr)
+def survey(session: Session, report="artifacts", adr=False, write=False, beside=False):
+    """What the app is made of, and which database it wants, with the lines that say so.
+
+    Runs nothing of it.
+    """
+    outcome = session.execute(stages.SURVEY)
+    commands.show_survey(session, outcome, report, adr, write, beside)
 
 
 @step
@@ -259,7 +269,10 @@ def apps(session: Session):
 
 @step
 def undeploy(session: Session):
-    """Take one app (--app) off the cluster with its data. Asks first. The cluster and other apps stay."""
+    """Take one app (--app) off the cluster with its data.
+
+    Asks first. The cluster and other apps stay.
+    """
     commands.undeploy(session)
 
 

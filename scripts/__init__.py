@@ -1,11 +1,15 @@
-"""The stages of a deployment, a module each. Nothing here imports invoke or tasks.py."""
+"""Everything that a deployment does, in eight rooms; docs/architecture.md has their picture.
+
+Nothing here imports invoke or tasks.py.
+"""
 
 import os
 import sys
 from pathlib import Path
 
 if sys.dont_write_bytecode:
-    # A wish that no files appear beside the source. Compiled anew at each start it costs 0.15 s, so it is kept where nobody is disturbed.
+    # The person wants no compiled files beside the source. Compiling at each start costs 0.15 s,
+    # so the compiled files are kept in the cache.
     sys.pycache_prefix = str(
         Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "phase4" / "python"
     )

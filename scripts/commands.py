@@ -21,7 +21,7 @@ from scripts.checks.journey.hints import Hints, hints
 from scripts.cluster import kubectl, minikube
 from scripts.machine import engine
 from scripts.release import access, apps, database, dev, helm, rollback, rollout
-from scripts.session import pipeline
+from scripts.session import pipeline, settings
 from scripts.session.console import Session
 from scripts.session.findings import Failure, failure
 from scripts.session.pipeline import Outcome
@@ -66,8 +66,13 @@ def show_facts(session: Session, outcome: Outcome) -> None:
     session.progress.table("Cluster", ("what", "is"), rows)
 
 
-def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bool) -> None:
-    """The survey with its evidence."""
+def show_survey(
+    session: Session, outcome: Outcome, report_folder: str, keep: bool, write: bool, beside: bool
+) -> None:
+    """The survey with its evidence.
+
+    write: keep what it found as settings of this project, to be corrected; beside: beside the app.
+    """
     found = outcome[stages.SURVEY]
     rows = [
         *describe.rows(found),
@@ -76,6 +81,13 @@ def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bo
     ]
     session.progress.table(str(found.root), ("what", "is"), rows)
     session.progress.note(f"Wrote {describe.write(found, Path(report_folder).expanduser())}")
+    if write or beside:
+        guesses = describe.guesses(found)
+        if beside:
+            session.progress.note(f"Wrote {settings.write_beside(found.root, guesses)}")
+        else:
+            settings.remember(found.root, guesses)
+            session.progress.note(f"Wrote them below `apps` in {settings.ROOT / 'invoke.yaml'}")
     if keep:
         session.progress.note(f"Wrote {records.database_record(found, time.strftime('%Y-%m-%d'))}")
 
@@ -229,7 +241,10 @@ def verify_release(session: Session, restart: bool, report_folder: str, keep: bo
 
 
 def walk_through(session: Session, restart: bool) -> None:
-    """Walk through the app as a person would, in a browser where there is one. Raises APP-DEGRADED."""
+    """Walk through the app as a person would, in a browser where there is one.
+
+    Raises APP-DEGRADED.
+    """
     app = survey.survey(session.context)
     found = journey.run_journey(session.context, _kubectl(session), app, restart)
     rows = [(one.name, str(one.status), one.line.partition(": ")[2]) for one in found.steps]
@@ -248,7 +263,9 @@ def _look(session: Session, restart: bool = False) -> acceptance.Look:
 
 
 def show_health(session: Session, with_ai: bool, seconds: int) -> None:
-    """Use against limits, now and over `seconds`, restarts, log lines by level, warnings; `with_ai` also an assistant's opinion of them."""
+    """Use against limits, now and over `seconds`, restarts, log lines by level, warnings; `with_ai`
+    also an assistant's opinion of them.
+    """
     look = _look(session)
     samples = [acceptance.use(look)]
     deadline = time.monotonic() + seconds
@@ -305,7 +322,9 @@ def make_record(session: Session, kind: str, title: str) -> None:
 
 
 def show_logs(session: Session, component: str, follow: bool) -> None:
-    """Logs of the app's pods, each line with its container; with `follow` also of pods that come later, until Ctrl-C."""
+    """Logs of the app's pods, each line with its container; with `follow` also of pods that come
+    later, until Ctrl-C.
+    """
     found = _kubectl(session)
     selector = _selector(session) + (
         f",app.kubernetes.io/component={component}" if component else ""
@@ -332,7 +351,9 @@ def _selector(session: Session) -> str:
 
 
 def develop(session: Session, component: str) -> None:
-    """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then back to what was deployed."""
+    """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then
+    back to what was deployed.
+    """
     if component and component not in dev.WORKSPACES:
         raise failure(
             "SETTINGS-INVALID",

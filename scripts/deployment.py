@@ -50,6 +50,7 @@ BASE_IMAGES = stage(
     ENGINE,
     UPSTREAM,
     REQUIREMENTS,
+    SURVEY,
     says=lambda found: ", ".join(dict.fromkeys(found.values())),
 )
 PLAN_IMAGES = stage(

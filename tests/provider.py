@@ -7,7 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Provider(BaseHTTPRequestHandler):
-    """Speaks OpenAI's streamed chat completions: what it does is said by the question. Tool arguments come in pieces, as the real one sends them."""
+    """Speaks OpenAI's streamed chat completions: what it does is said by the question.
+
+    Tool arguments come in pieces, as the real one sends them.
+    """
 
     def do_GET(self):
         self.answer(200, {})

@@ -100,11 +100,18 @@ securityContext:
   {{- end }}
 {{- end -}}
 
-{{/* A container's security context: no capability, no escalation, no writing beside the image. */}}
+{{/*
+A container's security context: no capability and no escalation. The image's files can be written
+only where the component's values say so. Call with (dict "values" .Values.backend), or (dict).
+*/}}
 {{- define "todo-chatbot.containerSecurity" -}}
+{{- $readOnly := true -}}
+{{- if hasKey (.values | default dict) "readOnlyRootFilesystem" -}}
+{{- $readOnly = .values.readOnlyRootFilesystem -}}
+{{- end -}}
 allowPrivilegeEscalation: false
 privileged: false
-readOnlyRootFilesystem: true
+readOnlyRootFilesystem: {{ $readOnly }}
 runAsNonRoot: true
 capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
@@ -176,13 +183,23 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   {{- $key := dict "root" $ "key" $keys.openaiApiKey "optional" true }}
   valueFrom: {{ include "todo-chatbot.fromSecret" $key }}
 {{- if eq .Values.database.kind "file" }}
-- {name: DATA_DIR, value: {{ printf "/data/%s" .Values.storage.folder | trimSuffix "/" }}}
+- {name: DATA_DIR, value: /data}
 {{- else }}
 - name: DATABASE_URL
   valueFrom: {{ include "todo-chatbot.fromSecret" (dict "root" $ "key" $keys.databaseUrl) }}
 {{- end }}
+{{- include "todo-chatbot.databaseAuthority" . }}
 {{- with .Values.backend.extraEnv }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Who signed the database's certificate, for what verifies it. Call with the root. */}}
+{{- define "todo-chatbot.databaseAuthority" -}}
+{{- if and (eq .Values.database.kind "postgres") .Values.postgres.tls }}
+{{- $secret := printf "%s-postgres-certificate" (include "todo-chatbot.fullname" .) }}
+- name: DATABASE_CA
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: ca.crt}}
 {{- end }}
 {{- end -}}
 
@@ -240,4 +257,84 @@ is added for a database of yours.
     - {port: {{ . }}}
     {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* All host names of the app, as a list in JSON. */}}
+{{- define "todo-chatbot.hosts" -}}
+{{- prepend (.Values.ingress.extraHosts | default list) .Values.ingress.host | uniq | toJson -}}
+{{- end -}}
+
+{{/*
+The further components, as JSON: name -> its values over serviceDefaults, with the kind of probe
+decided. Names that others of the release's objects have are refused.
+*/}}
+{{- define "todo-chatbot.services" -}}
+{{- $taken := list "app" "backend" "deny" "dns" "frontend" "ingress" "postgres" "test" -}}
+{{- $found := dict -}}
+{{- range $name, $given := .Values.services -}}
+  {{- if or (has $name $taken) (hasSuffix "-out" $name) -}}
+  {{- fail (printf "services.%s: the release uses this name itself; choose another" $name) -}}
+  {{- end -}}
+  {{- $one := mergeOverwrite (deepCopy $.Values.serviceDefaults) $given -}}
+  {{- $probe := ternary "tcp" "none" (gt (int $one.port) 0) -}}
+  {{- if $one.healthPath }}{{ $probe = "http" }}{{ end -}}
+  {{- $_ := set $one "probe" ($one.probe | default $probe) -}}
+  {{- if and (ne $one.probe "none") (not $one.port) -}}
+  {{- fail (printf "services.%s: probe %s needs a port" $name $one.probe) -}}
+  {{- end -}}
+  {{- if and $one.paths (not $one.port) -}}
+  {{- fail (printf "services.%s: paths lead to it, but it has no port" $name) -}}
+  {{- end -}}
+  {{- if and $one.data.path (or $one.autoscaling.enabled (gt (int $one.replicas) 1)) -}}
+  {{- $words := "replicas must be 1, without autoscaling, where data.path is set" -}}
+  {{- fail (printf "services.%s: %s: one pod at a time may write to the volume" $name $words) -}}
+  {{- end -}}
+  {{- $_ := set $found $name $one -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/* What a service of `services` reads. Call with (dict "root" $ "values" ..). */}}
+{{- define "todo-chatbot.serviceEnvironment" -}}
+{{- $root := .root -}}
+{{- $needed := list $root.Values.secretKeys.authSecret $root.Values.secretKeys.databaseUrl -}}
+{{- range $name, $value := .values.env }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- range $name, $key := .values.secretKeys }}
+- name: {{ $name }}
+  {{- $from := dict "root" $root "key" $key "optional" (not (has $key $needed)) }}
+  valueFrom: {{ include "todo-chatbot.fromSecret" $from }}
+{{- end }}
+{{- include "todo-chatbot.databaseAuthority" $root }}
+{{- with .values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Where a service of `services` may write. Call with its values. */}}
+{{- define "todo-chatbot.serviceMounts" -}}
+- {name: tmp, mountPath: /tmp}
+{{- if .data.path }}
+- {name: data, mountPath: {{ .data.path }}}
+{{- end }}
+{{- with .extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The probe of a service of `services`. Call with (dict "kind" "http" "path" ..). */}}
+{{- define "todo-chatbot.serviceProbe" -}}
+{{- if eq .kind "http" -}}
+httpGet: {path: {{ .path | default "/" }}, port: main}
+{{- else -}}
+tcpSocket: {port: main}
+{{- end -}}
+{{- end -}}
+
+{{/* What rolls the pods that read the Secret: its name, version and values. */}}
+{{- define "todo-chatbot.secretChecksum" -}}
+{{- $parts := list .Values.existingSecret .Values.existingSecretVersion -}}
+{{- $parts = append $parts (toJson .Values.backend.secret) -}}
+{{- concat $parts (list .Values.database.url .Values.postgres.password) | join " " | sha256sum -}}
 {{- end -}}

@@ -1,11 +1,15 @@
 /** @type {import('next').NextConfig} */
 const config = {
-  output: "export", // plain files: nothing of Node runs where the app is served
+  output: "export", // plain files: no Node.js runs where the app is served
   reactStrictMode: true,
-  outputFileTracing: false, // which files a server would need: a third of the build, and there is no server
-  typescript: { ignoreBuildErrors: true }, // `tsc` looks for them beside the bundler: see package.json
-  eslint: { ignoreDuringBuilds: true }, // there is none
-  experimental: { webpackBuildWorker: false }, // three processes one after another save memory, and cost a third of the rest
+  // Tracing finds the files that a server needs. There is no server here, and tracing takes a third
+  // of the build.
+  outputFileTracing: false,
+  // `tsc` checks types beside the bundler: see package.json.
+  typescript: { ignoreBuildErrors: true },
+  eslint: { ignoreDuringBuilds: true }, // ESLint is not used
+  // Three processes, one after another, would save memory, but cost a third of the remaining time.
+  experimental: { webpackBuildWorker: false },
 };
 
 export default config;

@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 from scripts.app.survey import PORT, Survey
 from scripts.app.survey.frontend import OWN_PORT, Frontend, suffix
 from scripts.app.survey.variables import Variable
-from scripts.session.settings import Settings
+from scripts.session.settings import ROOT, Settings
 
+REFERENCE = ROOT / "phase3-chatbot"
 ASSETS = Path(__file__).parent / "assets"
+DATA = "/data"  # where the backend keeps files in its container: a volume, where it keeps any
 TEMPORARY = "/tmp"  # noqa: S108 - in the container
 ORIGIN = f"http://localhost:{PORT}"  # what a variable for the API's address is given
 SITE = f"http://localhost:{OWN_PORT}"  # and one for the page's own
@@ -46,7 +48,11 @@ SCHEMES = {
     "rediss": 6379,
     "mysql": 3306,
 }
-PLACEHOLDER = "not-set"  # a key that the app must have to start, and nobody gave
+#: A key that the app must have to start, and nobody gave. Long, and with the beginning that keys
+#: of OpenAI have: some apps look at that before they start.
+PLACEHOLDER = "sk-not-set-0123456789abcdef0123456789abcdef"
+TRUST = "python3 -m phase4.trust "  # before a command that must trust our database's certificate
+TRIAL = "trial"  # user, password and name of the database beside an image that is tried
 
 
 @dataclass(frozen=True)
@@ -65,20 +71,9 @@ class Environment:
     ports: tuple[int, ...]
 
 
-def name(app: Survey) -> str:
-    """A name of the app's own for its data, that of its folder, so that each app keeps its own on the same volume. Empty for the plan's phase3-chatbot."""
-    slug = re.sub(r"[^a-z0-9]+", "-", app.root.name.lower()).strip("-")[:40] or "app"
-    return "" if slug == "phase3-chatbot" else slug
-
-
 def service_database_key(service: str) -> str:
     """The Secret's key of the database's address in the form that a service's driver takes."""
     return f"DATABASE_URL_{service.upper().replace('-', '_')}"
-
-
-def data_folder(app: Survey) -> str:
-    """Where the backend keeps files in its container."""
-    return f"/data/{name(app)}".rstrip("/")
 
 
 def api_path(app: Survey) -> str:
@@ -184,6 +179,31 @@ def trial_environment(variables: Iterable[Variable], scheme: str) -> dict[str, s
     return found
 
 
+def trial_of_backend(app: Survey, settings: Settings) -> dict[str, str]:
+    """What a backend's image is tried with: what its pods get, made up where that is a secret.
+
+    An app that is tried beside PostgreSQL gets that one's address (see needs_database).
+    """
+    found = trial_environment(app.backend.variables, app.decision.scheme)
+    found.update(environment(app, settings, {}).plain)
+    if needs_database(app):
+        address = f"{app.decision.scheme}://{TRIAL}:{TRIAL}@127.0.0.1:5432/{TRIAL}"
+        names = [one.name for one in app.backend.variables if one.kind == "database"]
+        # The chart gives it under this name, too.
+        found.update(dict.fromkeys([*names, "DATABASE_URL"], address))
+    return found
+
+
+def needs_database(app: Survey) -> bool:
+    """Whether an image is tried beside PostgreSQL. Ours starts without, and is tried so: sooner."""
+    return app.database == "postgres" and not is_reference(app)
+
+
+def is_reference(app: Survey) -> bool:
+    """Whether it is the reference app of this repository, which writes nothing beside itself."""
+    return app.root == REFERENCE and not app.backend.writes
+
+
 def environment(
     app: Survey, settings: Settings, given: Mapping[str, str], component: str = "backend"
 ) -> Environment:
@@ -200,7 +220,7 @@ def environment(
             plain[one.name] = given.get(one.name, wires[one.name])
         elif one.kind == "database":
             if app.database == "file" and one.default.startswith("sqlite"):
-                plain[one.name] = f"{one.default.split('://')[0]}:///{data_folder(app)}/app.db"
+                plain[one.name] = f"{one.default.split('://')[0]}:///{DATA}/app.db"
             elif app.database != "file":
                 database.append(one.name)
         elif one.kind == "signing":
@@ -216,7 +236,7 @@ def environment(
                 f"http://{settings.release.name}-frontend" if asks else settings.local_url
             )
         elif DATA_FOLDER.match(one.name):
-            plain[one.name] = data_folder(app) if app.keeps_files else TEMPORARY
+            plain[one.name] = DATA if app.keeps_files else TEMPORARY
         elif one.kind == "origins" and one.required:
             origins = [settings.local_url, f"http://{settings.release.host}"]
             plain[one.name] = json.dumps(origins) if one.is_list else ",".join(origins)
@@ -344,12 +364,13 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
     """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date, unless they are. behind: not known to be."""
     back = app.backend
     steps = [*(["python3 -m phase4.wait DATABASE_URL"] if must_wait(app) else [])]
+    back_trusts = bool(app.decision.tls) and app.database == "postgres"
     migrate = back.migrations if behind else ()
     if not steps and not back.migrations_folder:
         return list(migrate)
     if migrate:
         steps += [
             *([f"cd {back.migrations_folder}"] if back.migrations_folder else []),
-            f"exec {' '.join(migrate)}",
+            f"exec {TRUST if back_trusts else ''}{' '.join(migrate)}",
         ]
     return ["sh", "-c", " && ".join(steps)] if steps else []

@@ -5,49 +5,25 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
 from scripts.app.survey import Survey
 from scripts.app.survey.tree import decode
+from scripts.app.undeclared import name_of, needed, undeclared
 from scripts.machine import pip
 from scripts.machine.architecture import architecture
 from scripts.session.cache import digest, make_once
-from scripts.session.findings import failure
+from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.shell import Result
 
 RESOLVE_TIMEOUT = 300.0
-#: Packages whose import has another name, as PyPI has them.
-PACKAGES = {
-    "PIL": "pillow", "agents": "openai-agents", "argon2": "argon2-cffi", "attr": "attrs", "bs4": "beautifulsoup4", "cv2": "opencv-python-headless",
-    "dateutil": "python-dateutil", "decouple": "python-decouple", "dotenv": "python-dotenv", "google": "google-generativeai", "itsdangerous": "itsdangerous",
-    "jose": "python-jose[cryptography]", "jwt": "pyjwt", "magic": "python-magic", "multipart": "python-multipart", "passlib": "passlib[bcrypt]",
-    "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "sklearn": "scikit-learn", "yaml": "pyyaml",
-}  # fmt: skip
-#: What the source uses without an import of its own: pattern, package.
-IMPLIED = (
-    (r"\bEmailStr\b", "email-validator"),
-    (r"\b(OAuth2PasswordRequestForm|UploadFile)\b|=\s*(Form|File)\(", "python-multipart"),
-    (r"\bcreate_async_engine\b", "greenlet"),
-    (r"sqlite\+aiosqlite", "aiosqlite"),
-    (r"postgresql\+asyncpg", "asyncpg"),
-)
-#: Releases that others do not work with, though they do not say so: package, its releases, what it needs. Where the app has a last commit, that
-#: date keeps most of these out by itself.
-BREAKS = (
-    ("fastapi", "<0.112", "pydantic<2.12"),  # takes FieldInfo apart
-    ("passlib", "", "bcrypt<4.1"),  # reads bcrypt.__about__, and tries what bcrypt 5 refuses
-    ("openai", "<1.55.3", "httpx<0.28"),  # passes `proxies`
-    ("groq", "<0.13", "httpx<0.28"),
-    ("anthropic", "<0.40", "httpx<0.28"),
-)
 #: Packages without a wheel for Linux, or that exist for other systems only: what serves instead.
 INSTEAD = {
     "psycopg2": "psycopg2-binary",
@@ -105,6 +81,11 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
     date = _last_commit(run, app)
     fitting = tuple(python for python in pythons if _fits(python, app.backend.python))
     if not fitting:
+        # An upper bound is often only the newest Python that its author knew.
+        fitting = tuple(one for one in pythons if _fits(one, _lower_bound(app.backend.python)))
+        if fitting:
+            notes.append(f"Python {app.backend.python} is wanted: {fitting[0]} is what there is")
+    if not fitting:
         raise failure(
             "PACKAGES-UNRESOLVABLE",
             app.backend.dependencies,
@@ -113,7 +94,9 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
             "widen requires-python, or build where the official Python images can be pulled",
         )
     key = digest(
-        "6",
+        "7",
+        app.decision.scheme,
+        app.database,
         "\n".join(wanted),
         "\n".join(locked),
         date,
@@ -146,79 +129,158 @@ def _resolve(
     pythons: tuple[str, ...],
     notes: list[str],
 ) -> Resolved:
+    listed = app.backend.dependencies
     run.say(
-        f"resolving {len(wanted)} requirements of {app.backend.dependencies}"
+        f"resolving {len(wanted)} requirements of {listed}"
         + (f" as of {date[:10]}" if date else "")
     )
+    way, result = _first_way(run, app, wanted, locked, date, pythons, notes)
+    missing = undeclared(app, result.stdout)
+    overrides = needed(result.stdout)
+    while missing or overrides:
+        more = [package for package, _ in missing]
+        again = _compile(
+            run, [*wanted, *more], way.held, way.python, way.wheels, way.until, overrides
+        )
+        if again.ok:
+            notes += [
+                f"{one} is used ({place}) but {listed} does not list it: added"
+                for one, place in missing
+            ]
+            notes += [
+                f"{one}, because other packages here do not work with what was chosen"
+                for one in overrides
+            ]
+            result = again
+            break
+        # What no registry has is the app's own affair, and must not keep the others out.
+        reason = _reason(again)
+        gone = [
+            one for one in missing if re.search(rf"\b{re.escape(name_of(one[0]))}\b", reason)
+        ] or missing
+        notes += [f"{one} is used ({place}), and cannot be had: {reason}" for one, place in gone]
+        missing = [one for one in missing if one not in gone]
+        overrides = overrides if missing else []
+    return Resolved(result.stdout, way.python, not way.wheels, tuple(notes), date)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How packages are resolved. held: versions of the lock file. until: the newest date (RFC 3339)."""
+
+    python: str
+    wheels: bool
+    held: list[str]
+    until: str
+
+
+def _first_way(
+    run: Run,
+    app: Survey,
+    wanted: list[str],
+    locked: list[str],
+    date: str,
+    pythons: tuple[str, ...],
+    notes: list[str],
+) -> tuple[_Way, Result]:
+    """The strictest way on which all fits; what is given up is noted. Raises PACKAGES-UNRESOLVABLE.
+
+    A package that no registry has, and that no module imports, is taken off the list.
+    """
+    ways = [_Way(python, True, locked, date) for python in pythons]
+    ways.append(_Way(pythons[0], False, locked, date))
+    ways += [_Way(pythons[0], False, [], date)] if locked else []
+    ways += [_Way(pythons[0], False, [], "")] if date else []
     refused: list[str] = []
-    # The strictest way first; what is given up at each step is said.
-    ways = [(python, True, locked, date) for python in pythons] + [
-        (pythons[0], False, locked, date)
-    ]
-    if locked:
-        ways.append((pythons[0], False, [], date))
-    if date:
-        ways.append((pythons[0], False, [], ""))
-    for python, wheels, held, until in ways:
-        result = _compile(run, wanted, held, python, wheels, until)
+    for way in ways:
+        result = _compile(run, wanted, way.held, way.python, way.wheels, way.until)
+        while not result.ok and (gone := _unused_and_gone(app, wanted, _reason(result))):
+            notes.append(f"{gone} is in no registry, and nothing imports it: left out")
+            wanted.remove(gone)
+            result = _compile(run, wanted, way.held, way.python, way.wheels, way.until)
         if result.ok:
             break
         refused.append(_reason(result))
     else:
-        raise failure(
-            "PACKAGES-UNRESOLVABLE",
-            app.backend.dependencies,
-            f"the packages of {app.backend.dependencies} cannot be installed together: {refused[-1]}",
-            "\n".join(dict.fromkeys(refused)),
-            "mend what is named in the app's own file; `uv pip compile` on it says the same",
-        )
-    if python != pythons[0]:
-        notes.append(f"Python {python} instead of {pythons[0]}: {refused[0]}")
-    if not wheels:
+        raise _unresolvable(app, refused)
+    if way.python != pythons[0]:
+        notes.append(f"Python {way.python} instead of {pythons[0]}: {refused[0]}")
+    if not way.wheels:
         notes.append(f"some packages have no wheel and are compiled: {refused[0]}")
-    if locked and not held:
+    if locked and not way.held:
         notes.append("the lock file does not fit what is listed beside it, and was not used")
-    if date and not until:
+    if date and not way.until:
         notes.append(
-            f"nothing that fits was there on {date[:10]}, the app's last commit: newer releases are used"
+            f"nothing that fits was there on {date[:10]}, the app's last commit:"
+            " newer releases are used"
         )
-    missing = _undeclared(app, result.stdout)
-    notes += [
-        f"{package} is used ({place}) but not listed in {app.backend.dependencies}: added"
-        for package, place in missing
-    ]
-    needed = _needed(result.stdout)
-    if missing or needed:
-        again = _compile(
-            run,
-            [*wanted, *(package for package, _ in missing)],
-            [*held, *needed],
-            python,
-            wheels,
-            until,
-        )
-        if again.ok:
-            result = again
-        else:
-            notes.append(f"and that could not be done: {_reason(again)}")
-    return Resolved(result.stdout, python, not wheels, tuple(notes), date)
+    return way, result
+
+
+def _unused_and_gone(app: Survey, wanted: list[str], reason: str) -> str:
+    """The requirement that the registry does not know and no module imports, if that is the reason."""
+    gone = re.search(r"(\S+) was not found in the package registry", reason)
+    imported = {name_of(module) for module, _ in app.backend.imported}
+    if not gone or name_of(gone[1]) in imported:
+        return ""
+    return next((line for line in wanted if name_of(line) == name_of(gone[1])), "")
+
+
+def _unresolvable(app: Survey, refused: list[str]) -> Failure:
+    """The finding, with the line of the app's file that names the package."""
+    listed, reason = app.backend.dependencies, refused[-1]
+    place = next(
+        (
+            f"{listed}:{number}"
+            for number, line in enumerate(_lines_of(app), 1)
+            if name_of(line.strip(" \"',")) in re.split(r"[^\w.-]", reason)
+        ),
+        listed,
+    )
+    return failure(
+        "PACKAGES-UNRESOLVABLE",
+        listed,
+        f"the packages of {listed} cannot be installed together: {reason} ({place})",
+        "\n".join(dict.fromkeys(refused)),
+        "mend what is named in the app's own file; `uv pip compile` on it says the same",
+    )
+
+
+def _lines_of(app: Survey) -> list[str]:
+    path = app.root / app.backend.dependencies
+    return decode(path.read_bytes()).splitlines() if path.is_file() else []
 
 
 def _compile(
-    run: Run, wanted: list[str], constraints: list[str], python: str, wheels: bool, until: str
+    run: Run,
+    wanted: list[str],
+    constraints: list[str],
+    python: str,
+    wheels: bool,
+    until: str,
+    overrides: Sequence[str] = (),
 ) -> Result:
+    """Ask uv. overrides: requirements that hold in place of all others of their packages."""
     folder = run.settings.cache / "requirements" / "scratch"
     folder.mkdir(parents=True, exist_ok=True)
-    given, held = folder / f"{digest(*wanted)}.in", folder / f"{digest(*constraints)}.txt"
-    given.write_text("\n".join(wanted) + "\n", encoding="utf-8")
-    held.write_text("\n".join(constraints) + "\n", encoding="utf-8")
+    # A lock file's version of what is overridden would be in its way.
+    replaced = {name_of(line) for line in overrides}
+    kept = [line for line in constraints if name_of(line) not in replaced]
+    given, held, over = (
+        _written(folder / f"{digest(*lines)}.txt", lines) for lines in (wanted, kept, overrides)
+    )
     machine = "aarch64" if architecture() == "arm64" else "x86_64"
     return run.shell.run(
-        find_uv_bin(), "pip", "compile", given, "--constraint", held, "--python-version", python,
+        find_uv_bin(), "pip", "compile", given, "--constraint", held, "--override", over, "--python-version", python,
         "--python-platform", f"{machine}-manylinux_2_28", "--no-header", "--no-annotate", "--quiet", "--prerelease", "if-necessary-or-explicit",
         *(["--only-binary", ":all:"] if wheels else []), *(["--exclude-newer", until] if until else []), *_index(),
         timeout=RESOLVE_TIMEOUT, check=False, reads=True, cwd=folder,
     )  # fmt: skip
+
+
+def _written(path: Path, lines: Sequence[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def _index() -> list[str]:
@@ -251,7 +313,7 @@ def _requirements(app: Survey, notes: list[str]) -> list[str]:
     )
     kept = []
     for line in listed:
-        name = canonicalize_name(_name(line))
+        name = name_of(line)
         if name in INSTEAD:
             notes.append(
                 f"{name} is not for this image: "
@@ -263,7 +325,7 @@ def _requirements(app: Survey, notes: list[str]) -> list[str]:
             line = ""
         if line:
             kept.append(line)
-    names = {canonicalize_name(_name(line)) for line in kept}
+    names = {name_of(line) for line in kept}
     if (
         "uvicorn" not in names
         and "fastapi-cli" not in names
@@ -284,10 +346,6 @@ def _expand(path: Path) -> list[str]:
         elif text and not text.startswith("-"):
             found.append(re.sub(r"\s*--hash=\S+|\s*\\$", "", text).strip())
     return [line for line in found if line]
-
-
-def _name(line: str) -> str:
-    return (re.match(r"[\w.-]+", line) or re.match("", line) or [""])[0] or "-"
 
 
 def _locked(app: Survey) -> list[str]:
@@ -325,6 +383,12 @@ def _fits(python: str, requires: str) -> bool:
         return True
 
 
+def _lower_bound(requires: str) -> str:
+    """What a specifier asks for at least: `~=3.12.4` and `==3.12.*` both mean 3.12 or later."""
+    found = re.search(r"(?:>=|~=|==)\s*(\d+\.\d+)", requires)
+    return f">={found[1]}" if found else requires
+
+
 def _last_commit(run: Run, app: Survey) -> str:
     """When the app was last committed (RFC 3339, UTC); empty outside a repository, and while what is listed is not committed yet."""
     where = ("-C", str(app.root))
@@ -346,51 +410,3 @@ def _last_commit(run: Run, app: Survey) -> str:
     if not told.ok or not told.stdout.strip() or changed.stdout.strip():
         return ""
     return datetime.fromtimestamp(int(told.stdout), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _needed(resolved: str) -> list[str]:
-    """Constraints that make what was resolved work together."""
-    pins = {
-        str(canonicalize_name(_name(line))): line.partition("==")[2].split(";")[0].strip()
-        for line in resolved.splitlines()
-        if "==" in line
-    }
-    needed = [
-        needs
-        for name, releases, needs in BREAKS
-        if name in pins and SpecifierSet(releases).contains(pins[name])
-    ]
-    return [
-        needs
-        for needs in needed
-        if _name(needs) in pins
-        and not SpecifierSet(needs.removeprefix(_name(needs))).contains(pins[_name(needs)])
-    ]
-
-
-def _undeclared(app: Survey, resolved: str) -> list[tuple[str, str]]:
-    """Packages that the code imports or uses, and that nothing brings: (requirement, place)."""
-    have = {canonicalize_name(_name(line)) for line in resolved.splitlines() if line.strip()}
-    missing: dict[str, str] = {}
-    for module, place in app.backend.imported:
-        package = PACKAGES.get(module, module)
-        names = {canonicalize_name(_name(package)), canonicalize_name(module)}
-        # A distribution may bring a package under another name (sqlalchemy's siblings, google.*): only what nothing resembles is missing.
-        near = any(
-            canonicalize_name(module) in one
-            or one.removeprefix("python-") == canonicalize_name(module)
-            for one in have
-        )
-        if not names & have and not near:
-            missing[package] = place
-    for pattern, package in IMPLIED:
-        found = next((place for place, line in _source_lines(app) if re.search(pattern, line)), "")
-        if found and canonicalize_name(package) not in have:
-            missing[package] = found
-    return list(missing.items())
-
-
-def _source_lines(app: Survey) -> Iterable[tuple[str, str]]:
-    for name in app.backend.modules:
-        for number, line in enumerate(decode((app.root / name).read_bytes()).splitlines(), 1):
-            yield f"{name}:{number}", line

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.app.survey.tree import decode
+from scripts.images import causes
 from scripts.images.context import stage
 from scripts.images.plans import BACKEND, FRONTEND, Plan, Plans
 from scripts.machine import buildkit
@@ -14,6 +17,7 @@ from scripts.machine.engine import Engine
 from scripts.session.run import Run
 
 KEPT = 30  # names of earlier images in the engine, of each kind: more than helm keeps revisions
+MOST_CACHE = "15GB"  # of BuildKit's cache: 28 apps one after another left 40
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Images:
 def build(run: Run, engine: Engine, plans: Plans) -> Images:
     """Build what is not there, side by side. Raises IMAGE-BUILD-FAILED."""
     every = plans.every
-    with ThreadPoolExecutor(len(every)) as pool:
+    with ThreadPoolExecutor(len(every) + 1) as pool:
+        if not all(plan.id for plan in every):
+            pool.submit(_bound_cache, run, engine)
         found = list(pool.map(lambda plan: plan.id or _build(run, engine, plan), every))
     references = {plan.reference: image_id for plan, image_id in zip(every, found, strict=True)}
     if plans.postgres:
@@ -36,6 +42,15 @@ def build(run: Run, engine: Engine, plans: Plans) -> Images:
     if built:
         _forget_oldest(run, engine, references)
     return Images(references, built)
+
+
+def _bound_cache(run: Run, engine: Engine) -> None:
+    """Keep BuildKit's cache within MOST_CACHE. What builds use just now stays, whatever its size."""
+    prune = ("builder", "prune", "--force", "--keep-storage", MOST_CACHE)
+    said = run.shell.run(engine.client, *prune, timeout=300, check=False).stdout
+    freed = re.search(r"Total(?: reclaimed space)?:\s*([1-9][\d.]*\s?[kMGT]?B)", said)
+    if freed:
+        run.say(f"the build cache was above {MOST_CACHE}: removed {freed[1]} of the oldest")
 
 
 def _forget_oldest(run: Run, engine: Engine, wanted: Iterable[str]) -> None:
@@ -84,7 +99,17 @@ def _build(run: Run, engine: Engine, plan: Plan) -> str:
         untried_name(plan),
         f"{plan.name}:latest",
     )  # the last is for people, and never sent to a pod
-    return buildkit.build(run, engine, plan.dockerfile, staged, names, plan.arguments)
+    return buildkit.build(
+        run, engine, plan.dockerfile, staged, names, plan.arguments, explain=explainer(plan)
+    )
+
+
+def explainer(plan: Plan) -> Callable[[str], str]:
+    """What tells the cause of a failed build from its output, in the app's own terms."""
+    if plan.name != FRONTEND:
+        return lambda output: ""
+    texts = {file.name: decode(file.content) for file in plan.files}
+    return lambda output: causes.of_frontend(output, texts)
 
 
 def untried_name(plan: Plan) -> str:

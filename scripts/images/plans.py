@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.app import fit
+from scripts.app import fit, reach
 from scripts.app.resolve import COMPILERS, LIBRARIES, Resolved
 from scripts.app.survey import PORT, Survey
 from scripts.images import backend as backend_build
@@ -22,7 +22,8 @@ from scripts.supply import bases
 PREFIX = "todo-chatbot"
 FRONTEND = f"{PREFIX}-frontend"
 BACKEND = f"{PREFIX}-backend"
-BASE_IMAGES = ("node", "nginx", "postgres")
+BASE_IMAGES = ("nginx", "postgres")
+NODE_BASES = {20: "node-20", 22: "node", 24: "node-24"}
 PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 
@@ -32,7 +33,9 @@ class Plan:
 
     port, path: where it must answer when it is tried alone; strict: with 200, else with anything.
     files: the component's own. build_files: what the build gets.
-    environment: what a container gets when it is tried alone.
+    environment: what a container gets when it is tried alone. postgres: reference of the
+    database's image, where it is tried beside one. read_only: nothing in it can be written.
+    before: command that runs before it serves.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Plan:
     strict: bool = True
     build_files: tuple[File, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
+    postgres: str = ""
+    read_only: bool = False
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,14 @@ class Plans:
         return (self.frontend, self.backend, *self.services.values())
 
 
-def base_images(run: Run, engine: Engine, upstream: bool, resolved: Resolved) -> dict[str, str]:
-    """Base image -> reference, all of which the engine then has; with the Pythons of the app's parts."""
+def base_images(
+    run: Run, engine: Engine, upstream: bool, resolved: Resolved, app: Survey
+) -> dict[str, str]:
+    """Base image -> reference, all of which the engine then has; with the app's own Pythons and Node."""
     pythons = [PYTHON_BASES[one] for one in resolved.pythons]
-    found = bases.ensure(run, engine, (*pythons, *BASE_IMAGES), upstream)
-    return {**found, "python": found[pythons[0]]}
+    node = NODE_BASES[app.frontend.node]
+    found = bases.ensure(run, engine, (*pythons, node, *BASE_IMAGES), upstream)
+    return {**found, "python": found[pythons[0]], "node": found[node]}
 
 
 def plan(
@@ -105,26 +114,24 @@ def _frontend(
     run: Run, engine: Engine, app: Survey, base: Mapping[str, str], date: str, offline: bool
 ) -> Plan:
     """The frontend's image. date: of the app's last commit. offline: only package registries answer."""
-    fonts = bool(app.frontend.google_fonts) and offline
+    reached = reach.reach(app.root, app.frontend.folder)
+    dockerfile = ROOT / "frontend.Dockerfile"
+    files = context_files(dockerfile, app.frontend_folder)
+    build_files = frontend.lay_out(files, fit.frontend_files(app, offline), reached)
     arguments = {
         "NODE_IMAGE": base["node"],
         "NGINX_IMAGE": base["nginx"],
         "SOURCE": frontend.SOURCE,
         "MANIFESTS": frontend.MANIFESTS,
+        "FOLDER": reached.folder,
+        "WORKSPACE": reached.workspace,
+        "BUILD_PACKAGES": frontend.build_packages(build_files),
         "SERVED": app.frontend.served,
         "ADDRESSES": " ".join(fit.addresses(app)),
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
         # Without a lock file, what was there on the day of the app's last commit.
         "BEFORE": "" if app.frontend.lock else date,
-        # Turbopack reads the file of font answers as data; webpack runs it.
-        "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
-        "FONTS": "/app/phase4-fonts.cjs" if fonts else "",
-        "AUTH_TABLES": "phase4-auth.mjs" if app.frontend.auth_module else "",
     }
-    added = fit.frontend_files(app, offline)
-    dockerfile = ROOT / "frontend.Dockerfile"
-    files = context_files(dockerfile, app.frontend_folder)
-    build_files = frontend.lay_out(files, added)
     reference = f"{FRONTEND}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
         FRONTEND,
@@ -161,7 +168,7 @@ def _backend(
         "HEALTH_PATH": backend.health_path,
         "BUILD_PACKAGES": COMPILERS if resolved.compiles else "",
         "RUN_PACKAGES": LIBRARIES if resolved.compiles else "",
-        "DATA_DIR": fit.data_folder(app),
+        "DATA_DIR": fit.DATA,
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
     files = context_files(dockerfile, app.backend_folder)
@@ -179,5 +186,8 @@ def _backend(
         backend.health_path or "/",
         bool(backend.health_path),
         build_files,
-        fit.trial_environment(backend.variables, app.decision.scheme),
+        fit.trial_of_backend(app, run.settings),
+        base["postgres"] if fit.needs_database(app) else "",
+        fit.is_reference(app),
+        tuple(fit.before_start(app)),
     )

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
 from scripts.app.tracebacks import cause
+from scripts.images import beside
+from scripts.images.beside import Place
 from scripts.images.builds import Images, untried_name
 from scripts.images.plans import Plan, Plans
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
-from scripts.session.findings import failure
+from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 
 TRIAL_TIMEOUT = 45.0
+READ_ONLY = ("--read-only", "--tmpfs=/tmp", "--tmpfs=/data:uid=10001,gid=10001,mode=700")
 NEEDS_DATABASE = re.compile(
     r"[Cc]onnection refused|Connect call failed|could not connect|connection to server|ECONNREFUSED",
     re.IGNORECASE,
@@ -48,61 +52,72 @@ def _has_run(run: Run, engine: Engine, plan: Plan) -> bool:
 
 
 def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
-    """Start a container on a free port of loopback and ask it. An app that ends without its database is tried in the cluster. Raises IMAGE-RUN-FAILED."""
-    variables = [
-        f"--env={name}={value}" for name, value in plan.environment.items()
-    ]  # made up: no secrets
-    started = run.shell.run(
-        engine.client,
-        "run",
-        "--detach",
-        "--publish",
-        f"127.0.0.1::{plan.port}",
-        *variables,
-        reference,
-        check=False,
-    )
-    if run.shell.dry:
-        return
-    container = started.stdout.strip()
-    try:
-        answer = ""
-        if started.ok:
-            mapped = run.shell.run(
-                engine.client, "port", container, f"{plan.port}/tcp", check=False
-            ).stdout.split()
-            if mapped:
-                url = f"http://{mapped[0]}{plan.path}"
-                if _comes_up(run, engine, container, url, plan.strict):
-                    return
-                answer = f"{url} did not answer{' 200' if plan.strict else ''}"
-        log = (
-            run.shell.run(engine.client, "logs", "--tail", "60", container, check=False).tail(60)
-            if started.ok
-            else started.tail(5)
-        )
-        if started.ok and NEEDS_DATABASE.search(log):
-            run.say(f"{plan.name} starts with its database only: it is tried in the cluster")
+    """Start a container on a free port of loopback, with what its pods will have, and ask it.
+
+    Where it needs PostgreSQL, that runs beside it. What needs another service, or a database that
+    is not ours, is tried in the cluster. Raises IMAGE-RUN-FAILED.
+    """
+    with beside.place(run, engine, plan.port, plan.postgres) as place:
+        # Made up: none of these values is a secret.
+        given = [f"--env={name}={value}" for name, value in plan.environment.items()]
+        options = (*place.options, *given, *(READ_ONLY if plan.read_only else ()))
+        _make_tables(run, engine, reference, plan, options, place)
+        started = run.shell.run(engine.client, "run", "--detach", *options, reference, check=False)
+        if run.shell.dry:
             return
-        why = cause(log)
-        raise failure(
-            "IMAGE-RUN-FAILED",
-            plan.name,
-            f"{plan.name} was built but does not work by itself" + (f": {why}" if why else ""),
-            "\n".join([answer, *log.splitlines()[-15:]]).strip(),
-            f"try it: docker run -p {plan.port}:{plan.port} {reference}",
-        )
-    finally:
-        if container:
-            # Nobody waits for it: a quarter of a second.
-            run.shell.detach(
-                engine.client,
-                "rm",
-                "--force",
-                "--volumes",
-                container,
-                log=run.settings.cache / "logs" / "docker-rm.log",
-            )
+        container = started.stdout.strip()
+        try:
+            if not started.ok:
+                raise _failed(plan, reference, "", started.tail(5))
+            _ask(run, engine, reference, plan, container, place.container or container)
+        finally:
+            if container:
+                beside.discard(run, engine, container)
+
+
+def _make_tables(
+    run: Run, engine: Engine, reference: str, plan: Plan, options: Sequence[str], place: Place
+) -> None:
+    """Run what runs before the app serves, where there is a database for it."""
+    if not plan.before or not place.container:
+        return
+    made = run.shell.run(
+        engine.client, "run", "--rm", *options, reference, *plan.before,
+        check=False, timeout=TRIAL_TIMEOUT,
+    )  # fmt: skip
+    if not made.ok:
+        log = made.stdout + made.stderr
+        raise _failed(plan, reference, f"{' '.join(plan.before)} did not end well", log)
+
+
+def _ask(
+    run: Run, engine: Engine, reference: str, plan: Plan, container: str, published: str
+) -> None:
+    """Wait until it answers. published: the container that has the port."""
+    port = f"{plan.port}/tcp"
+    mapped = run.shell.run(engine.client, "port", published, port, check=False).stdout.split()
+    answer = "it has no port"
+    if mapped:
+        url = f"http://{mapped[0]}{plan.path}"
+        if _comes_up(run, engine, container, url, plan.strict):
+            return
+        answer = f"{url} did not answer{' 200' if plan.strict else ''}"
+    log = run.shell.run(engine.client, "logs", "--tail", "200", container, check=False).tail(200)
+    if published == container and NEEDS_DATABASE.search(log):
+        run.say(f"{plan.name} starts with its database only: it is tried in the cluster")
+        return
+    raise _failed(plan, reference, answer, log)
+
+
+def _failed(plan: Plan, reference: str, answer: str, log: str) -> Failure:
+    why = cause(log)
+    return failure(
+        "IMAGE-RUN-FAILED",
+        plan.name,
+        f"{plan.name} was built but does not work by itself" + (f": {why}" if why else ""),
+        "\n".join([answer, *log.splitlines()[-15:]]).strip(),
+        f"try it: docker run -p {plan.port}:{plan.port} {reference}",
+    )
 
 
 def _comes_up(run: Run, engine: Engine, container: str, url: str, strict: bool) -> bool:

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,12 +39,14 @@ def build(
     names: Sequence[str],
     arguments: Mapping[str, str],
     target: str = "",
+    explain: Callable[[str], str] = lambda output: "",
 ) -> str:
     """Build `dockerfile` over `context` under these names. Return the image ID (sha256:...).
 
     arguments: build arguments, public by nature. target: a stage of the Dockerfile, the last by
-    default. A private CA, pip's and npm's configuration reach the build as secrets named ca, pip
-    and npm, and end with it. Raises IMAGE-BUILD-FAILED with the failing step's own lines.
+    default. explain: from a failed build's output, its cause. A private CA, pip's and npm's
+    configuration reach the build as secrets named ca, pip and npm, and end with it.
+    Raises IMAGE-BUILD-FAILED with the cause and the failing step's own lines.
     """
     with build_secrets(dockerfile) as secrets:
         result = run.shell.run(
@@ -71,11 +73,13 @@ def build(
         ]
     )
     if not result.ok:
+        output = run.shell.mask(result.stdout + result.stderr)
+        cause = explain(output) or f"a step of {dockerfile.name} failed"
         raise failure(
             "IMAGE-BUILD-FAILED",
             name,
-            f"{name} could not be built from {dockerfile.name}",
-            run.shell.mask(failing_lines(result.stdout + result.stderr)),
+            f"{name} could not be built: {cause}",
+            failing_lines(output),
             f"mend what the lines say, then run the command again; by hand: {by_hand}",
         )
     found = image_id(run, engine, names[0])

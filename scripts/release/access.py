@@ -1,4 +1,6 @@
-"""How a person reaches the app: the loopback address that always works, and the host name with its hosts entry."""
+"""How a person reaches the app: the loopback address that always works, and the host name with its
+hosts entry.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ SMOKE_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Access:
-    """local_url: needs nothing. host_url: empty while the host name does not lead to the app. advice: lines for the person."""
+    """local_url: needs nothing. host_url: empty while the host name does not lead to the app.
+    advice: lines for the person.
+    """
 
     local_url: str
     host_url: str
@@ -57,7 +61,8 @@ def configure(run: Run, cluster: Cluster, app: Survey) -> Access:
     host = run.settings.release.host
     address = "127.0.0.1"
     if platform.system() != "Darwin":  # containers have no address of their own there
-        # A controller that has just started may not know its routes yet, and would seem to be out of reach at the cluster's address.
+        # A controller that has just started may not know its routes yet, and would seem to be out
+        # of reach at the cluster's address.
         run.shell.until(lambda: _serves(address, cluster.ingress_port, host, asked), PATIENCE, 0.1)
         address = cluster.address if _serves(cluster.address, 80, host, asked) else address
     port = 80 if address == cluster.address else cluster.ingress_port
@@ -88,9 +93,11 @@ def configure(run: Run, cluster: Cluster, app: Survey) -> Access:
 
 
 def write_entry(hosts: Path, address: str, host: str) -> None:
-    """Put one line for `host` into a hosts file, in place of any that this project wrote; all others stay.
+    """Put one line for `host` into a hosts file, in place of any that this project wrote; all
+    others stay.
 
-    Raises HOSTS-ENTRY when somebody else's line names the host with another address: it is not ours to change.
+    Raises HOSTS-ENTRY when somebody else's line names the host with another address: it is not ours
+    to change.
     """
     lines = hosts.read_text(encoding="utf-8").splitlines()
     kept = [
@@ -142,7 +149,10 @@ def resolve(host: str) -> str:
 
 
 def _serves(address: str, port: int, host: str, asked: str) -> bool:
-    """The app itself answers there. An accepted connection proves nothing on a network that accepts any."""
+    """The app itself answers there.
+
+    An accepted connection proves nothing on a network that accepts any.
+    """
     try:
         answer = requests.get(
             f"http://{address}:{port}{asked}",
@@ -192,7 +202,10 @@ def smoke(run: Run, access: Access, app: Survey) -> tuple[Check, ...]:
 
 
 def _ask(url: str, host: str, wanted: str, done: list[Check]) -> Finding | None:
-    """One request; what is wrong with its answer, or None after adding it to `done`. A page may lead elsewhere, to a login."""
+    """One request; what is wrong with its answer, or None after adding it to `done`.
+
+    A page may lead elsewhere, to a login.
+    """
     try:
         answer = requests.get(
             url,

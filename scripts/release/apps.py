@@ -71,8 +71,12 @@ def mark(run: Run, tools: Mapping[str, Found]) -> None:
     kubectl(run, tools, "annotate", "--overwrite", "namespace", name, f"{FOLDER}={folder}")
 
 
-def check_same(run: Run, tools: Mapping[str, Found]) -> None:
-    """Refuse to put another app in the place of the one that the release runs. Raises RELEASE-NOT-OURS."""
+def check_same(run: Run, tools: Mapping[str, Found], values: Mapping[str, Any]) -> None:
+    """Refuse to put another app in the place of the one that the release runs.
+
+    values: those of the deployed revision. Raises RELEASE-NOT-OURS.
+    """
+    _check_shared(run, values)
     release, wanted = run.settings.release, str(run.settings.app_path)
     key = FOLDER.replace(".", r"\.")
     path = f"jsonpath={{.metadata.annotations.{key}}}"
@@ -87,6 +91,20 @@ def check_same(run: Run, tools: Mapping[str, Found]) -> None:
         "choose another name for this one: INVOKE_PHASE4_RELEASE_NAME=other-name invoke deploy;"
         " `invoke apps` lists what is deployed",
     )
+
+
+def _check_shared(run: Run, deployed: Mapping[str, Any]) -> None:
+    """Earlier versions put apps into one release, each in a folder of its volume."""
+    folder, release = deployed.get("storage", {}).get("folder", ""), run.settings.release
+    if folder:
+        raise failure(
+            "RELEASE-NOT-OURS",
+            f"release {release.namespace}/{release.name}",
+            f"an earlier version put the app {folder} into the release {release.name}",
+            "each app has a release of its own now, and its data would not be found here",
+            "keep its data with `invoke db-dump`, run `invoke undeploy`, then"
+            f" `invoke deploy --app .../{folder}` and `invoke db-restore --app .../{folder}`",
+        )
 
 
 def remove(run: Run, tools: Mapping[str, Found]) -> None:

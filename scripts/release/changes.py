@@ -1,4 +1,6 @@
-"""What an upgrade changes: the rendered objects against those of the deployed revision, field by field, without any secret's value."""
+"""What an upgrade changes: the rendered objects against those of the deployed revision, field by
+field, without any secret's value.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ NOISE = ("helm.sh/chart", "app.kubernetes.io/version")
 
 
 def between(old: Objects, new: Objects) -> list[str]:
-    """One line a difference: `+ kind/name`, `- kind/name`, or `kind/name field: old -> new`. Hooks run anew each time and are left out."""
+    """One line a difference: `+ kind/name`, `- kind/name`, or `kind/name field: old -> new`.
+
+    Hooks run anew each time and are left out.
+    """
     before, after = _by_name(old), _by_name(new)
     lines = [f"- {name}" for name in before if name not in after]
     for name, item in after.items():
@@ -40,7 +45,9 @@ def between(old: Objects, new: Objects) -> list[str]:
 
 
 def only_images(old: Objects, new: Objects) -> bool:
-    """Whether nothing differs but images, and the version of the Secret, which is known at the installation only."""
+    """Whether nothing differs but images, and the version of the Secret, which is known at the
+    installation only.
+    """
     return all(
         re.match(r"~ \S+ \S+\.(image|checksum/secret): ", line)
         for line in between(old, (item for item in new if item["kind"] != "Pod"))
@@ -48,7 +55,8 @@ def only_images(old: Objects, new: Objects) -> bool:
 
 
 def drift(wanted: Objects, live: Objects) -> list[str]:
-    """What differs on the cluster from what a release rendered: one line an object that is gone or a field that was changed.
+    """What differs on the cluster from what a release rendered: one line an object that is gone or
+    a field that was changed.
 
     Only fields that were rendered count: the cluster and its controllers add their own.
     """
@@ -84,7 +92,9 @@ def _changed(wanted: Any, live: Any, path: str = "") -> Iterator[tuple[str, Any,
 
 
 def _same(wanted: Any, live: Any) -> bool:
-    """Equal as the API server keeps it: what is empty is left out, and quantities are written its own way (0.5 as 500m)."""
+    """Equal as the API server keeps it: what is empty is left out, and quantities are written its
+    own way (0.5 as 500m).
+    """
     if live is ABSENT:
         return not wanted
     if isinstance(wanted, Mapping | list) or isinstance(live, Mapping | list):

@@ -68,19 +68,15 @@ def values(
     postgres: reference of PostgreSQL's image. deployed: the objects of the deployed revision.
     behind: whether the tables may be older than the code.
     """
-    mine, default, folder = _of_the_person(run), _defaults(), fit.name(app)
+    mine, default = _of_the_person(run), _defaults()
     config = _config(run, app, given, deployed, default["backend"]["config"])
     return {
         "frontend": _frontend(run, app, given, images, mine("frontend")),
         "backend": _backend(run, app, given, images, mine("backend"), config),
         "migrations": {"command": fit.before_start(app, behind)},
         "database": {"kind": app.database},
-        "postgres": {
-            "image": _image(postgres),
-            "folder": folder or "pgdata",
-            "tls": bool(app.decision.tls),
-        },
-        "storage": {"files": app.keeps_files, "folder": folder},
+        "postgres": {"image": _image(postgres), "tls": bool(app.decision.tls)},
+        "storage": {"files": app.keeps_files},
         "existingSecret": secret_name(run),
         "ingress": _ingress(run, app, facts),
         **_network_policy(given, config, mine, default["networkPolicy"]["egressPorts"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.app import fit
 from scripts.app.survey import Survey
 from scripts.cluster.kubectl import kubectl
 from scripts.session.findings import failure
@@ -14,7 +13,8 @@ from scripts.supply.tools import Found
 
 USER = DATABASE = "todo"
 TIMEOUT = 600.0
-#: In the pod: the archive as SQL, whole before any of it runs; without a setting of clients that are newer than the server (17 on 16).
+#: In the pod: the archive as SQL, whole before any of it runs; without a setting of clients that
+#: are newer than the server (17 on 16).
 RESTORE = f"""
 set -eu
 trap 'rm -f /tmp/restore.sql' EXIT
@@ -25,7 +25,9 @@ psql --quiet --username {USER} --dbname {DATABASE} --set ON_ERROR_STOP=1 --singl
 
 
 def dump(run: Run, tools: Mapping[str, Found], target: Path) -> int:
-    """Write the database to `target` in pg_dump's custom format; its size in bytes. Raises DATABASE-NOT-OURS or DUMP-FAILED.
+    """Write the database to `target` in pg_dump's custom format; its size in bytes.
+
+    Raises DATABASE-NOT-OURS or DUMP-FAILED.
 
     A dump that fails leaves what was at `target` before.
     """
@@ -69,7 +71,8 @@ def dump(run: Run, tools: Mapping[str, Found], target: Path) -> int:
 def restore(
     run: Run, tools: Mapping[str, Found], source: Path, migrations: tuple[str, ...]
 ) -> None:
-    """Replace the database's tables by those in `source`, all or nothing; then bring them up to date.
+    """Replace the database's tables by those in `source`, all or nothing; then bring them up to
+    date.
 
     Raises DATABASE-NOT-OURS or RESTORE-FAILED.
     """
@@ -116,13 +119,10 @@ def restore(
 
 
 def tables(run: Run, tools: Mapping[str, Found], app: Survey) -> frozenset[str] | None:
-    """The versions that Alembic gave the tables in this release's PostgreSQL; None when it cannot be asked, or holds another app's data."""
+    """The versions that Alembic gave the tables of this release; None when it cannot be asked."""
     if app.database != "postgres" or not app.backend.migrated:
         return None
-    name, ask = (
-        run.settings.release.name,
-        ("SHOW data_directory", "SELECT version_num FROM alembic_version"),
-    )
+    release = run.settings.release
     psql = (
         "psql",
         "-U",
@@ -130,27 +130,16 @@ def tables(run: Run, tools: Mapping[str, Found], app: Survey) -> frozenset[str] 
         "-d",
         DATABASE,
         "-At",
-        *(part for sql in ask for part in ("-c", sql)),
+        "-c",
+        "SELECT version_num FROM alembic_version",
     )
+    pod = ("exec", f"{release.name}-postgres-0", "--")
     said = kubectl(
-        run,
-        tools,
-        "-n",
-        run.settings.release.namespace,
-        "exec",
-        f"{name}-postgres-0",
-        "--",
-        *psql,
-        check=False,
-        reads=True,
-        timeout=10,
+        run, tools, "-n", release.namespace, *pod, *psql, check=False, reads=True, timeout=10
     )
-    folder, *versions = said.stdout.split() or [""]
-    if not folder.endswith(f"/{fit.name(app) or 'pgdata'}") or not (
-        said.ok or "does not exist" in said.stderr
-    ):
-        return None
-    return frozenset(versions)
+    if said.ok or "does not exist" in said.stderr:
+        return frozenset(said.stdout.split())
+    return None
 
 
 def _pod(run: Run, tools: Mapping[str, Found]) -> str:

@@ -1,7 +1,9 @@
-"""The dev loop: edited files go straight into running containers, and the release stays as it was deployed.
+"""The dev loop: edited files go straight into running containers, and the release stays as it was
+deployed.
 
-Beside each Deployment a second one runs the same pod with its source in a volume and a server that reloads; the Services
-are turned to it. At the end they are turned back to the pods of the release, which never stopped.
+Beside each Deployment a second one runs the same pod with its source in a volume and a server that
+reloads; the Services are turned to it. At the end they are turned back to the pods of the release,
+which never stopped.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from scripts.session.run import Run
 from scripts.session.shell import Interrupted
 from scripts.supply.tools import Found
 
-MARK = "phase4/dev"  # the label of what the dev loop makes, and the selector's key of a Service that it has turned
+# the label of what the dev loop makes, and the selector's key of a Service that it has turned
+MARK = "phase4/dev"
 STEP = 30  # milliseconds without a change that end a group of changes
 PACKAGES = (
     "requirements.txt",
@@ -36,7 +39,9 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Workspace:
-    """How a component runs while it is developed. copy: fills the volume /copy from the image. place: where that is mounted then."""
+    """How a component runs while it is developed. copy: fills the volume /copy from the image.
+    place: where that is mounted then.
+    """
 
     copy: str
     place: str
@@ -46,7 +51,8 @@ class Workspace:
 
 WORKSPACES = {
     "backend": Workspace(
-        "cp -a $(ls -A -d /srv/* /srv/.[!.]* 2>/dev/null) /copy/",  # not the folder itself: its date is not this user's to set
+        # not the folder itself: its date is not this user's to set
+        "cp -a $(ls -A -d /srv/* /srv/.[!.]* 2>/dev/null) /copy/",
         "/srv",
         'exec uvicorn phase4.asgi:app --host 0.0.0.0 --port 8001 --no-access-log --proxy-headers --forwarded-allow-ips="*"'
         " --timeout-graceful-shutdown 1 --reload --reload-dir /srv",
@@ -62,8 +68,10 @@ WORKSPACES = {
 }
 
 
-#: Run in the container: $0 is the folder, the arguments are files to delete, standard input is an archive. Files take their places
-#: by a rename: while a layout is missing for a moment, Next writes one of its own there. Dates are the container's own: a file
+#: Run in the container: $0 is the folder, the arguments are files to delete, standard input is an
+#: archive. Files take their places
+#: by a rename: while a layout is missing for a moment, Next writes one of its own there. Dates are
+#: the container's own: a file
 #: that was put back with its old date is a change too.
 RECEIVE = """set -e
 cd "$0"
@@ -77,11 +85,17 @@ cd .. && rm -rf .phase4
 
 
 class Stale(Exception):
-    """The pods can no longer be brought up to what is in the tree: images must be built anew, and the loop begun again."""
+    """The pods can no longer be brought up to what is in the tree: images must be built anew, and
+    the loop begun again.
+    """
 
 
 def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> dict[str, str]:
-    """Run these components (name -> image) from a volume, and turn their Services there. component -> pod. Raises what keeps them from coming up."""
+    """Run these components (name -> image) from a volume, and turn their Services there. component
+    -> pod.
+
+    Raises what keeps them from coming up.
+    """
     release = run.settings.release
     run.say("starting " + " and ".join(images) + " with sources that can be changed")
     for component, image in images.items():
@@ -163,7 +177,9 @@ def _turn(run: Run, tools: Mapping[str, Found], service: str, value: str | None)
 
 
 def workspace(deployed: Mapping[str, Any], component: str, image: str) -> dict[str, Any]:
-    """The Deployment beside a deployed one: the same pod, its source in a volume, its server one that reloads."""
+    """The Deployment beside a deployed one: the same pod, its source in a volume, its server one
+    that reloads.
+    """
     how = WORKSPACES[component]
     pod = json.loads(json.dumps(deployed["spec"]["template"]["spec"]))  # a copy of its own
     container = next(one for one in pod["containers"] if one["name"] == component)
@@ -226,7 +242,10 @@ def workspace(deployed: Mapping[str, Any], component: str, image: str) -> dict[s
 def watch(
     run: Run, tools: Mapping[str, Found], plans: Mapping[str, Plan], pods: Mapping[str, str]
 ) -> None:
-    """Bring every change of these components' files into their pods, until Ctrl-C. Raises Stale, and KeyboardInterrupt."""
+    """Bring every change of these components' files into their pods, until Ctrl-C.
+
+    Raises Stale, and KeyboardInterrupt.
+    """
     for component, plan in plans.items():  # what was edited since the images were planned
         now = {file.name: file for file in context_files(plan.dockerfile, plan.context)}
         then = {file.name: file for file in plan.files}
@@ -270,7 +289,8 @@ def _sync(
         raise Stale(f"{', '.join(names)} changed what the image installs")
     started = time.monotonic()
     archive, gone = pack(plan, names)
-    # By the pod's own name: one that took its place would hold the image's files, without the edits before this one.
+    # By the pod's own name: one that took its place would hold the image's files, without the edits
+    # before this one.
     scope = ("-n", run.settings.release.namespace, "exec", "-i", pod, "-c", component, "--")
     sent = kubectl(
         run,
@@ -313,7 +333,8 @@ def pack(plan: Plan, names: Iterable[str]) -> tuple[bytes, list[str]]:
 def follow(
     run: Run, tools: Mapping[str, Found], selector: str, show: Callable[[str, str], None], tail: int
 ) -> None:
-    """Show (container, line) of every pod that matches, of pods and restarts that come later too, until the run is cancelled.
+    """Show (container, line) of every pod that matches, of pods and restarts that come later too,
+    until the run is cancelled.
 
     tail: how many old lines of each container that runs already.
     """

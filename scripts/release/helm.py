@@ -35,7 +35,9 @@ class Revision:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is deployed. entry: helm's, of the newest revision, None without one. manifest: what that rendered, when it is deployed."""
+    """What is deployed. entry: helm's, of the newest revision, None without one. manifest: what
+    that rendered, when it is deployed.
+    """
 
     entry: Mapping[str, Any] | None
     manifest: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -58,7 +60,10 @@ def deployed(run: Run, tools: Mapping[str, Found]) -> Deployed:
 
 
 def history(run: Run, tools: Mapping[str, Found]) -> list[Revision]:
-    """The release's revisions, oldest first, with the images that each ran. Empty when there is no release."""
+    """The release's revisions, oldest first, with the images that each ran.
+
+    Empty when there is no release.
+    """
     result = helm(run, tools, "history", run.settings.release.name, "-o", "json")
     listed = json.loads(result.stdout) if result.ok else []
     with ThreadPoolExecutor(4) as pool:
@@ -117,7 +122,9 @@ def latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
 def recover(
     run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """Free a release that an interrupted helm left pending: forget that one revision, keep the history before it."""
+    """Free a release that an interrupted helm left pending: forget that one revision, keep the
+    history before it.
+    """
     name, namespace = run.settings.release.name, run.settings.release.namespace
     run.say(f"revision {stuck['revision']} was interrupted ({stuck['status']}): taking it back")
     record = f"sh.helm.release.v1.{name}.v{stuck['revision']}"

@@ -15,7 +15,7 @@ from scripts.cluster.kubectl import kubectl
 from scripts.images.transport import Loaded
 from scripts.release import apps, changes, chart, dev, pods, rollout
 from scripts.release.chart import Rendered
-from scripts.release.helm import CHART_NAME, Deployed, helm, recover
+from scripts.release.helm import CHART_NAME, Deployed, helm, recover, values_of
 from scripts.release.rollback import going_back
 from scripts.release.secret import Secrets, put_secrets
 from scripts.session.findings import Failure, Finding, failure
@@ -28,9 +28,11 @@ MOST_CHANGES = 20  # lines; more than a screen is not read
 
 @dataclass(frozen=True)
 class Release:
-    """A deployed release. changed: this run installed or upgraded it. good: the revision that served before that; 0 when there is none.
+    """A deployed release. changed: this run installed or upgraded it. good: the revision that
+    served before that; 0 when there is none.
 
-    state: the objects as they were seen well, when nothing had to be done. settle: seconds until the pods that were replaced get no request any more.
+    state: the objects as they were seen well, when nothing had to be done. settle: seconds until
+    the pods that were replaced get no request any more.
     """
 
     name: str
@@ -50,7 +52,8 @@ def install(
     loaded: Loaded,
     secrets: Secrets,
 ) -> Release:
-    """Install or upgrade the release, unless chart, values and secrets are those of the deployed one.
+    """Install or upgrade the release, unless chart, values and secrets are those of the deployed
+    one.
 
     before: what is deployed. loaded: the images on the nodes; a pod that runs something else under
     such a name is started anew. Secrets reach the cluster through kubectl's standard input, and the
@@ -73,14 +76,16 @@ def install(
         if kept:
             return kept
     if entry and rendered.objects:
-        apps.check_same(run, tools)
+        apps.check_same(run, tools, values_of(run, tools, int(entry["revision"])))
     return _upgrade(run, tools, entry, before, rendered, version)
 
 
 def _deployed_entry(
     run: Run, tools: Mapping[str, Found], before: Deployed
 ) -> Mapping[str, Any] | None:
-    """Helm's entry of the newest revision, freed if it was stuck; without one, the namespace is made."""
+    """Helm's entry of the newest revision, freed if it was stuck; without one, the namespace is
+    made.
+    """
     entry = before.entry
     _check_ours(run, entry)
     if entry and entry["status"].startswith("pending"):
@@ -120,7 +125,8 @@ def _keep(
     rendered: Rendered,
     compared: bool,
 ) -> Release | None:
-    """The deployed revision, if nothing has to be installed. compared: objects were looked at for drift.
+    """The deployed revision, if nothing has to be installed. compared: objects were looked at for
+    drift.
 
     A pod whose image has other contents under its name is started anew.
     """
@@ -133,7 +139,8 @@ def _keep(
         return Release(release.name, release.namespace, revision, False, settle=settle)
     waiting = bool(rollout.unready(state))
     if state and (compared or not waiting):
-        # After a reboot, say, the objects are right and not all pods are ready: they are waited for.
+        # After a reboot, say, the objects are right and not all pods are ready: they are waited
+        # for.
         run.say(f"revision {revision} has this chart, these values and these secrets already")
         seen = () if waiting else tuple(state)
         return Release(release.name, release.namespace, revision, False, state=seen)
@@ -200,7 +207,9 @@ def _check_ours(run: Run, deployed: Mapping[str, Any] | None) -> None:
 
 
 def _settle(rendered: Rendered) -> float:
-    """The ingress controller follows the endpoints within 0.2 s; Next's server asks by the Service, and kube-proxy follows once a second."""
+    """The ingress controller follows the endpoints within 0.2 s; Next's server asks by the Service,
+    and kube-proxy follows once a second.
+    """
     return 1.2 if rendered.values.get("frontend", {}).get("server") else 0.3
 
 
@@ -209,7 +218,10 @@ def _good(deployed: Mapping[str, Any] | None) -> int:
 
 
 def monitor(run: Run, tools: Mapping[str, Found], installed: Release) -> rollout.Rollout:
-    """Wait until the release serves. When it does not come up, go back to the revision that did, and raise the reason."""
+    """Wait until the release serves.
+
+    When it does not come up, go back to the revision that did, and raise the reason.
+    """
     if installed.state:
         return rollout.seen(list(installed.state), 0.0)
     try:

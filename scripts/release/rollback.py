@@ -36,7 +36,10 @@ def going_back(run: Run, tools: Mapping[str, Found], good: int, reason: Failure)
 
 
 def rollback(run: Run, tools: Mapping[str, Found], wanted: int) -> int:
-    """Go back to a revision; 0: to the one that the present one came after. Its number. Raises ROLLBACK-FAILED."""
+    """Go back to a revision; 0: to the one that the present one came after.
+
+    Its number. Raises ROLLBACK-FAILED.
+    """
     revisions = history(run, tools)
     name = f"release {run.settings.release.namespace}/{run.settings.release.name}"
     earlier = [one.number for one in revisions[:-1] if one.status in GOOD]
@@ -65,7 +68,9 @@ def rollback(run: Run, tools: Mapping[str, Found], wanted: int) -> int:
 
 
 def before_present(revisions: Sequence[Revision]) -> int:
-    """The revision that the present one came after, 0 if none: whatever was gone back from, by a person or by a deploy, is not on the way."""
+    """The revision that the present one came after, 0 if none: whatever was gone back from, by a
+    person or by a deploy, is not on the way.
+    """
     way: list[
         list[int]
     ] = []  # the same state may have several numbers: each way back gets a new one

@@ -9,7 +9,7 @@ from scripts.app.environment import Given
 from scripts.app.survey import Survey
 from scripts.cluster.facts import Facts
 from scripts.images.plans import Plans
-from scripts.release import chart
+from scripts.release import chart, services
 from scripts.release.chart import Rendered
 from scripts.release.helm import Deployed
 from scripts.session.run import Run
@@ -29,13 +29,16 @@ def validate(
     """Render and validate the chart, unless the deployed revision has this chart and these values.
 
     before: what is deployed. tables: versions of the database's tables, None when they are unknown.
-    New pods run the migrations only when there is something to migrate. A deployed pod that runs them
-    needlessly is not replaced only to lose them. Raises CHART-INVALID.
+    New pods run the migrations only when there is something to migrate. A deployed pod that runs
+    them needlessly is not replaced only to lose them. Raises CHART-INVALID.
     """
 
     def values(behind: bool) -> dict[str, Any]:
-        wanted = given.environment
-        return chart.values(run, app, wanted, plans, facts, plans.postgres, before.manifest, behind)
+        wanted, postgres = given.environment, plans.postgres
+        return {
+            **chart.values(run, app, wanted, plans, facts, postgres, before.manifest, behind),
+            **services.values(app, given, plans, behind),
+        }
 
     up_to_date = tables == frozenset(app.backend.migrated)
     for behind in (True, False) if up_to_date or tables is None else (True,):

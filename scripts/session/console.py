@@ -1,4 +1,6 @@
-"""A task's session: settings, shell and display put together, and every way to end turned into words and an exit code."""
+"""A task's session: settings, shell and display put together, and every way to end turned into
+words and an exit code.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ class Session:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Let no other run work on this cluster meanwhile: two that change it would cross. Raises DEPLOY-RUNNING."""
+        """Let no other run work on this cluster meanwhile: two that change it would cross.
+
+        Raises DEPLOY-RUNNING.
+        """
         lock = (
             self.context.settings.cache / "locks" / f"run-{self.context.settings.cluster.profile}"
         )
@@ -79,7 +84,9 @@ def open_session(
     dry: bool = False,
     app: str = "",
 ) -> Iterator[Session]:
-    """Give a task its session; `stop(message, code)` makes the exception that ends the program with a code. app: the app's folder."""
+    """Give a task its session; `stop(message, code)` makes the exception that ends the program with
+    a code. app: the app's folder.
+    """
     progress = Progress("json" if as_json else None)
     shell = Shell(dry=dry)
     signal.signal(signal.SIGTERM, _as_interrupt)
@@ -148,7 +155,9 @@ def _ask(progress: Progress, attended: bool) -> Callable[[str, bool], str]:
 
 
 def _unexpected(error: BaseException, shell: Shell) -> Finding:
-    """A failure that nobody foresaw: where it happened goes to the transcript, one sentence to the person."""
+    """A failure that nobody foresaw: where it happened goes to the transcript, one sentence to the
+    person.
+    """
     if shell.transcript:
         shell.transcript.parent.mkdir(parents=True, exist_ok=True)
         with shell.transcript.open("a", encoding="utf-8") as log:

@@ -20,7 +20,9 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of stages left: a result by stage, and the timings in the order in which they ended."""
+    """What a run of stages left: a result by stage, and the timings in the order in which they
+    ended.
+    """
 
     results: Mapping[Stage[Any], Any]
     timings: tuple[Timing, ...]

@@ -34,6 +34,7 @@ class Progress:
         self._running: dict[str, tuple[float, str]] = {}
         self._started = time.monotonic()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._live: Live | None = None
 
     def __enter__(self) -> Progress:
@@ -208,11 +209,10 @@ class Progress:
 
     def _event(self, kind: str, stage: str, **more: object) -> None:
         if self.mode == "json":
-            print(
-                json.dumps({"event": kind, "name": stage, "at": round(time.time(), 3), **more}),
-                file=sys.stdout,
-                flush=True,
-            )
+            event = {"event": kind, "name": stage, "at": round(time.time(), 3), **more}
+            with self._writing:  # print() writes a line and its end apart: stages would mix theirs
+                sys.stdout.write(json.dumps(event) + "\n")
+                sys.stdout.flush()
 
     def _picture(self) -> Group:
         now = time.monotonic()

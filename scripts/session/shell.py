@@ -20,7 +20,7 @@ from typing import Any
 
 import sh
 
-from scripts.session.findings import failure
+from scripts.session.findings import Failure, failure
 
 DEFAULT_TIMEOUT = 120.0
 TAIL_LINES = 25
@@ -254,68 +254,73 @@ class Shell:
         on_line: Callable[[str], None] | None,
         check: bool,
     ) -> Result:
+        """Run a command, or `source | argv`, and judge how it ended."""
         if self._cancelled.is_set():
             raise Interrupted
-        out, err = _Lines(on_line), _Lines(on_line)
-        options: dict[str, Any] = {
-            "_env": self.env(env),
-            "_ok_code": range(256),
-            "_tty_out": False,
-            "_new_group": True,
-            "_bg": True,
-            "_bg_exc": False,
-        }
-        if cwd:
-            options["_cwd"] = str(cwd)
-        feeder = None
-        opened = stdin.open("rb") if isinstance(stdin, Path) else None
-        started = time.monotonic()
-        try:
-            if source:
-                feeder = _start(self._command(source[0]), source, {**options, "_piped": True})
-                options["_in"] = feeder
-            elif stdin is not None:
-                options["_in"] = opened or stdin
-            if on_line:
-                options.update(_out=out, _err=err)
-            process = _start(self._command(argv[0]), argv, options)
-            code, timed_out = self._wait(process, feeder, timeout)
-            if not on_line:
-                # A callback costs 0.1 s per command (the pause of sh's reader). What sh collects
-                # itself is complete at the end.
-                out(process.process.stdout)
-                for member in (feeder, process):
-                    # `is None`, because sh counts a command without output as false.
-                    err(b"" if member is None else member.process.stderr)
-        finally:
-            if opened:
-                opened.close()
-        feeder_code = 0 if feeder is None else feeder.process.exit_code or 0
-        shown = argv if not source else [*source, "|", *argv]
-        result = Result(
-            tuple(shown), code or feeder_code, out.text(), err.text(), time.monotonic() - started
-        )
-        self._note(shown, f"{result.code} in {result.seconds:.2f}s")
+        options = _options(self.env(env), cwd)
+        with contextlib.ExitStack() as opened:
+            given = opened.enter_context(stdin.open("rb")) if isinstance(stdin, Path) else stdin
+            result, timed_out = self._run(argv, source, given, timeout, options, on_line)
+        self._note(list(result.argv), f"{result.code} in {result.seconds:.2f}s")
         if self._cancelled.is_set():
             raise Interrupted
         if timed_out:
-            raise failure(
-                "COMMAND-TIMEOUT",
-                Path(argv[0]).name,
-                f"`{self.mask(_words(shown))}` did not finish within {timeout:.0f} s and was ended",
-                evidence=self.mask(result.tail()),
-                remedy="run it again; if it stays slow, check this machine's load and disk",
-            )
+            raise self._too_slow(result, argv[0], timeout)
         if check and not result.ok:
-            raise failure(
-                "COMMAND-FAILED",
-                Path(argv[0]).name,
-                f"`{self.mask(_words(shown))}` exited with status {result.code}",
-                evidence=self.mask(result.tail()),
-                remedy="the lines above are the program's own words; "
-                "you can run the same command by hand",
-            )
+            raise self._failed(result, argv[0])
         return result
+
+    def _run(
+        self,
+        argv: list[str],
+        source: list[str] | None,
+        stdin: Any,
+        timeout: float,
+        options: dict[str, Any],
+        on_line: Callable[[str], None] | None,
+    ) -> tuple[Result, bool]:
+        """Start, wait, and collect what was said; and whether it was ended after `timeout`."""
+        out, err = _Lines(on_line), _Lines(on_line)
+        feeder, started = None, time.monotonic()
+        if source:
+            feeder = _start(self._command(source[0]), source, {**options, "_piped": True})
+        if source or stdin is not None:
+            options["_in"] = feeder if source else stdin
+        if on_line:
+            options.update(_out=out, _err=err)
+        process = _start(self._command(argv[0]), argv, options)
+        code, timed_out = self._wait(process, feeder, timeout)
+        if not on_line:
+            # A callback costs 0.1 s per command (the pause of sh's reader). What sh collects
+            # itself is complete at the end.
+            out(process.process.stdout)
+            for member in (feeder, process):
+                # `is None`, because sh counts a command without output as false.
+                err(b"" if member is None else member.process.stderr)
+        feeder_code = 0 if feeder is None else feeder.process.exit_code or 0
+        shown = tuple(argv if not source else [*source, "|", *argv])
+        seconds = time.monotonic() - started
+        return Result(shown, code or feeder_code, out.text(), err.text(), seconds), timed_out
+
+    def _too_slow(self, result: Result, program: str, timeout: float) -> Failure:
+        command = self.mask(_words(result.argv))
+        return failure(
+            "COMMAND-TIMEOUT",
+            Path(program).name,
+            f"`{command}` did not finish within {timeout:.0f} s and was ended",
+            evidence=self.mask(result.tail()),
+            remedy="run it again; if it stays slow, check this machine's load and disk",
+        )
+
+    def _failed(self, result: Result, program: str) -> Failure:
+        return failure(
+            "COMMAND-FAILED",
+            Path(program).name,
+            f"`{self.mask(_words(result.argv))}` exited with status {result.code}",
+            evidence=self.mask(result.tail()),
+            remedy="the lines above are the program's own words; "
+            "you can run the same command by hand",
+        )
 
     def _wait(self, process: Any, feeder: Any, seconds: float) -> tuple[int, bool]:
         """Wait for the end. Return the exit status, and whether it was ended after `seconds`."""
@@ -349,6 +354,19 @@ class Shell:
             self.transcript.parent.mkdir(parents=True, exist_ok=True)
             with self.transcript.open("a", encoding="utf-8") as log:
                 log.write(self.mask(f"{time.strftime('%H:%M:%S')} {_words(argv)} -> {outcome}\n"))
+
+
+def _options(env: Mapping[str, str], cwd: Path | None) -> dict[str, Any]:
+    """What every command is started with, in the words of sh."""
+    usual = {
+        "_env": env,
+        "_ok_code": range(256),
+        "_tty_out": False,
+        "_new_group": True,
+        "_bg": True,
+        "_bg_exc": False,
+    }
+    return {**usual, **({"_cwd": str(cwd)} if cwd else {})}
 
 
 def _start(command: Any, argv: Sequence[str], options: Mapping[str, Any]) -> Any:

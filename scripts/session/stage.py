@@ -1,7 +1,7 @@
 """A stage of a deployment: its work, and the stages that it needs.
 
-The needs are objects, not strings, and the work is a function that takes their results in that order.
-So a type checker finds a misspelt need and a result of the wrong kind.
+The needs are objects, not strings, and the work is a function that takes their results in that
+order. So a type checker finds a misspelt need and a result of the wrong kind.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Stage(Generic[R]):
     """A step of a deployment.
 
     work: gets the run and the results of `needs`, in that order. after: stages that must have ended
-    before, whose results are of no interest. says: the sentence about the result that a person reads.
+    before, whose results are of no interest. says: the sentence about the result that a person
+    reads.
     """
 
     name: str

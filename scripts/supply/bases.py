@@ -1,6 +1,8 @@
-"""Base images: there already > pulled from a registry > a stand-in built from Debian, PyPI and npm packages.
+"""Base images: there already > pulled from a registry > a stand-in built from Debian, PyPI and npm
+packages.
 
-A stand-in has an honest name of its own (phase4/...), and the user, paths and environment of the image it stands for.
+A stand-in has an honest name of its own (phase4/...), and the user, paths and environment of the
+image it stands for.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ POSTGRES_PACKAGE = f"@embedded-postgres/linux-{'x64' if architecture() == 'amd64
 
 @dataclass(frozen=True)
 class Base:
-    """A base image. official: upstream's reference. parents: build argument -> stand-in it is built on. arguments: more."""
+    """A base image. official: upstream's reference. parents: build argument -> stand-in it is built
+    on. arguments: more.
+    """
 
     official: str
     parents: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +48,10 @@ BASES = {
     "python": Base("python:3.13.9-slim-trixie", {"BASE": "debian"}),
     "python-3.12": Base("python:3.12.12-slim-trixie"),
     "python-3.11": Base("python:3.11.14-slim-bookworm", {"BASE": "debian-bookworm"}),
-    "node": Base("node:22.20.0-trixie-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
+    # What is compiled on it runs on nginx's image, whose Debian is no newer.
+    "node": Base("node:22.20.0-bookworm-slim", {"BASE": "python"}, {"NODE_VERSION": "22.20.0"}),
+    "node-20": Base("node:20.18.0-bookworm-slim", {"BASE": "python"}, {"NODE_VERSION": "20.18.0"}),
+    "node-24": Base("node:24.14.1-bookworm-slim", {"BASE": "python"}, {"NODE_VERSION": "24.14.1"}),
     "nginx": Base("nginx:1.28.0", {"BASE": "debian"}),
     "postgres": Base(
         "postgres:16.10-trixie",
@@ -55,10 +62,11 @@ BASES = {
 
 
 def from_upstream(run: Run) -> bool:
-    """Whether upstream's registry is to be used: the settings say so, or it answers as a registry does.
+    """Whether upstream's registry is to be used: the settings say so, or it answers as a registry
+    does.
 
-    A registry answers /v2/ with this header (OCI distribution-spec, "Determining Support"). An accepted connection proves
-    nothing: some networks accept any and answer 404 themselves.
+    A registry answers /v2/ with this header (OCI distribution-spec, "Determining Support"). An
+    accepted connection proves nothing: some networks accept any and answer 404 themselves.
     """
     if run.settings.supply.source != "auto":
         return run.settings.supply.source == "upstream"
@@ -74,7 +82,10 @@ def from_upstream(run: Run) -> bool:
 
 
 def ensure(run: Run, engine: Engine, names: tuple[str, ...], upstream: bool) -> dict[str, str]:
-    """Return a reference for each base image, all of which the engine then has. Raises BASE-IMAGE-UNAVAILABLE."""
+    """Return a reference for each base image, all of which the engine then has.
+
+    Raises BASE-IMAGE-UNAVAILABLE.
+    """
     return {name: _ensure(run, engine, name, upstream) for name in names}
 
 
@@ -214,7 +225,10 @@ def _debian(run: Run, engine: Engine, suite: str) -> str:
 
 
 def _discard(run: Run, folder: Path) -> None:
-    """Remove what debootstrap made. A run that was cut off leaves /proc and /sys mounted in it: those first."""
+    """Remove what debootstrap made.
+
+    A run that was cut off leaves /proc and /sys mounted in it: those first.
+    """
     mounts = [folder / name for name in ("proc", "sys") if os.path.ismount(folder / name)]
     for mount in mounts:
         run.shell.run("umount", mount)
@@ -222,7 +236,9 @@ def _discard(run: Run, folder: Path) -> None:
 
 
 def debian_mirror(run: Run) -> str:
-    """The Debian archive: the one that is set, else the one that this machine's apt uses, else Debian's own."""
+    """The Debian archive: the one that is set, else the one that this machine's apt uses, else
+    Debian's own.
+    """
     if run.settings.supply.debian_mirror:
         return run.settings.supply.debian_mirror
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]

@@ -1,4 +1,7 @@
-"""The API, wherever it runs: a process on file storage, or with --app the one behind an ingress. The same tests for both."""
+"""The API, wherever it runs: a process on file storage, or with --app the one behind an ingress.
+
+The same tests for both.
+"""
 
 import pytest
 

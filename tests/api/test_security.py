@@ -1,6 +1,7 @@
 """OWASP's API security top 10 (2023): one test at least for each that applies here.
 
-API6 (sensitive business flows) has nothing to abuse here; API7 (server-side request forgery) neither: the app asks no address that a user gives.
+API6 (sensitive business flows) has nothing to abuse here; API7 (server-side request forgery)
+neither: the app asks no address that a user gives.
 """
 
 import base64

@@ -1,11 +1,11 @@
 """Deploy apps that others made, one after another, and walk through each as a person would.
 
-    nox -s apps -- FOLDER...        (or a file with one folder a line: @list.txt)
+nox -s apps -- FOLDER...        (or a file with one folder a line: @list.txt)
 
-Each app is deployed unmodified by `invoke deploy`, used by `invoke verify --journey --restart`, and taken
-away again. What came of it is one JSON object a line in artifacts/apps/results.jsonl; an app that has a
-line there is not tried again, so a run that was cut off goes on where it was. Delete the file, or a line,
-to try anew. The table at the end is what docs/apps.md shows.
+Each app is deployed unmodified by `invoke deploy`, used by `invoke verify --journey --restart`, and
+taken away again. What came of it is one JSON object a line in artifacts/apps/results.jsonl; an app
+that has a line there is not tried again, so a run that was cut off goes on where it was. Delete the
+file, or a line, to try anew. The table at the end is what docs/apps.md shows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ PROVIDERS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one app. status: of the deploy. code, line: of its first finding, empty if it had none.
+    """What came of one app. status: of the deploy. code, line: of its first finding, empty if it
+    had none.
 
     journey: the verdict of the person's way through the app. steps: its steps and their results.
     seconds: of the deploy.

@@ -1,4 +1,6 @@
-"""Each app is deployed unmodified, its page used in a browser, and its data looked for after its pods were deleted."""
+"""Each app is deployed unmodified, its page used in a browser, and its data looked for after its
+pods were deleted.
+"""
 
 import subprocess
 import time
@@ -70,7 +72,8 @@ def test_an_app_as_it_is(name, deploy, open_page, here, found, release):
     pods = ("pods", "-l", f"app.kubernetes.io/instance={release.name}", "--wait=true")
     kubectl(here, found, "-n", release.namespace, "delete", *pods, timeout=180)
     assert here.shell.until(lambda: not rollout.unready(rollout.look(here, found)), 150, 1)
-    # An app without a connection check gives its first answer after its database's restart to a connection that is gone: a person reloads.
+    # An app without a connection check gives its first answer after its database's restart to a
+    # connection that is gone: a person reloads.
     assert here.shell.until(lambda: _shows(page, path, title), 60, 1)
 
 

@@ -1,6 +1,8 @@
-"""Figures of the app behind its ingress: page load, API latency under a steady load, and the assistant's first word.
+"""Figures of the app behind its ingress: page load, API latency under a steady load, and the
+assistant's first word.
 
-Loopback only, bounded in time. Run it with `nox -s bench`; the table is printed and kept as artifacts/bench-app.json.
+Loopback only, bounded in time. Run it with `nox -s bench`; the table is printed and kept as
+artifacts/bench-app.json.
 """
 
 import json
@@ -26,7 +28,9 @@ def _percentile(values, share):
 
 
 def api_latency(anybody):
-    """Milliseconds of each answer at RATE requests a second, sent on time whatever the answers take."""
+    """Milliseconds of each answer at RATE requests a second, sent on time whatever the answers
+    take.
+    """
     users = [register(anybody) for _ in range(USERS)]
     for user in users:
         for number in range(20):
@@ -61,7 +65,9 @@ def first_token(anybody):
 
 
 def page_load(anybody, url):
-    """Milliseconds until the load event, and until the list is there, of somebody who is logged in; nothing cached."""
+    """Milliseconds until the load event, and until the list is there, of somebody who is logged in;
+    nothing cached.
+    """
     user, loaded, shown = register(anybody), [], []
     for number in range(20):
         user.post("/todos", {"title": f"todo {number}"})

@@ -1,7 +1,9 @@
-"""Figures of deploying again: `invoke deploy` beside the way people do it by hand, case by case in one run.
+"""Figures of deploying again: `invoke deploy` beside the way people do it by hand, case by case in
+one run.
 
-By hand is: docker build of both images under a new tag, `minikube image load`, `helm upgrade --install --wait`. It deploys a release
-of its own into the same cluster. Cases run in turns, so that both sides meet the same machine. Medians; artifacts/bench-deploy.json.
+By hand is: docker build of both images under a new tag, `minikube image load`, `helm upgrade
+--install --wait`. It deploys a release of its own into the same cluster. Cases run in turns, so
+that both sides meet the same machine. Medians; artifacts/bench-deploy.json.
 """
 
 import atexit
@@ -48,7 +50,8 @@ class ByHand:
             name: str(tools.ensure(run, name, upstream).path)
             for name in ("minikube", "helm", "kubectl")
         }
-        # Where packages come from is this machine's business: neither side is timed for finding it out.
+        # Where packages come from is this machine's business: neither side is timed for finding it
+        # out.
         files = contextlib.ExitStack()
         atexit.register(files.close)
         self._secrets = {
@@ -112,7 +115,9 @@ class ByHand:
         )
 
     def remove(self):
-        """All that it left: the release, the engine's images, and the copies that `minikube image load` keeps."""
+        """All that it left: the release, the engine's images, and the copies that `minikube image
+        load` keeps.
+        """
         _quietly(
             self._found["kubectl"],
             "--context",
@@ -197,7 +202,11 @@ def deployments(run, app, values):
 
 
 def transports(run):
-    """Images of one new layer on the backend's: `minikube image load` beside ours, by the layer's size and the number of images. Yields (case, {side: seconds})."""
+    """Images of one new layer on the backend's: `minikube image load` beside ours, by the layer's
+    size and the number of images.
+
+    Yields (case, {side: seconds}).
+    """
     docker, minikube = engine.ensure(run), tools.ensure(run, "minikube", bases.from_upstream(run))
     profile = run.settings.cluster.profile
     python = bases.ensure(run, docker, ("python",), bases.from_upstream(run))["python"]
@@ -258,7 +267,10 @@ def transports(run):
 
 
 def edits(run, app):
-    """Seconds from a saved file to the answer that shows it, in `invoke dev`. Yields (case, {"invoke dev": seconds})."""
+    """Seconds from a saved file to the answer that shows it, in `invoke dev`.
+
+    Yields (case, {"invoke dev": seconds}).
+    """
     environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
     loop = subprocess.Popen(
         ["invoke", "dev", "--yes"],
@@ -315,7 +327,11 @@ def edits(run, app):
 
 
 def new_cluster(run, app, values):
-    """The cluster deleted, caches warm: `invoke deploy` beside cluster, build, load and install one after another. Yields (case, {side: seconds})."""
+    """The cluster deleted, caches warm: `invoke deploy` beside cluster, build, load and install one
+    after another.
+
+    Yields (case, {side: seconds}).
+    """
     hand = ByHand(run, app, values)
 
     def in_turn():

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import subprocess
 
 import kubernetes_validate
@@ -28,6 +29,21 @@ OVERLAYS = {
 RENDERED = ROOT / "artifacts" / "chart"
 #: Kinds of Kubernetes' own; the others come with a controller, and have no schema here.
 FOREIGN = ("Middleware", "HTTPRoute")
+#: Kinds that live in a namespace, so that two releases can be apart.
+NAMESPACED = {
+    "ConfigMap",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "Middleware",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodDisruptionBudget",
+    "Secret",
+    "Service",
+    "StatefulSet",
+}
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +129,10 @@ def _one(objects, kind, name=None):
         if item["kind"] == kind and (name is None or item["metadata"]["name"] == name)
     ]
     return found
+
+
+def _service(name, **values):
+    return {"services": {name: {"image": {"repository": "one", "tag": "a1"}, **values}}}
 
 
 def _container(objects, kind, name):
@@ -256,7 +276,7 @@ def test_an_app_of_another_shape(render):
         "containers"
     ][0]["env"]
     assert "ssl=on" in postgres["containers"][0]["args"][0]
-    assert named["Secret", "todo-app-postgres-tls"]["type"] == "kubernetes.io/tls"
+    assert named["Secret", "todo-app-postgres-certificate"]["type"] == "kubernetes.io/tls"
     assert ("PersistentVolumeClaim", "todo-app-data") in named
     assert ("NetworkPolicy", "todo-app-frontend-out") in named
 
@@ -643,10 +663,186 @@ def test_a_database_of_yours_takes_the_place_of_ours(helm):
         ({"backend": {"secret": {"BETTER_AUTH_SECRET": "short"}}}, "BETTER_AUTH_SECRET"),
         ({"networkPolicy": {"egressPorts": [0]}}, "egressPorts"),
         ({"backend": {"service": {"port": "no"}}}, "port"),
+        (_service("postgres"), "the release uses this name itself"),
+        (_service("backend-out"), "the release uses this name itself"),
+        (_service("Upper"), "Upper"),
+        (_service("one", probe="tcp"), "probe tcp needs a port"),
+        (_service("one", paths=["/one"]), "it has no port"),
+        (_service("one", replicas=2, data={"path": "/data"}), "one pod at a time"),
+        (_service("one", image={"repository": "one"}), "tag"),
+        (_service("one", image={"repository": "one", "tag": "latest"}), "must name contents"),
+        (_service("one", prot=8000), "prot"),
     ],
 )
 def test_values_that_cannot_work_are_refused_by_name(render, overlay, words):
     assert words in render(overlay, fails=True)
+
+
+@pytest.fixture(scope="module")
+def services(helm):
+    """What the overlay with further components renders: (kind, name after the release's) -> object."""
+    text = _template(helm, OVERLAYS["services"].read_text())
+    return {
+        (item["kind"], item["metadata"]["name"].removeprefix("todo-app-")): item
+        for item in yaml.safe_load_all(text)
+        if item
+    }
+
+
+def _only_container(services, name):
+    (container,) = services["Deployment", name]["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+def test_a_service_is_reached_by_its_name_and_probed_as_it_can_be(services):
+    for name, port in (("accounts", 8000), ("mcp", 9000), ("redis", 6379)):
+        assert services["Service", name]["spec"]["ports"] == [
+            {"name": "main", "port": port, "targetPort": "main"}
+        ]
+        assert _only_container(services, name)["ports"] == [{"name": "main", "containerPort": port}]
+    assert ("Service", "worker") not in services
+    probes = ("startupProbe", "readinessProbe", "livenessProbe")
+    asked = [_only_container(services, "accounts")[probe]["httpGet"]["path"] for probe in probes]
+    assert asked == ["/health", "/ready", "/health"]
+    assert _only_container(services, "redis")["livenessProbe"]["tcpSocket"] == {"port": "main"}
+    assert not {*probes, "ports", "lifecycle"} & set(_only_container(services, "worker"))
+
+
+def test_a_service_has_its_environment_and_what_it_may_know_of_the_secret(services):
+    accounts = {one["name"]: one for one in _only_container(services, "accounts")["env"]}
+    assert accounts["TOKEN_HOURS"]["value"] == "12"
+    keys = {
+        name: (
+            one["valueFrom"]["secretKeyRef"]["key"],
+            one["valueFrom"]["secretKeyRef"].get("optional"),
+        )
+        for name, one in accounts.items()
+        if "valueFrom" in one
+    }
+    assert keys == {
+        "DATABASE_URL": ("DATABASE_URL", None),
+        "JWT_SECRET": ("BETTER_AUTH_SECRET", None),
+        "MAIL_KEY": ("MAIL_KEY", True),
+    }
+    assert _only_container(services, "redis")["env"] == []
+    assert _only_container(services, "mcp")["env"][0]["name"] == "POD"
+    template = services["Deployment", "accounts"]["spec"]["template"]
+    assert template["spec"]["initContainers"][0]["command"] == ["alembic", "upgrade", "head"]
+    assert "checksum/secret" in template["metadata"]["annotations"]
+    assert template["metadata"]["labels"]["app"] == "todo-app-accounts"
+
+
+def test_a_service_keeps_a_folder_and_is_then_one_pod(services):
+    claim = services["PersistentVolumeClaim", "redis-data"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "256Mi"
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    redis = services["Deployment", "redis"]["spec"]
+    assert redis["strategy"] == {"type": "Recreate"}
+    assert {"name": "data", "mountPath": "/data"} in _only_container(services, "redis")[
+        "volumeMounts"
+    ]
+    assert redis["template"]["spec"]["securityContext"]["fsGroup"] == 10999
+    assert [name for kind, name in services if kind == "PersistentVolumeClaim"] == ["redis-data"]
+
+
+def test_services_scale_and_drain_as_the_others(services):
+    assert services["HorizontalPodAutoscaler", "accounts"]["spec"]["maxReplicas"] == 2
+    assert "replicas" not in services["Deployment", "accounts"]["spec"]
+    budgets = {name for kind, name in services if kind == "PodDisruptionBudget"}
+    assert budgets == {"frontend", "backend", "postgres", "accounts", "mcp", "worker", "redis"}
+
+
+def test_the_ingress_leads_to_services_with_paths_only(services, helm):
+    paths = services["Ingress", "ingress"]["spec"]["rules"][0]["http"]["paths"]
+    assert [(one["path"], one["backend"]["service"]["name"]) for one in paths] == [
+        ("/mcp", "todo-app-mcp"),
+        ("/", "todo-app-frontend"),
+    ]
+    values = yaml.safe_load(OVERLAYS["services"].read_text())
+    values["gateway"] = {"enabled": True, "parentRefs": [{"name": "public"}]}
+    objects = [item for item in yaml.safe_load_all(_template(helm, values)) if item]
+    names = [rule["backendRefs"][0]["name"] for rule in _one(objects, "HTTPRoute")["spec"]["rules"]]
+    assert names == ["todo-app-backend", "todo-app-mcp", "todo-app-frontend"]
+
+
+def _components(peers):
+    return {
+        peer["podSelector"]["matchLabels"].get("app.kubernetes.io/component", "all of the release")
+        for peer in peers
+    }
+
+
+def test_traffic_between_services(services):
+    """Who may reach whom: backend, Next.js's server and services each other and the database."""
+    policies = {
+        name: one["spec"] for (kind, name), one in services.items() if kind == "NetworkPolicy"
+    }
+    assert "from" not in policies["mcp"]["ingress"][0]  # a path leads to it
+    for name in ("accounts", "redis"):
+        assert _components(policies[name]["ingress"][0]["from"]) == {"all of the release"}
+    assert "worker" not in policies
+    talking = {"backend", "frontend", "accounts", "mcp", "redis", "worker"}
+    assert {name.removesuffix("-out") for name in policies if name.endswith("-out")} == talking
+    assert _components(policies["postgres"]["ingress"][0]["from"]) == talking
+    for name in talking:
+        reached = {
+            component
+            for rule in policies[f"{name}-out"]["egress"]
+            for component in _components(rule.get("to", []))
+        }
+        expected = {"backend", "frontend", "accounts", "mcp", "redis", "postgres"} - {name}
+        assert reached == expected, name
+        assert policies[f"{name}-out"]["egress"][-1] == {"ports": [{"port": 443}]}
+    test = policies["test"]["egress"][0]["ports"]
+    assert test == [{"port": "http"}, {"port": "main"}]
+
+
+def test_helm_test_asks_the_services_that_speak_http(services):
+    command = services["Pod", "test"]["spec"]["containers"][0]["command"]
+    assert command[-1] == "http://todo-app-accounts:8000/ready"
+    assert not [one for one in command if "redis" in one]
+
+
+def test_a_file_system_may_be_written_where_a_component_says_so(render):
+    for component in ("frontend", "backend"):
+        objects = render({component: {"readOnlyRootFilesystem": False}})
+        pod = _one(objects, "Deployment", f"todo-app-{component}")["spec"]["template"]["spec"]
+        containers = [*pod["containers"], *pod.get("initContainers", [])]
+        assert {one["securityContext"]["readOnlyRootFilesystem"] for one in containers} == {False}
+        other = "backend" if component == "frontend" else "frontend"
+        security = _container(objects, "Deployment", f"todo-app-{other}")["securityContext"]
+        assert security["readOnlyRootFilesystem"] is True
+    objects = render(_service("one", readOnlyRootFilesystem=False))
+    security = _container(objects, "Deployment", "todo-app-one")["securityContext"]
+    assert security["readOnlyRootFilesystem"] is False
+
+
+def test_releases_share_nothing(helm):
+    """Two releases in one namespace: no object of the same kind and name, and none of the cluster."""
+    values = OVERLAYS["services"].read_text()
+    argv = [helm, "template", "-n", "spot", "--kube-version", KUBERNETES, "-f", "-"]
+    names = {}
+    for release in ("one", "two"):
+        text = subprocess.run(
+            [*argv, release, CHART], input=values, capture_output=True, text=True, check=True
+        ).stdout
+        objects = [item for item in yaml.safe_load_all(text) if item]
+        assert {item["kind"] for item in objects} <= NAMESPACED
+        names[release] = {(item["kind"], item["metadata"]["name"]) for item in objects}
+        selectors = [
+            item["spec"]["podSelector"]["matchLabels"]
+            for item in objects
+            if item["kind"] == "NetworkPolicy"
+        ]
+        assert {one["app.kubernetes.io/instance"] for one in selectors} == {release}
+    assert not names["one"] & names["two"]
+    assert len(names["one"]) == len(names["two"]) > 30
+
+
+def test_a_release_has_the_hosts_that_it_is_given_and_each_once(render):
+    objects = render({"ingress": {"host": "mine.localhost", "extraHosts": ["mine.localhost"]}})
+    rules = _one(objects, "Ingress", "todo-app-ingress")["spec"]["rules"]
+    assert [rule["host"] for rule in rules] == ["mine.localhost"]
 
 
 #: Maps that a person fills: their keys are not ours to describe.
@@ -659,6 +855,8 @@ OPEN = (
     "nodeSelector",
     ".requests",
     ".limits",
+    "serviceDefaults.env",
+    "serviceDefaults.secretKeys",
     "serviceAccount.annotations",
 )
 
@@ -705,6 +903,9 @@ def test_every_value_is_described_used_and_in_the_readme():
         if section in ("frontend", "backend", "postgres"):
             names |= {f".values.{key}", f".image.{key}", f".{key} }}"}
             names |= {f"$values.{key}", f"$values.{whole.split('.', 1)[1]}", f"$given.{key}"}
+        elif section == "serviceDefaults":
+            names |= {f"$values.{key}", f".values.{key}", f"$one.{key}", f".{key}"}
+            names.add(f"$values.{whole.split('.', 1)[1]}")
         elif section in ("ingress", "secretKeys"):
             below = leaf.split(".", 1)[1]
             names |= {f"$given.{below}", f"$keys.{below}"}
@@ -784,3 +985,43 @@ def test_an_upgrade_changes_nothing_that_kubernetes_forbids_to_change(helm, rend
             assert new["selector"] == old["spec"]["selector"]
             assert new.get("serviceName") == old["spec"].get("serviceName")
             assert new.get("volumeClaimTemplates") == old["spec"].get("volumeClaimTemplates")
+
+
+def test_the_databases_certificate_can_be_verified_by_all_names_of_its_service(render, tmp_path):
+    """As strictly as Python 3.13 does by itself: the authority's key usage is looked at, too."""
+    objects = render({"postgres": {"tls": True}, "frontend": {"server": True}})
+    secret = _one(objects, "Secret", "todo-app-postgres-certificate")
+    service = f"todo-app-postgres.{secret['metadata']['namespace']}.svc.cluster.local"
+    for name, value in secret["data"].items():
+        (tmp_path / name).write_bytes(base64.b64decode(value))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    for host in ("todo-app-postgres", service):
+        client = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        client.verify_flags |= ssl.VERIFY_X509_STRICT
+        _shake_hands(client, server, host)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        client = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        _shake_hands(client, server, "another-postgres")
+    for component in ("backend", "frontend"):
+        container = _container(objects, "Deployment", f"todo-app-{component}")
+        assert {"name": "DATABASE_CA", "valueFrom": {
+            "secretKeyRef": {"name": "todo-app-postgres-certificate", "key": "ca.crt"}
+        }} in container["env"]  # fmt: skip
+
+
+def _shake_hands(client, server, host):
+    """A TLS handshake in memory. Raises what the client finds wrong with the server."""
+    first, second = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(first, second, server_hostname=host),
+        server.wrap_bio(second, first, server_side=True),
+    ]
+    done = set()
+    while len(done) < len(sides):
+        for side in sides:
+            try:
+                side.do_handshake()
+                done.add(side)
+            except ssl.SSLWantReadError:
+                pass

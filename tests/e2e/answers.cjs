@@ -11,6 +11,15 @@ const answer = (port) => (request, response) => {
   if (url.pathname === "/redirect") {
     response.writeHead(307, { Location: url.searchParams.get("to") });
     response.end();
+  } else if (url.pathname === "/cookie") {
+    response.setHeader("Set-Cookie", [
+      "session=1; Path=/; HttpOnly; Secure; SameSite=None",
+      "__Secure-id=2; Path=/; Secure",
+    ]);
+    response.end();
+  } else if (url.pathname === "/events") {
+    response.setHeader("Content-Type", "text/event-stream");
+    response.write("data: first\n\n"); // and nothing more, for as long as somebody listens
   } else if (url.pathname === "/script.js") {
     json(response, ["http://localhost:8000/todos", "http://localhost:3000/me"]);
   } else if (url.pathname === "/through") {
@@ -22,4 +31,12 @@ const answer = (port) => (request, response) => {
   }
 };
 
-for (const port of [3000, 8001]) http.createServer(answer(port)).listen(port, "127.0.0.1");
+// A WebSocket's handshake, and then what the backend says.
+const upgrade = (request, socket) => {
+  socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+  socket.end("hello");
+};
+
+for (const port of [3000, 8001]) {
+  http.createServer(answer(port)).on("upgrade", upgrade).listen(port, "127.0.0.1");
+}

@@ -1,4 +1,6 @@
-"""The live cluster as the tests see it: addresses, kubectl, a user a test, and a report when something failed."""
+"""The live cluster as the tests see it: addresses, kubectl, a user a test, and a report when
+something failed.
+"""
 
 import json
 import os
@@ -94,7 +96,10 @@ def user(make_user):
 
 @pytest.fixture(scope="session")
 def kept_logs():
-    """Logs of pods that a test ended: pod -> lines. The last test reads them together with those of the pods that are there."""
+    """Logs of pods that a test ended: pod -> lines.
+
+    The last test reads them together with those of the pods that are there.
+    """
     return {}
 
 
@@ -113,7 +118,9 @@ def keep_logs(kube, kept_logs):
 
 @pytest.fixture(scope="session")
 def browser_path(run):
-    """Debian's chromium where there is one (or where it can be installed); otherwise Playwright's own."""
+    """Debian's chromium where there is one (or where it can be installed); otherwise Playwright's
+    own.
+    """
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if not path and shutil.which("apt-get") and os.geteuid() == 0:
         apt_install(run, "chromium")
@@ -156,7 +163,9 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def open_page(browser, request, run):
-    """Open pages of browsers that share nothing. `problems` of a page: console errors, failed requests, answers that are errors.
+    """Open pages of browsers that share nothing.
+
+    `problems` of a page: console errors, failed requests, answers that are errors.
 
     After a failure a trace of each is kept (`playwright show-trace`); a picture always.
     """

@@ -1,4 +1,6 @@
-"""The assistant with a model that runs on this machine, as Ollama would: given once, in the environment of `invoke deploy`."""
+"""The assistant with a model that runs on this machine, as Ollama would: given once, in the
+environment of `invoke deploy`.
+"""
 
 import os
 import socket
@@ -36,7 +38,10 @@ def provider(run, docker):
 
 @pytest.fixture
 def deploy(kube):
-    """`invoke deploy` with more in its environment. Afterwards the assistant is offline again, as all other tests have it."""
+    """`invoke deploy` with more in its environment.
+
+    Afterwards the assistant is offline again, as all other tests have it.
+    """
 
     def deploy(**given):
         argv = [sys.executable, "-m", "invoke", "deploy", "--yes"]

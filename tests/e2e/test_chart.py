@@ -1,4 +1,6 @@
-"""The chart by itself, with plain helm, on the live cluster: a release of its own in a namespace that admits `restricted` pods only."""
+"""The chart by itself, with plain helm, on the live cluster: a release of its own in a namespace
+that admits `restricted` pods only.
+"""
 
 import json
 import socket
@@ -59,7 +61,9 @@ def on_cluster(run, found):
 
 @pytest.fixture(scope="module")
 def helm(run, found, values, on_cluster):
-    """helm for the release; a chart is installed or upgraded with more values than those that are always given."""
+    """helm for the release; a chart is installed or upgraded with more values than those that are
+    always given.
+    """
     namespace = {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -105,7 +109,9 @@ def until_ready(run, found):
 
 @pytest.fixture(scope="module")
 def release(helm, until_ready):
-    """The chart as it is now, installed as the README says: with --wait, which is over when everything is ready."""
+    """The chart as it is now, installed as the README says: with --wait, which is over when
+    everything is ready.
+    """
     helm("upgrade", "--install", "--wait", chart=CHART)
     until_ready()
 
@@ -141,7 +147,9 @@ def test_from_the_previous_version_up_back_and_up_again_with_all_data(
 
 
 def test_a_first_install_with_wait_makes_the_tables(helm, release, on_cluster):
-    """A hook would deadlock here: Helm runs it after the pods are ready, and they are not before the tables are theirs."""
+    """A hook would deadlock here: Helm runs it after the pods are ready, and they are not before
+    the tables are theirs.
+    """
     helm("uninstall", NAME, "--wait", "--timeout", "120s")
     on_cluster("delete", "pvc", f"data-{NAME}-postgres-0", "--wait=true", timeout=60)
     on_cluster("delete", "secret", f"{NAME}-secret")
@@ -221,7 +229,10 @@ def test_postgresql_is_durable(release, on_cluster):
 
 
 def test_network_policies(run, found, kube, release, on_cluster):
-    """What must pass passes. Where this cluster enforces policies nothing else does, each tried from where it would matter."""
+    """What must pass passes.
+
+    Where this cluster enforces policies nothing else does, each tried from where it would matter.
+    """
 
     def reaches(ask, source, host, port):
         if source.endswith("backend"):
@@ -310,7 +321,9 @@ def test_an_upgrade_under_load_fails_no_request(helm, release, until_ready, make
 
 @pytest.fixture
 def quick_metrics(run, found):
-    """metrics-server looks every 15 s, its own default, while a test waits for it; minikube's addon says 60."""
+    """metrics-server looks every 15 s, its own default, while a test waits for it; minikube's addon
+    says 60.
+    """
 
     def args(value):
         patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": value}]

@@ -1,4 +1,6 @@
-"""The dev loop on the live cluster: edits are served, the release is not touched, and every way out leads back to it."""
+"""The dev loop on the live cluster: edits are served, the release is not touched, and every way out
+leads back to it.
+"""
 
 import os
 import re

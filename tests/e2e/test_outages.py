@@ -1,4 +1,6 @@
-"""The app while a part of it is gone, and after it came back: nothing that was acknowledged is lost, and every page says what is going on."""
+"""The app while a part of it is gone, and after it came back: nothing that was acknowledged is
+lost, and every page says what is going on.
+"""
 
 import json
 import time
@@ -141,7 +143,8 @@ def test_a_login_without_a_database_says_so(page, user, away, keep_logs):
     expect(page.get_by_text("Try again in a moment.")).to_be_visible(timeout=15_000)
     away.back("statefulset/todo-app-postgres")
     end = time.monotonic() + 90
-    # As a person would: again, until it works. Kubernetes may take the backend out of service once more for a probe that was under way.
+    # As a person would: again, until it works. Kubernetes may take the backend out of service once
+    # more for a probe that was under way.
     while not page.get_by_text("Nothing here yet").is_visible():
         assert time.monotonic() < end
         if page.get_by_role("button", name="Log in").count():  # neither busy nor through
@@ -151,7 +154,9 @@ def test_a_login_without_a_database_says_so(page, user, away, keep_logs):
 
 @pytest.mark.last
 def test_every_log_line_is_json_and_none_is_an_error(kube, kept_logs):
-    """No test causes an error of the app on purpose: a lost database is a warning of its clients and of PostgreSQL itself."""
+    """No test causes an error of the app on purpose: a lost database is a warning of its clients
+    and of PostgreSQL itself.
+    """
     lines = dict(kept_logs)
     for pod in kube("get", "pods", "-o", "name").split():
         lines[pod] = kube("logs", pod, "--all-containers", "--tail=-1").splitlines()

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -45,7 +46,7 @@ class Line:
 
 
 HOLD = (
-    Line("minikube start --driver=docker --memory=4096 --cpus=2", r"Done!", 300),
+    Line("minikube start --driver=docker --memory=4096 --cpus=2", r"Done!|To connect to this", 300),
     Line("minikube addons enable metrics-server", r"metrics-server' addon is enabled", 120),
     Line("minikube addons list", r"metrics-server .*enabled"),
     Line("kubectl get storageclass", r"\(default\)"),
@@ -167,12 +168,6 @@ def staying():
         _end(process)
 
 
-@pytest.fixture(scope="module")
-def kept():
-    """What the person noted: a user, and a todo of theirs."""
-    return {}
-
-
 def _end(process):
     """Press Ctrl-C, as a person would."""
     os.killpg(process.pid, signal.SIGINT)
@@ -224,31 +219,46 @@ def _until_shown(line, process, log, end):
     return False
 
 
+@pytest.fixture
+def on_cluster(run, found):
+    """kubectl in the namespace; the text it prints."""
+    return lambda *arguments: kubectl(run, found, "-n", NAMESPACE, *arguments).stdout
+
+
+@contextmanager
+def api(run, found):
+    """The API of this release and no other: both releases have the same host name."""
+    scope = ("--context", run.settings.context, "-n", NAMESPACE)
+    argv = [found["kubectl"].path, *scope, "port-forward", "service/todo-app-backend", ":8001"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())[1]
+            yield Api(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+
+
 @pytest.mark.parametrize("line", HOLD, ids=lambda line: line.words)
-def test_a_line_of_the_plan(line, run, found, environment, images, staying, kept, tmp_path):
+def test_a_line_of_the_plan(line, run, found, environment, images, staying, on_cluster, tmp_path):
     """In their order: later lines look at what earlier ones made."""
-    on = lambda *arguments: kubectl(run, found, "-n", NAMESPACE, *arguments).stdout  # noqa: E731
     words = line.words
     if words.startswith("ping") and not shutil.which("ping"):
         apt_install(run, "iputils-ping")
     if "<" in words:
         component = "postgres" if "postgres" in words else "backend"
-        pod = on("get", "pod", "-l", f"app=todo-app-{component}", "-o", "name").strip()
+        pod = on_cluster("get", "pod", "-l", f"app=todo-app-{component}", "-o", "name").strip()
         words = re.sub(r"<[\w-]+>", pod.removeprefix("pod/"), words)
-    if "delete pod" in words:
-        note_a_todo(run, kept)
+    if "delete pod" not in words:
+        _typed(line, words, environment(), tmp_path / "output", staying)
+        return
+    with api(run, found) as anybody:
+        user = register(anybody)
+        todo = user.post("/todos", {"title": "as the plan has it"})
     _typed(line, words, environment(), tmp_path / "output", staying)
-    if "delete pod" in words:
-        on("rollout", "status", "statefulset/todo-app-postgres", "--timeout=120s")
-        on("rollout", "status", "deployment/todo-app-backend", "--timeout=120s")
-        assert run.shell.until(lambda: the_todo_is_there(kept), 60)
-
-
-def note_a_todo(run, kept):
-    if not kept:
-        kept["user"] = register(Api("http://todo.local/api"))
-        kept["todo"] = kept["user"].post("/todos", {"title": "as the plan has it"})
-
-
-def the_todo_is_there(kept):
-    return kept["user"].ask("GET", f"/todos/{kept['todo']['id']}").status_code == 200
+    on_cluster("rollout", "status", "statefulset/todo-app-postgres", "--timeout=120s")
+    on_cluster("rollout", "status", "deployment/todo-app-backend", "--timeout=120s")
+    with api(run, found) as anybody:
+        again = Api(anybody.base, token=user.token)
+        assert run.shell.until(
+            lambda: again.ask("GET", f"/todos/{todo['id']}").status_code == 200, 60
+        )

@@ -1,4 +1,6 @@
-"""The release as it is reached: pages and API through the ingress, names, run-time values, its API tests on either storage."""
+"""The release as it is reached: pages and API through the ingress, names, run-time values, its API
+tests on either storage.
+"""
 
 import json
 import os
@@ -46,7 +48,9 @@ def test_the_api_leads_back_through_the_ingress(base, run, anybody):
 
 
 def test_the_api_behind_the_ingress_on_postgresql(base, run, anybody):
-    """All tests of tests/api, against the release; there they also run against a process on file storage."""
+    """All tests of tests/api, against the release; there they also run against a process on file
+    storage.
+    """
     assert anybody.get("/ready")["database"] == "postgresql"
     run_api_tests(base, run.settings.release.host)
 

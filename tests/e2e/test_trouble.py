@@ -1,4 +1,6 @@
-"""Things go wrong on the live cluster: the first finding names the cause, and once the cause is gone the next deploy succeeds."""
+"""Things go wrong on the live cluster: the first finding names the cause, and once the cause is
+gone the next deploy succeeds.
+"""
 
 import json
 import os

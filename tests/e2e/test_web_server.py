@@ -1,6 +1,7 @@
 """The frontend's web server by itself: its configuration, and a Next server's redirects behind it."""
 
 import json
+import socket
 import subprocess
 from pathlib import Path
 
@@ -117,3 +118,36 @@ def test_in_the_container_the_apis_address_is_the_backend(address):
     """Next's own server asks http://localhost:8000; the backend is told that address."""
     seen = requests.get(f"{address}/through", timeout=5).json()
     assert (seen["port"], seen["host"]) == (8001, "localhost:8000")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "wanted"),
+    [
+        ("http", {"session=1; Path=/; HttpOnly; SameSite=Lax", "__Secure-id=2; Path=/; Secure"}),
+        (
+            "https",
+            {"session=1; Path=/; HttpOnly; Secure; SameSite=None", "__Secure-id=2; Path=/; Secure"},
+        ),
+    ],
+)
+def test_a_browser_keeps_the_apps_cookies(address, scheme, wanted):
+    """Over http it would drop one that is marked Secure."""
+    answer = requests.get(f"{address}/cookie", headers={"X-Forwarded-Proto": scheme}, timeout=5)
+    assert set(answer.raw.headers.getlist("Set-Cookie")) == wanted
+
+
+def test_events_come_as_they_happen(address):
+    with requests.get(f"{address}/events", stream=True, timeout=5) as answer:
+        assert next(answer.iter_lines()) == b"data: first"
+
+
+def test_a_websocket_goes_through(address):
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(
+            b"GET /ws HTTP/1.1\r\nHost: a.local\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 101")
+    assert answer.endswith(b"hello")

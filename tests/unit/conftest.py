@@ -44,7 +44,10 @@ def file_server(tmp_path):
 
 @pytest.fixture
 def stub(tmp_path, monkeypatch):
-    """Put an executable script on PATH in front of all others. This machine's own kubectl and docker are out of reach: a test must not lean on them."""
+    """Put an executable script on PATH in front of all others.
+
+    This machine's own kubectl and docker are out of reach: a test must not lean on them.
+    """
     folder = tmp_path / "stubs"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")

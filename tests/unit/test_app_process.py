@@ -1,4 +1,6 @@
-"""The reference app as a process: its environment, its logs, its end, its tables, and a real OpenAI-compatible server in a process of its own."""
+"""The reference app as a process: its environment, its logs, its end, its tables, and a real
+OpenAI-compatible server in a process of its own.
+"""
 
 import json
 import os
@@ -128,7 +130,9 @@ def test_a_model_that_breaks_or_hangs_is_replaced(with_model, question):
 
 
 def test_a_model_that_was_talked_into_it_reaches_no_other_user(with_model):
-    """Prompt injection: whatever a model is made to ask for, the tools are bound to the user who is logged in."""
+    """Prompt injection: whatever a model is made to ask for, the tools are bound to the user who is
+    logged in.
+    """
     victim, attacker = User(with_model), User(with_model)
     todo = victim.post("/todos", {"title": "private"})
     victims_id = victim.get("/auth/me")["id"]
@@ -155,7 +159,9 @@ def test_a_model_that_does_not_stop_is_stopped(with_model):
 
 
 def test_a_refusal_keeps_nothing_of_the_ones_before():
-    """An exception raised again and again would hold the frames, and the tokens, of every request that it refused."""
+    """An exception raised again and again would hold the frames, and the tokens, of every request
+    that it refused.
+    """
     code = """
 import asyncio
 from fastapi import HTTPException
@@ -258,7 +264,9 @@ def _python(code, **environment):
 
 
 def test_migrations_make_the_tables_that_the_models_describe(tmp_path):
-    """Alembic's own comparison finds nothing to do; a database of before Alembic keeps what it holds."""
+    """Alembic's own comparison finds nothing to do; a database of before Alembic keeps what it
+    holds.
+    """
     code = """
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext

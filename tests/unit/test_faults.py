@@ -1,4 +1,6 @@
-"""Faults that no live cluster here can be given: tools that answer as they do then, played by scripts."""
+"""Faults that no live cluster here can be given: tools that answer as they do then, played by
+scripts.
+"""
 
 import json
 import os
@@ -227,11 +229,18 @@ def test_a_release_of_another_chart_is_not_touched(make_run, found):
 def test_another_app_does_not_take_the_place_of_the_one_that_runs(make_run, stub, found):
     stub("kubectl", "echo /home/me/other")
     with pytest.raises(Failure) as caught:
-        apps.check_same(make_run(), found)
+        apps.check_same(make_run(), found, {})
     assert _code(caught) == "RELEASE-NOT-OURS"
     assert "/home/me/other" in caught.value.findings[0].summary
     stub("kubectl", "true")  # a namespace that says nothing of an app
-    apps.check_same(make_run(), found)
+    apps.check_same(make_run(), found, {})
+
+
+def test_an_app_in_the_release_of_an_earlier_version_is_told_its_way(make_run, found):
+    with pytest.raises(Failure) as caught:
+        apps.check_same(make_run(), found, {"storage": {"folder": "mine"}})
+    assert _code(caught) == "RELEASE-NOT-OURS"
+    assert "invoke db-dump" in caught.value.findings[0].remedy
 
 
 def test_an_app_that_is_not_there_is_not_removed(make_run, stub, found):

@@ -6,7 +6,9 @@ import re
 import pytest
 
 import scripts
+from scripts import deployment
 from scripts.session.settings import ROOT
+from scripts.session.stage import Stage
 
 SCRIPTS = ROOT / "scripts"
 INSIDE_IMAGES = SCRIPTS / "images" / "api" / "phase4"  # programs of an image, which run there alone
@@ -78,6 +80,22 @@ def test_rooms_of_the_same_level_do_not_know_each_other():
     assert "supply" not in _used("app")
 
 
+def _drawn(title):
+    """The arrows of the picture below this heading of docs/architecture.md."""
+    text = (ROOT / "docs" / "architecture.md").read_text().partition(f"## {title}\n")[2]
+    picture = text.partition("```mermaid\n")[2].partition("```")[0]
+    return set(re.findall(r"^  ([\w-]+) --> ([\w-]+)$", picture, re.MULTILINE))
+
+
+def _shortest(real):
+    """These arrows without those where a longer way leads to the same end."""
+    return {
+        (start, end)
+        for start, end in real
+        if not any(end in _reached(real, other) for begin, other in real if begin == start)
+    }
+
+
 def _reached(real, start):
     """Every room that imports lead to from `start`, directly or through others."""
     found, open_ends = set(), [start]
@@ -90,14 +108,14 @@ def _reached(real, start):
 
 
 def test_the_picture_in_the_documents_is_that_of_the_imports():
-    text = (ROOT / "docs" / "architecture.md").read_text()
-    drawn = set(re.findall(r"^  (\w+) --> (\w+)$", text, re.MULTILINE))
+    drawn = _drawn("The rooms of scripts/")
     modules = {path.stem: _imports(path) for path in SCRIPTS.glob("[cd]*.py")}
     users = {**modules, **{room: _used(room) for room in LEVELS}}
     real = {(user, used) for user in users for used in users[user]}
-    # The picture leaves out an arrow where a longer way leads to the same room.
-    assert drawn == {
-        (user, used)
-        for user, used in real
-        if not any(used in _reached(real, other) for other in users[user] - {used})
-    }
+    assert drawn == _shortest(real)
+
+
+def test_the_graph_in_the_documents_is_that_of_the_stages():
+    stages = [one for one in vars(deployment).values() if isinstance(one, Stage)]
+    real = {(one.name, need.name) for one in stages for need in (*one.needs, *one.after)}
+    assert _drawn("The graph of stages") == {(end, start) for start, end in _shortest(real)}

@@ -1,6 +1,6 @@
 "use client";
 
-/** What is shown when a page itself fails. */
+/** Shown if a page itself fails. */
 export default function Failed({ reset }: { reset: () => void }) {
   return (
     <main className="account">

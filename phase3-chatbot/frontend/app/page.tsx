@@ -10,10 +10,11 @@ import { api, ApiError, Filter, Page as Found, PAGE, session } from "@/lib/api";
 const ALL: Filter = { search: "", status: "all", tag: "", sort: "newest" };
 const RETRY = 2000; // milliseconds
 
-/** The filter lives in the address: it can be linked to, and reloading keeps it. */
+/** The filter is kept in the address, so people can link to it, and reloading keeps it. */
 function readFilter(): Filter {
   const given = new URLSearchParams(window.location.search);
-  const one = <T extends string>(name: string, allowed: readonly T[], otherwise: T) => allowed.find((value) => value === given.get(name)) ?? otherwise;
+  const one = <T extends string>(name: string, allowed: readonly T[], otherwise: T) =>
+    allowed.find((value) => value === given.get(name)) ?? otherwise;
   return {
     search: given.get("search") ?? "",
     tag: given.get("tag") ?? "",
@@ -23,7 +24,9 @@ function readFilter(): Filter {
 }
 
 function writeFilter(filter: Filter) {
-  const given = Object.entries(filter).filter(([name, value]) => value !== ALL[name as keyof Filter]);
+  const given = Object.entries(filter).filter(
+    ([name, value]) => value !== ALL[name as keyof Filter],
+  );
   const query = new URLSearchParams(given).toString();
   window.history.replaceState(null, "", query ? `?${query}` : window.location.pathname);
 }
@@ -35,7 +38,7 @@ export default function Page() {
   const [most, setMost] = useState(PAGE);
   const [found, setFound] = useState<Found | null>(null);
   const [problem, setProblem] = useState("");
-  const [away, setAway] = useState(""); // why the server cannot be reached; empty: it can
+  const [away, setAway] = useState(""); // why the server cannot be reached; empty if it can
   const newest = useRef(0);
 
   const leave = useCallback(
@@ -46,7 +49,10 @@ export default function Page() {
     [router],
   );
 
-  /** Do something with the API. Says what went wrong, waits for a server that is away, and leaves when the login has ended. */
+  /**
+   * Do something with the API. Show what went wrong, wait for a server that cannot be reached, and
+   * go to the login page if the login has ended.
+   */
   const attempt = useCallback(
     async (work: () => Promise<void>) => {
       try {
@@ -56,7 +62,8 @@ export default function Page() {
         return true;
       } catch (error) {
         if (error instanceof ApiError && error.status === 401) leave("expired");
-        else if (error instanceof ApiError && error.passing) setAway(navigator.onLine ? error.message : "You are offline.");
+        else if (error instanceof ApiError && error.passing)
+          setAway(navigator.onLine ? error.message : "You are offline.");
         else setProblem(error instanceof ApiError ? error.message : "Something went wrong.");
         return false;
       }
@@ -70,7 +77,7 @@ export default function Page() {
         if (!filter) return;
         const mine = ++newest.current;
         const page = await api.list(filter, most);
-        if (mine === newest.current) setFound(page); // an earlier question's answer came late
+        if (mine === newest.current) setFound(page); // the answer of an earlier request came late
       }),
     [attempt, filter, most],
   );
@@ -118,7 +125,7 @@ export default function Page() {
   }, []);
 
   async function logOut() {
-    await api.logout().catch(() => undefined); // without a server the token goes all the same
+    await api.logout().catch(() => undefined); // the token is deleted even if no server answers
     leave("");
   }
 
@@ -136,7 +143,8 @@ export default function Page() {
       <div role="alert">
         {away && (
           <p className="banner waiting">
-            {away} I keep trying; what you see may be old. <button onClick={() => void refresh()}>Try now</button>
+            {away} I keep trying; what you see may be old.{" "}
+            <button onClick={() => void refresh()}>Try now</button>
           </p>
         )}
         {problem && (

@@ -6,8 +6,22 @@ import { FormEvent, useEffect, useState } from "react";
 import { api, ApiError, session } from "@/lib/api";
 
 const TEXTS = {
-  login: { title: "Welcome back", action: "Log in", other: "No account yet?", link: "Register", href: "/register", autocomplete: "current-password" },
-  register: { title: "Make an account", action: "Register", other: "Already registered?", link: "Log in", href: "/login", autocomplete: "new-password" },
+  login: {
+    title: "Welcome back",
+    action: "Log in",
+    other: "No account yet?",
+    link: "Register",
+    href: "/register",
+    autocomplete: "current-password",
+  },
+  register: {
+    title: "Make an account",
+    action: "Register",
+    other: "Already registered?",
+    link: "Log in",
+    href: "/login",
+    autocomplete: "new-password",
+  },
 };
 
 export function AccountForm({ kind }: { kind: keyof typeof TEXTS }) {
@@ -19,7 +33,8 @@ export function AccountForm({ kind }: { kind: keyof typeof TEXTS }) {
 
   useEffect(() => {
     if (session.left()) router.replace("/");
-    else if (new URLSearchParams(window.location.search).has("expired")) setNotice("Your session has ended. Log in again.");
+    else if (new URLSearchParams(window.location.search).has("expired"))
+      setNotice("Your session has ended. Log in again.");
   }, [router]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
@@ -28,12 +43,17 @@ export function AccountForm({ kind }: { kind: keyof typeof TEXTS }) {
     setBusy(true);
     setProblem("");
     try {
-      const { access_token } = await api[kind](String(form.get("email")), String(form.get("password")));
+      const { access_token } = await api[kind](
+        String(form.get("email")),
+        String(form.get("password")),
+      );
       session.start(access_token);
       router.replace("/");
     } catch (error) {
       const words = error instanceof ApiError ? error.message : "Something went wrong.";
-      setProblem(error instanceof ApiError && error.passing ? `${words} Try again in a moment.` : words);
+      setProblem(
+        error instanceof ApiError && error.passing ? `${words} Try again in a moment.` : words,
+      );
       setBusy(false);
     }
   }
@@ -54,11 +74,27 @@ export function AccountForm({ kind }: { kind: keyof typeof TEXTS }) {
         )}
         <label>
           E-mail
-          <input name="email" type="email" autoComplete="email" required autoFocus maxLength={254} placeholder="you@example.com" />
+          <input
+            name="email"
+            type="email"
+            autoComplete="email"
+            required
+            autoFocus
+            maxLength={254}
+            placeholder="you@example.com"
+          />
         </label>
         <label>
           Password
-          <input name="password" type="password" autoComplete={text.autocomplete} required minLength={8} maxLength={128} placeholder="at least 8 characters" />
+          <input
+            name="password"
+            type="password"
+            autoComplete={text.autocomplete}
+            required
+            minLength={8}
+            maxLength={128}
+            placeholder="at least 8 characters"
+          />
         </label>
         <p className="problem" role="alert">
           {problem}

@@ -34,7 +34,9 @@ export function Chat({ attempt, onChange }: Properties) {
 
   async function say(text: string) {
     if (!text || busy) return;
-    const history = turns.slice(-REMEMBERED).map((turn) => ({ ...turn, content: turn.content.slice(0, 4000) }));
+    const history = turns
+      .slice(-REMEMBERED)
+      .map((turn) => ({ ...turn, content: turn.content.slice(0, 4000) }));
     const asked: Turn[] = [...turns, { role: "user", content: text }];
     const at = asked.length;
     let reply = "";
@@ -47,7 +49,8 @@ export function Chat({ attempt, onChange }: Properties) {
     const done = await attempt(async () => {
       try {
         for await (const event of api.chat(text, history, signal)) {
-          if (event.kind === "text") setTurns([...asked, { role: "assistant", content: (reply += event.text) }]);
+          if (event.kind === "text")
+            setTurns([...asked, { role: "assistant", content: (reply += event.text) }]);
           if (event.kind === "tool") {
             called.push(event.call);
             setTools((before) => ({ ...before, [at]: [...called] }));
@@ -60,7 +63,7 @@ export function Chat({ attempt, onChange }: Properties) {
       }
     });
     if (!done && !reply && !called.length) {
-      setTurns(turns); // the words go back to where they can be sent again
+      setTurns(turns); // the text goes back to the field, so it can be sent again
       setMessage(text);
     }
     if (called.length) void onChange();
@@ -130,7 +133,11 @@ function Tools({ calls }: { calls: ToolCall[] }) {
   return (
     <>
       {calls.map((call, position) => (
-        <span key={position} className="tool" title={`${call.name} ${JSON.stringify(call.arguments)}`}>
+        <span
+          key={position}
+          className="tool"
+          title={`${call.name} ${JSON.stringify(call.arguments)}`}
+        >
           <code>{call.name}</code> {DOING[call.name]}
         </span>
       ))}

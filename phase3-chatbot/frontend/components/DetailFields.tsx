@@ -1,12 +1,18 @@
 import type { Details, Priority, Todo } from "@/lib/api";
 
-/** What a todo has beside its title. */
+/** The fields of a todo other than its title. */
 export function DetailFields({ todo }: { todo?: Todo }) {
   return (
     <div className="details">
       <label>
         Due date
-        <input name="due_date" type="date" min="1000-01-01" max="9999-12-31" defaultValue={todo?.due_date ?? ""} />
+        <input
+          name="due_date"
+          type="date"
+          min="1000-01-01"
+          max="9999-12-31"
+          defaultValue={todo?.due_date ?? ""}
+        />
       </label>
       <label>
         Priority

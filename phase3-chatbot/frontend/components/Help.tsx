@@ -12,14 +12,21 @@ const KEYS = [
   ["Alt + C", "talk to the assistant"],
 ];
 
-/** Alt and a letter lead to a field, from everywhere on the page. By the key's place: with Alt some keyboards write other letters. */
+/**
+ * Alt and a letter move to a field, from everywhere on the page. The key's place counts, because
+ * with Alt some keyboards write other letters.
+ */
 const FIELDS: Record<string, string> = { KeyN: "new-todo", KeyS: "search", KeyC: "message" };
 
 export function Help() {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const go = (event: KeyboardEvent) => {
-      const field = event.altKey && !event.ctrlKey && !event.metaKey && document.getElementById(FIELDS[event.code] ?? "");
+      const field =
+        event.altKey &&
+        !event.ctrlKey &&
+        !event.metaKey &&
+        document.getElementById(FIELDS[event.code] ?? "");
       if (!field) return;
       event.preventDefault();
       field.focus();
@@ -29,7 +36,12 @@ export function Help() {
   }, []);
   return (
     <>
-      <button className="icon" aria-label="Keyboard help" title="Keyboard help" onClick={() => dialog.current?.showModal()}>
+      <button
+        className="icon"
+        aria-label="Keyboard help"
+        title="Keyboard help"
+        onClick={() => dialog.current?.showModal()}
+      >
         ?
       </button>
       <dialog ref={dialog} className="card" aria-labelledby="help-title">

@@ -34,7 +34,7 @@ export function TodoList({ found, filter, onFilter, onMore, attempt, refresh }: 
     const at = rows.findIndex((row) => row.closest("li")?.contains(document.activeElement));
     if (await change(() => api.remove(todo))) {
       setDeleted(todo);
-      (rows[at + 1] ?? rows[at - 1])?.focus(); // where the hand already is
+      (rows[at + 1] ?? rows[at - 1])?.focus(); // the next todo gets the focus
     }
   }
 
@@ -44,7 +44,7 @@ export function TodoList({ found, filter, onFilter, onMore, attempt, refresh }: 
     return () => window.clearTimeout(timer);
   }, [deleted]);
 
-  /** Up and down move from todo to todo. */
+  /** The keys up and down move from todo to todo. */
   function move(event: KeyboardEvent) {
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     const rows = Array.from(list.current?.querySelectorAll<HTMLElement>("[data-row]") ?? []);
@@ -59,7 +59,12 @@ export function TodoList({ found, filter, onFilter, onMore, attempt, refresh }: 
   return (
     <section className="card" aria-labelledby="todos-title">
       <h2 id="todos-title">
-        Todos {found && <span className="quiet">{filtered ? `${found.total} found` : open === 0 ? "nothing open" : `${open} open`}</span>}
+        Todos{" "}
+        {found && (
+          <span className="quiet">
+            {filtered ? `${found.total} found` : open === 0 ? "nothing open" : `${open} open`}
+          </span>
+        )}
       </h2>
       <NewTodo change={change} />
       <Filters filter={filter} onFilter={onFilter} />
@@ -70,14 +75,29 @@ export function TodoList({ found, filter, onFilter, onMore, attempt, refresh }: 
           <span />
         </div>
       )}
-      {found?.total === 0 && !filtered && <p className="quiet empty">Nothing here yet. Add a first todo above, or tell the assistant.</p>}
+      {found?.total === 0 && !filtered && (
+        <p className="quiet empty">
+          Nothing here yet. Add a first todo above, or tell the assistant.
+        </p>
+      )}
       {found?.total === 0 && filtered && (
         <p className="quiet empty">
-          Nothing fits. <button onClick={() => onFilter({ search: "", tag: "", status: "all" })}>Show everything</button>
+          Nothing fits.{" "}
+          <button onClick={() => onFilter({ search: "", tag: "", status: "all" })}>
+            Show everything
+          </button>
         </p>
       )}
       <ul className="todos" ref={list} onKeyDown={move}>
-        {found?.todos.map((todo) => <Item key={todo.id} todo={todo} change={change} remove={remove} onTag={(tag) => onFilter({ tag })} />)}
+        {found?.todos.map((todo) => (
+          <Item
+            key={todo.id}
+            todo={todo}
+            change={change}
+            remove={remove}
+            onTag={(tag) => onFilter({ tag })}
+          />
+        ))}
       </ul>
       {found && found.todos.length < found.total && (
         <p className="empty">
@@ -106,7 +126,7 @@ function NewTodo({ change }: { change: (work: () => Promise<unknown>) => Promise
   const [title, setTitle] = useState("");
   const [busy, setBusy] = useState(false);
   const [detailed, setDetailed] = useState(false);
-  const key = useRef(""); // of what is being added: kept until that has worked
+  const key = useRef(""); // key of the todo that is being added; kept until that has worked
 
   async function add(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -126,7 +146,7 @@ function NewTodo({ change }: { change: (work: () => Promise<unknown>) => Promise
     <form
       onSubmit={add}
       onChange={() => {
-        key.current = ""; // another todo than the one that was sent
+        key.current = ""; // this is another todo than the one that was sent
       }}
     >
       <div className="row">
@@ -138,7 +158,12 @@ function NewTodo({ change }: { change: (work: () => Promise<unknown>) => Promise
           maxLength={200}
           onChange={(event) => setTitle(event.target.value)}
         />
-        <button type="button" aria-expanded={detailed} aria-controls="new-details" onClick={() => setDetailed(!detailed)}>
+        <button
+          type="button"
+          aria-expanded={detailed}
+          aria-controls="new-details"
+          onClick={() => setDetailed(!detailed)}
+        >
           Details
         </button>
         <button className="primary" disabled={busy || !title.trim()}>
@@ -159,24 +184,44 @@ function Filters({ filter, onFilter }: Pick<Properties, "filter" | "onFilter">) 
     if (search === filter.search) return;
     const timer = window.setTimeout(() => onFilter({ search }), TYPING);
     return () => window.clearTimeout(timer);
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- only what is typed starts the clock
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- only typing starts the timer
   }, [search]);
 
   return (
     <div className="filters" role="search">
-      <input type="search" aria-label="Search" placeholder="Search" id="search" value={search} maxLength={200} onChange={(event) => setSearch(event.target.value)} />
-      <select aria-label="Show" value={filter.status} onChange={(event) => onFilter({ status: event.target.value as Filter["status"] })}>
+      <input
+        type="search"
+        aria-label="Search"
+        placeholder="Search"
+        id="search"
+        value={search}
+        maxLength={200}
+        onChange={(event) => setSearch(event.target.value)}
+      />
+      <select
+        aria-label="Show"
+        value={filter.status}
+        onChange={(event) => onFilter({ status: event.target.value as Filter["status"] })}
+      >
         <option value="all">All</option>
         <option value="open">Open</option>
         <option value="done">Done</option>
       </select>
-      <select aria-label="Order" value={filter.sort} onChange={(event) => onFilter({ sort: event.target.value as Filter["sort"] })}>
+      <select
+        aria-label="Order"
+        value={filter.sort}
+        onChange={(event) => onFilter({ sort: event.target.value as Filter["sort"] })}
+      >
         <option value="newest">Newest first</option>
         <option value="due">By due date</option>
         <option value="priority">By priority</option>
       </select>
       {filter.tag && (
-        <button className="tag" aria-label={`Stop filtering by ${filter.tag}`} onClick={() => onFilter({ tag: "" })}>
+        <button
+          className="tag"
+          aria-label={`Stop filtering by ${filter.tag}`}
+          onClick={() => onFilter({ tag: "" })}
+        >
           #{filter.tag} ×
         </button>
       )}
@@ -197,7 +242,7 @@ function Item({ todo, change, remove, onTag }: ItemProperties) {
   const row = useRef<HTMLButtonElement>(null);
   useEffect(() => setDone(todo.completed), [todo.completed]);
 
-  /** Shown at once, taken back when the server does not agree. */
+  /** The change is shown at once, and undone if the server refuses it. */
   async function toggle() {
     setDone(!done);
     if (!(await change(() => api.change(todo, { completed: !done })))) setDone(done);
@@ -233,7 +278,14 @@ function Item({ todo, change, remove, onTag }: ItemProperties) {
             if (event.key === "Escape") close();
           }}
         >
-          <input name="title" aria-label="Title" autoFocus required defaultValue={todo.title} maxLength={200} />
+          <input
+            name="title"
+            aria-label="Title"
+            autoFocus
+            required
+            defaultValue={todo.title}
+            maxLength={200}
+          />
           <DetailFields todo={todo} />
           <div className="row end">
             <button type="button" onClick={close}>
@@ -246,37 +298,66 @@ function Item({ todo, change, remove, onTag }: ItemProperties) {
     );
   return (
     <li className={done ? "completed" : ""}>
-      <input type="checkbox" aria-label={`${todo.title} is done`} checked={done} onChange={() => void toggle()} />
+      <input
+        type="checkbox"
+        aria-label={`${todo.title} is done`}
+        checked={done}
+        onChange={() => void toggle()}
+      />
       <span className="number">#{todo.id}</span>
       <div className="body">
-        <button ref={row} data-row className="title" title="Edit" onClick={() => setEditing(true)} onKeyDown={keys}>
+        <button
+          ref={row}
+          data-row
+          className="title"
+          title="Edit"
+          onClick={() => setEditing(true)}
+          onKeyDown={keys}
+        >
           {todo.title}
         </button>
         {todo.note && <p className="note">{todo.note}</p>}
         {(todo.due_date || todo.priority !== "normal" || todo.tags.length > 0) && (
           <p className="marks">
-            {todo.priority !== "normal" && <span className={`priority ${todo.priority}`}>{todo.priority} priority</span>}
+            {todo.priority !== "normal" && (
+              <span className={`priority ${todo.priority}`}>{todo.priority} priority</span>
+            )}
             {todo.due_date && (
               <span className={todo.overdue ? "overdue" : "quiet"}>
-                {todo.overdue ? "overdue since" : "due"} <time dateTime={todo.due_date}>{day(todo.due_date)}</time>
+                {todo.overdue ? "overdue since" : "due"}{" "}
+                <time dateTime={todo.due_date}>{day(todo.due_date)}</time>
               </span>
             )}
             {todo.tags.map((tag) => (
-              <button key={tag} className="tag" aria-label={`Show only #${tag}`} onClick={() => onTag(tag)}>
+              <button
+                key={tag}
+                className="tag"
+                aria-label={`Show only #${tag}`}
+                onClick={() => onTag(tag)}
+              >
                 #{tag}
               </button>
             ))}
           </p>
         )}
       </div>
-      <button className="icon" aria-label={`Delete ${todo.title}`} onClick={() => void remove(todo)}>
+      <button
+        className="icon"
+        aria-label={`Delete ${todo.title}`}
+        onClick={() => void remove(todo)}
+      >
         ×
       </button>
     </li>
   );
 }
 
-/** A date as this reader writes it. */
+/** A date in the form that this reader uses. */
 function day(date: string): string {
-  return new Date(`${date}T00:00`).toLocaleDateString(undefined, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
+  return new Date(`${date}T00:00`).toLocaleDateString(undefined, {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+  });
 }

@@ -1,4 +1,4 @@
-/** The API as the pages use it. */
+/** The API, as the pages use it. */
 
 export type Priority = "low" | "normal" | "high";
 export type Todo = {
@@ -15,11 +15,19 @@ export type Todo = {
   version: number;
 };
 export type Details = Pick<Todo, "title" | "note" | "due_date" | "priority" | "tags">;
-export type Filter = { search: string; status: "all" | "open" | "done"; tag: string; sort: "newest" | "due" | "priority" };
+export type Filter = {
+  search: string;
+  status: "all" | "open" | "done";
+  tag: string;
+  sort: "newest" | "due" | "priority";
+};
 export type Page = { todos: Todo[]; total: number };
 export type Turn = { role: "user" | "assistant"; content: string };
 export type ToolCall = { name: string; arguments: Record<string, unknown> };
-export type ChatEvent = { kind: "tool"; call: ToolCall } | { kind: "text"; text: string } | { kind: "done"; provider: "openai" | "offline" };
+export type ChatEvent =
+  | { kind: "tool"; call: ToolCall }
+  | { kind: "text"; text: string }
+  | { kind: "done"; provider: "openai" | "offline" };
 
 declare global {
   interface Window {
@@ -29,7 +37,7 @@ declare global {
 
 const TOKEN = "todo-chatbot.token";
 
-/** A request that did not do what it should. status 0: nothing answered. */
+/** A request that failed. status 0: nothing answered. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -38,13 +46,13 @@ export class ApiError extends Error {
     super(message);
   }
 
-  /** Nobody is there, or somebody who cannot answer now: the same request may work in a moment. */
+  /** No server, or one that cannot answer now: the same request may work in a moment. */
   get passing() {
     return this.status === 0 || this.status >= 502;
   }
 }
 
-/** Where the API is: a run-time value, so one build serves every address. */
+/** The address of the API. It is a run-time value, so one build works for every address. */
 function base(): string {
   return (window.__CONFIG__?.NEXT_PUBLIC_API_URL ?? "/api").replace(/\/$/, "");
 }
@@ -53,10 +61,12 @@ export const session = {
   token: () => window.localStorage.getItem(TOKEN),
   start: (token: string) => window.localStorage.setItem(TOKEN, token),
   end: () => window.localStorage.removeItem(TOKEN),
-  /** Milliseconds until the token expires; 0 when there is none, or none that can be read. */
+  /** Milliseconds until the token expires; 0 if there is none, or if it cannot be read. */
   left(): number {
     try {
-      const claims = JSON.parse(atob((session.token() ?? "").split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+      const claims = JSON.parse(
+        atob((session.token() ?? "").split(".")[1].replace(/-/g, "+").replace(/_/g, "/")),
+      );
       return Math.max(0, claims.exp * 1000 - Date.now());
     } catch {
       return 0;
@@ -66,7 +76,11 @@ export const session = {
 
 type Options = { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal };
 
-async function send(method: string, path: string, { body, headers, signal }: Options = {}): Promise<Response> {
+async function send(
+  method: string,
+  path: string,
+  { body, headers, signal }: Options = {},
+): Promise<Response> {
   const token = session.token();
   let response: Response;
   try {
@@ -84,7 +98,11 @@ async function send(method: string, path: string, { body, headers, signal }: Opt
     if (signal?.aborted) throw error;
     throw new ApiError(0, "The server cannot be reached.");
   }
-  if (!response.ok) throw new ApiError(response.status, explain(response.status, await response.json().catch(() => null)));
+  if (!response.ok)
+    throw new ApiError(
+      response.status,
+      explain(response.status, await response.json().catch(() => null)),
+    );
   return response;
 }
 
@@ -93,10 +111,14 @@ async function call<T>(method: string, path: string, options?: Options): Promise
   return response.status === 204 ? (undefined as T) : response.json();
 }
 
-function explain(status: number, problem: { detail?: unknown; errors?: { where: string; message: string }[] } | null): string {
+function explain(
+  status: number,
+  problem: { detail?: unknown; errors?: { where: string; message: string }[] } | null,
+): string {
   const fault = problem?.errors?.[0];
   if (fault) return `${fault.where.split(".").at(-1)}: ${fault.message}.`;
-  if (typeof problem?.detail === "string") return problem.detail.charAt(0).toUpperCase() + problem.detail.slice(1) + ".";
+  if (typeof problem?.detail === "string")
+    return problem.detail.charAt(0).toUpperCase() + problem.detail.slice(1) + ".";
   return status >= 500 ? "The server is not well just now." : `The server answered ${status}.`;
 }
 
@@ -105,8 +127,10 @@ const seen = (todo: Todo) => ({ "If-Match": `"${todo.version}"` });
 export const PAGE = 100;
 
 export const api = {
-  register: (email: string, password: string) => call<{ access_token: string }>("POST", "/auth/register", { body: { email, password } }),
-  login: (email: string, password: string) => call<{ access_token: string }>("POST", "/auth/login", { body: { email, password } }),
+  register: (email: string, password: string) =>
+    call<{ access_token: string }>("POST", "/auth/register", { body: { email, password } }),
+  login: (email: string, password: string) =>
+    call<{ access_token: string }>("POST", "/auth/login", { body: { email, password } }),
   logout: () => call<void>("POST", "/auth/logout"),
   me: () => call<{ id: number; email: string }>("GET", "/auth/me"),
   ready: () => call<unknown>("GET", "/ready"),
@@ -127,13 +151,17 @@ export const api = {
     } while (todos.length < Math.min(most, total));
     return { todos, total };
   },
-  /** key: of this todo to be; sent again with the same one, nothing is made twice. */
-  add: (details: Partial<Details>, key: string) => call<Todo>("POST", "/todos", { body: details, headers: { "Idempotency-Key": key } }),
+  /** key: that of the new todo. If it is sent again with the same key, nothing is created twice. */
+  add: (details: Partial<Details>, key: string) =>
+    call<Todo>("POST", "/todos", { body: details, headers: { "Idempotency-Key": key } }),
   change: (todo: Todo, change: Partial<Details & Pick<Todo, "completed">>) =>
-    call<Todo>("PATCH", `/todos/${todo.id}`, { body: change, headers: "completed" in change ? {} : seen(todo) }),
+    call<Todo>("PATCH", `/todos/${todo.id}`, {
+      body: change,
+      headers: "completed" in change ? {} : seen(todo),
+    }),
   remove: (todo: Todo) => call<void>("DELETE", `/todos/${todo.id}`),
   restore: (todo: Todo) => call<Todo>("POST", `/todos/${todo.id}/restore`),
-  /** What the assistant does and says, as it comes. */
+  /** What the assistant does and says, piece by piece. */
   async *chat(message: string, history: Turn[], signal: AbortSignal): AsyncGenerator<ChatEvent> {
     const response = await send("POST", "/chat/stream", { body: { message, history }, signal });
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
@@ -156,7 +184,11 @@ export const api = {
   },
 };
 
-/** A key that nobody else has. `crypto.randomUUID` exists on secure origins only, and http://todo.local is none. */
+/**
+ * A unique key. `crypto.randomUUID` exists only on secure origins; http://todo.local is not one.
+ */
 export function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 }

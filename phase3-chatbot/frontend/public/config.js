@@ -1,2 +1,3 @@
-// Read at run time. A deployment serves its own in this place (see frontend.Dockerfile); this one is for `npm run dev`.
+// Read at run time. This file is for `npm run dev`; a deployment serves its own in this place
+// (see frontend.Dockerfile).
 window.__CONFIG__ = { NEXT_PUBLIC_API_URL: "http://localhost:8001" };

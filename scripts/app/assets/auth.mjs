@@ -1,35 +1,49 @@
-// Makes the tables that the app's better-auth wants, before its server starts. Bundled while the image is built.
+// Makes the tables that the app's better-auth wants, before its server starts. Bundled while the
+// image is built. What goes wrong is told at once; it is tried again only where that can help.
 import * as app from "AUTH_MODULE";
 import * as db from "better-auth/db";
 
-const PATIENCE = 60; // seconds for a database that is still starting
-// What passes by itself: nobody listens yet, the name is not known yet, the server starts or ends.
-const PASSES = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNRESET|57P0[1-3]|08\d{3}/;
+const SECONDS = 60;
+// The database is not up yet, or another pod makes the same tables at this moment.
+const PASSES = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|57P0\d|42P07|23505/;
+// Nobody is let in: the app cannot work, and the pod's log has the reason.
+const CLOSED = /\b(28\w{3}|3D000)\b|certificate|SSL|password/i;
 
-const said = (error) => [error.code, error.message ?? error].filter(Boolean).join(" ");
+const words = (error) =>
+  [error.code, error.message || error.errors?.[0]?.message || String(error)]
+    .filter(Boolean)
+    .join(" ");
 
 async function main() {
-  const auth = app.auth ?? app.default;
+  const { options } = (await (app.auth ?? app.default)) ?? {};
+  if (!options?.database || typeof options.database === "function") {
+    console.log("auth tables: not made here, the app's accounts are kept by an adapter or elsewhere");
+    return 0;
+  }
   // Where it is depends on the release.
-  const { getMigrations } = db.getMigrations ? db : await import("better-auth/db/migration").catch(() => ({}));
-  const began = Date.now();
-  for (let told = ""; ; ) {
+  const { getMigrations } = db.getMigrations
+    ? db
+    : await import("better-auth/db/migration").catch(() => ({}));
+  let told = "";
+  for (let second = 1; ; second++) {
     try {
-      const { toBeCreated, runMigrations } = await getMigrations(auth.options);
+      const { toBeCreated, runMigrations } = await getMigrations(options);
       await runMigrations();
       console.log(`auth tables: ${toBeCreated.length} made`);
-      process.exit(0);
+      return 0;
     } catch (error) {
-      const reason = said(error.errors?.[0] ?? error);
-      if (!PASSES.test(reason) || Date.now() - began > PATIENCE * 1000) {
-        console.error(`Error: the tables of the accounts could not be made: ${reason}`);
-        process.exit(1);
+      const why = words(error);
+      if (why !== told) console.error(`auth tables: ${why}`);
+      told = why;
+      if (PASSES.test(why) && second < SECONDS) {
+        await new Promise((done) => setTimeout(done, 1000));
+      } else {
+        console.error(`auth tables could not be made: ${why}`);
+        // Else the app is served: a part of it may work, and another start may not do better.
+        return PASSES.test(why) || CLOSED.test(why) ? 1 : 0;
       }
-      if (reason !== told) console.error(`auth tables: not yet, ${reason}; trying again`);
-      told = reason;
-      await new Promise((done) => setTimeout(done, 1000));
     }
   }
 }
 
-main();
+main().then((status) => process.exit(status));

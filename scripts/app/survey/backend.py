@@ -392,11 +392,14 @@ def _imported(project: Project, reached: list[str]) -> Iterator[tuple[str, str]]
     for name in reached:
         for one in python.imports(project.modules[name]):
             top = one.module.split(".")[0]
+            if top == "google":  # a family of packages: google.genai, google.auth
+                inner = one.names[0][0] if one.names else ""
+                top = ".".join([*one.module.split("."), inner][:2]).rstrip(".")
             if (
                 top
                 and not one.relative
                 and not one.optional
-                and not python.standard(top)
+                and not python.standard(top.split(".")[0])
                 and not project.local(top)
                 and top not in seen
             ):

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scripts.app.survey.backend import Backend
 from scripts.app.survey.frontend import Frontend
+from scripts.app.survey.python import documentation
 from scripts.app.survey.tree import Evidence, Tree
 
 Kind = Literal["postgres", "file", "external"]
 DRIVERS = r"\b(psycopg2?|asyncpg|pg8000)\b"
+#: Code that asks for TLS, in whatever words. To speak it where nobody asks costs nothing.
+TLS = (
+    r"sslmode[\"']?\s*[:=]\s*[\"']?(require|verify|prefer)|create_default_context\("
+    r"|[\"']ssl[\"']\s*:\s*(?!False|None)|\bssl\s*=\s*(?!False|None|ssl\b)\S"
+)
+DRIVEN = re.compile(r"postgresql\+\w+")
 NEEDED = (
     ("MongoDB", r"\b(motor|pymongo|beanie|mongoengine)\b"),
     ("MySQL", r"\b(pymysql|mysqlclient|aiomysql|MySQLdb)\b"),
@@ -37,101 +44,130 @@ class Database:
 def decide(
     tree: Tree, backend: Backend, frontend: Frontend, names: list[str], everywhere: bool = False
 ) -> Database:
-    """Decide from the modules that the backend imports (`names`), its dependencies and the frontend's own database."""
-    listed = [backend.dependencies] if backend.dependencies else []
-    driver = tree.first(rf"^\s*(?:from|import)\s+{DRIVERS[2:]}", names) or tree.first(
-        DRIVERS, listed
-    )
-    written = tree.first(r"postgres(?:ql)?(?:\+\w+)?(?:://|\b)", names)
-    sqlite = tree.first(r"sqlite(?:\+\w+)?://|sqlite3\.connect|aiosqlite\.connect", names)
-    files = tree.first(r"\.(?:sqlite3?|db|json)[\"']", names) if backend.writes else None
-    variables = tuple(one.name for one in backend.variables if one.kind == "database")
-    named = tree.first(
-        r"[\"']\w*(DATABASE|POSTGRES|NEON|DB)\w*(URL|URI|DSN)[\"']", names, re.IGNORECASE
-    )
-    read = next((Evidence(one.place, tree.texts[one.place.rsplit(":", 1)[0]].splitlines()[int(one.place.rsplit(":", 1)[1]) - 1].strip()[:160])
-                 for one in backend.variables if one.kind == "database"), None)  # fmt: skip
+    """Decide from the modules that the backend imports (`names`), its packages and the frontend's database."""
+    code = _without_docstrings(tree, names)
+    found = _Traces(code, backend, names)
     other = next(
         (
             name
             for name, pattern in NEEDED
-            if tree.first(rf"^\s*(?:from|import)\s+{pattern}", names)
+            if code.first(rf"^\s*(?:from|import)\s+{pattern}", names)
         ),
         "",
     )
-    auth = (
-        bool(frontend.auth)
-        and frontend.served == "server"
-        and any(
-            one in frontend.packages
-            for one in ("pg", "postgres", "@neondatabase/serverless", "@prisma/client")
-        )
-    )
-    evidence = tuple(
-        one
-        for one in (
-            driver and driver[0],
-            written and written[0],
-            read,
-            sqlite and sqlite[0],
-            files and files[0],
-        )
-        if one
-    )
     kind: Kind | None = None
-    if ((variables or named) and (driver or written)) or auth:
+    if found.is_postgres or (_keeps_accounts(frontend) and not other):
         kind = "postgres"
-    elif sqlite or files:
+    elif found.sqlite or found.files:
         kind = "file"
-    elif (
-        not everywhere
-    ):  # nothing that the app imports at its start tells: what it imports later may
-        everything = [name for name in tree.below(backend.folder, (".py",)) if name not in names]
-        return decide(tree, backend, frontend, [*names, *everything], everywhere=True)
+    elif found.address and found.engine and not other:
+        kind = (
+            "postgres"  # nothing names a driver: what the code cannot start without is an address
+        )
+    elif not everywhere:
+        # Nothing that the app imports at its start tells: what it imports later may.
+        rest = [name for name in tree.below(backend.folder, (".py",)) if name not in names]
+        return decide(tree, backend, frontend, [*names, *rest], everywhere=True)
+    hosted = next(tree.search(r"(neon|supabase|render|railway|aiven)", names, re.IGNORECASE), None)
     return Database(
         kind,
-        _scheme(tree, names, backend),
-        variables,
-        tuple(
-            one
-            for one, _ in tree.search(
-                r"sslmode=require|[\"']?sslmode[\"']?\s*[:=]\s*[\"']require|[\"']?ssl[\"']?\s*[:=]\s*([\"'](require|prefer)|True)",
-                names,
-            )
-        ),
+        _scheme(code, names, backend),
+        tuple(one.name for one in backend.variables if one.kind == "database"),
+        tuple(evidence for evidence, _ in code.search(TLS, names)),
         other if kind is None else "",
-        next(
-            (
-                match.group(1)
-                for _, match in tree.search(
-                    r"(neon|supabase|render|railway|aiven)", names, re.IGNORECASE
-                )
-            ),
-            "",
-        ),
-        evidence,
+        hosted[1].group(1) if hosted else "",
+        found.evidence,
     )
 
 
-def _scheme(tree: Tree, names: list[str], backend: Backend) -> str:
-    """postgresql, with the driver that create_async_engine needs where the code does not add it by itself."""
-    adds = tree.first(r"replace\(\s*[\"']postgres|postgresql\+\w+://", names) or tree.first(
-        r"drivername|set\(.*drivername|make_url", names
+def _keeps_accounts(frontend: Frontend) -> bool:
+    """Whether Next's server keeps accounts in PostgreSQL."""
+    drivers = ("pg", "postgres", "@neondatabase/serverless", "@prisma/client")
+    return (
+        bool(frontend.auth)
+        and frontend.served == "server"
+        and any(one in frontend.packages for one in drivers)
     )
-    raw = tree.first(r"asyncpg\.(connect|create_pool)|psycopg2?\.connect|ConnectionPool\(", names)
-    if adds or raw:
-        return "postgresql"
-    packages = {re.split(r"[^\w-]", one)[0].lower() for one in backend.declared}
-    if tree.first(r"create_async_engine", names):
-        return (
-            "postgresql+psycopg"
-            if "psycopg" in packages and "asyncpg" not in packages
-            else "postgresql+asyncpg"
+
+
+class _Traces:
+    """The lines that speak of a database, each None where there is none."""
+
+    def __init__(self, code: Tree, backend: Backend, names: list[str]) -> None:
+        def first(pattern: str, among: list[str], flags: int = 0) -> Evidence | None:
+            found = code.first(pattern, among, flags)
+            return found[0] if found else None
+
+        listed = [backend.dependencies] if backend.dependencies else []
+        word = r"[\"']\w*(DATABASE|POSTGRES|NEON|DB)\w*(URL|URI|DSN)[\"']"
+        self.address = _read_at(code, backend) or first(word, names, re.IGNORECASE)
+        self.written = first(r"postgres(?:ql)?(?:\+\w+)?(?:://|\b)", names)
+        imported = first(rf"^\s*(?:from|import)\s+{DRIVERS[2:]}", names)
+        self.driver = imported or first(DRIVERS, listed)
+        self.sqlite = first(r"sqlite(?:\+\w+)?://|sqlite3\.connect|aiosqlite\.connect", names)
+        files = r"\.(?:sqlite3?|db|json)[\"']"
+        self.files = first(files, names) if backend.writes else None
+        self.engine = first(r"\bcreate_(async_)?engine\(", names)
+        self.hosted = first(r"neon\.tech|supabase\.co|pool_size", names)
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether an address is read, and something says that it is PostgreSQL's."""
+        return bool(self.address and (self.driver or self.written))
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Those that were found, the ones that decide first."""
+        lines = (
+            self.address,
+            self.written,
+            self.driver,
+            self.sqlite,
+            self.files,
+            self.engine,
+            self.hosted,
         )
-    if (
-        "psycopg" in packages
-        and not packages & {"psycopg2", "psycopg2-binary"}
-        and tree.first("create_engine", names)
-    ):
+        return tuple(dict.fromkeys(one for one in lines if one))
+
+
+def _read_at(code: Tree, backend: Backend) -> Evidence | None:
+    """The line that reads the database's address."""
+    place = next((one.place for one in backend.variables if one.kind == "database"), "")
+    name, _, number = place.rpartition(":")
+    if not place or name not in code.texts:
+        return None
+    return Evidence(place, code.texts[name].splitlines()[int(number) - 1].strip()[:160])
+
+
+def _without_docstrings(tree: Tree, names: list[str]) -> Tree:
+    """The tree, with empty lines where these modules have documentation: it names what it likes."""
+    texts = dict(tree.texts)
+    for name in names:
+        lines = texts[name].splitlines()
+        for first, last in documentation(texts[name]):
+            lines[first - 1 : last] = [""] * (last - first + 1)
+        texts[name] = "\n".join(lines)
+    return replace(tree, texts=texts)
+
+
+def _scheme(code: Tree, names: list[str], backend: Backend) -> str:
+    """The form of the address that the code takes: with a driver's name, where it does not add that."""
+    taken = code.first(r"replace\(\s*[\"']postgres(?:ql)?://", names) or code.first(
+        r"[\"']postgresql\+\w+://[\"'{]|drivername|make_url",
+        names,
+    )
+    raw = code.first(r"asyncpg\.(connect|create_pool)|psycopg2?\.connect|ConnectionPool\(", names)
+    defaults = (one.default for one in backend.variables if one.kind == "database")
+    given = next((found[0] for one in defaults if (found := DRIVEN.match(one))), "")
+    if taken or raw:
+        return "postgresql"
+    if given:
+        return given
+    packages = {re.split(r"[^\w-]", one)[0].lower() for one in backend.declared}
+    if code.first(r"\bcreate_async_engine\b", names):
+        only_psycopg = "psycopg" in packages and "asyncpg" not in packages
+        return "postgresql+psycopg" if only_psycopg else "postgresql+asyncpg"
+    no_psycopg2 = not packages & {"psycopg2", "psycopg2-binary"}
+    if "psycopg" in packages and no_psycopg2 and code.first(r"\bcreate_engine\b", names):
         return "postgresql+psycopg"
     return "postgresql"

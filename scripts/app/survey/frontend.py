@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from scripts.app.survey import node
 from scripts.app.survey.tree import Evidence, Tree, join, read_env
 from scripts.app.survey.variables import Variable, kind, merged
 
@@ -21,6 +23,7 @@ LOCKS = {
     "bun.lockb": "bun",
 }
 LOCAL = r"(?:https?|wss?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?"
+PAGES = ("app", "pages", "src/app", "src/pages")
 OWN_PORT = 3000  # of `next dev`: an address there means the page's own origin
 EXAMPLES = (
     ".env.example",
@@ -43,6 +46,7 @@ class Frontend:
     join a path to an address by `new URL("/path", ...)`, which drops the address's own path. pages, handlers: paths of the
     app's pages and of the route handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that sets it up.
     examples: what env files give as values.
+    node: the major version of Node that it gets. other_node: the line that asks for another.
     """
 
     folder: str
@@ -62,6 +66,8 @@ class Frontend:
     packages: tuple[str, ...]
     examples: dict[str, str]
     evidence: Evidence
+    node: int = node.AVAILABLE[0]
+    other_node: Evidence | None = None
 
     @property
     def served(self) -> str:
@@ -76,14 +82,29 @@ class Frontend:
 
 
 def candidates(tree: Tree) -> list[str]:
-    """Folders with a package.json that names next, the likeliest first."""
-    found = []
-    for name in tree.texts:
-        if PurePosixPath(name).name == "package.json" and "next" in _dependencies(
-            _package(tree.texts[name])
-        ):
-            found.append("" if "/" not in name else name.rsplit("/", 1)[0])
+    """Folders with pages and a package.json that names next, the likeliest first."""
+    found = [folder for folder in _with_next(tree) if _has_pages(tree, folder)]
     return sorted(found, key=lambda folder: rank(tree, folder, ("frontend", "web", "client", "ui")))
+
+
+def without_pages(tree: Tree) -> list[str]:
+    """Folders with a package.json that names next, and nothing that Next could serve."""
+    return sorted(folder for folder in _with_next(tree) if not _has_pages(tree, folder))
+
+
+def _with_next(tree: Tree) -> list[str]:
+    return [
+        posixpath.dirname(name)
+        for name in tree.texts
+        if PurePosixPath(name).name == "package.json"
+        and "next" in _dependencies(_package(tree.texts[name]))
+    ]
+
+
+def _has_pages(tree: Tree, folder: str) -> bool:
+    """Whether one of the folders that Next looks into has a file that may be a page."""
+    places = tuple(f"{join(folder, place)}/" for place in PAGES)
+    return any(name.startswith(places) and name.endswith((*SOURCES, ".mdx")) for name in tree.names)
 
 
 def rank(tree: Tree, folder: str, usual: tuple[str, ...]) -> tuple[object, ...]:
@@ -157,6 +178,7 @@ def read(tree: Tree, folder: str) -> Frontend:
             f"{join(folder, 'package.json')}:{_line(tree.texts[join(folder, 'package.json')], 'next')}",
             f'"next": "{dependencies.get("next", "")}"',
         ),
+        *node.choose(tree, folder),
     )
 
 
@@ -263,5 +285,8 @@ def _paths(tree: Tree, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _auth_module(tree: Tree, names: list[str]) -> str:
-    found = tree.first(r"=\s*betterAuth\s*(<[^>]*>)?\(", names)
-    return found[0].place.rsplit(":", 1)[0] if found else ""
+    """The module that sets better-auth up: the app's own before a script of its author's."""
+    found = tree.search(r"=\s*betterAuth\s*(<[^>]*>)?\(", names)
+    modules = [evidence.place.rsplit(":", 1)[0] for evidence, _ in found]
+    aside = re.compile(r"(^|/)(scripts?|\.\w+)/|(^|/)(test|migrate|seed)[\w.-]*$")
+    return min(modules, key=lambda name: bool(aside.search(name)), default="")

@@ -623,6 +623,15 @@ def written(source: Source) -> Iterator[tuple[str, str, bool]]:
                     yield inner.value, place, True
 
 
+def documentation(text: str) -> Iterator[tuple[int, int]]:
+    """First and last line of each docstring; none of a text that is not Python."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.walk(ast.parse(text)):
+            value = node.value if isinstance(node, ast.Expr) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield value.lineno, value.end_lineno or value.lineno
+
+
 def standard(module: str) -> bool:
     """Whether a module comes with Python."""
     return module.split(".")[0] in sys.stdlib_module_names

@@ -21,6 +21,8 @@ from scripts.session.run import Run
 from scripts.session.settings import remember
 
 PORT = 8001
+#: Files that an app writes beside itself and that nobody misses: they end with the pod.
+SCRATCH = re.compile(r"(^|/)(logs?|te?mp|cache|\.cache)(/|$)|\.log$")
 CONTAINERS = re.compile(r"(?i)(dockerfile|compose\.ya?ml|docker-compose[\w.-]*\.ya?ml|Chart\.yaml)")
 
 
@@ -73,7 +75,7 @@ class Survey:
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """The lines that the choices rest on."""
-        return (self.backend.evidence, self.frontend.evidence, *self.decision.evidence)
+        return (*self.decision.evidence, self.backend.evidence, self.frontend.evidence)
 
     @property
     def keeps_files(self) -> bool:
@@ -82,11 +84,15 @@ class Survey:
 
     @property
     def written(self) -> tuple[tuple[str, str, bool], ...]:
-        """What the backend writes: (path, place, whether a folder). With PostgreSQL, its SQLite is only what it would fall back to."""
+        """What the backend writes and must keep: (path, place, whether a folder).
+
+        With PostgreSQL, its SQLite is only what it would fall back to.
+        """
         return tuple(
             one
             for one in self.backend.writes
-            if self.database == "file" or not re.search(r"\.(db|sqlite3?)$", one[0])
+            if not SCRATCH.search(one[0])
+            and (self.database == "file" or not re.search(r"\.(db|sqlite3?)$", one[0]))
         )
 
 
@@ -249,11 +255,14 @@ def _frontend(tree: Tree, wanted: str, chosen: Candidate) -> tuple[Frontend, lis
     if wanted:
         found = [one for one in found if one == wanted.strip("/")] or found
     if not found:
+        empty = ", ".join(one or "the root" for one in frontends.without_pages(tree))
         raise failure(
             "APP-INCOMPLETE",
             str(tree.root),
             "no Next.js frontend was found",
-            f"no package.json in {tree.root} names next",
+            f"there are no pages in {empty}: neither a folder app nor pages"
+            if empty
+            else f"no package.json in {tree.root} names next",
             "docs/apps.md tells what is looked for",
         )
     # Of several phases side by side, the frontend that shares most of its path with the backend.
@@ -326,6 +335,12 @@ def _warnings(
             f"{module} is imported, and there is no such file: it was not committed, or its name differs in case",
             place,
         )
+    lost = {path: place for path, place, _ in back.writes if SCRATCH.search(path)}
+    if lost:
+        yield warn(
+            next(iter(lost.values())),
+            f"the app writes {', '.join(sorted(lost))} in its own folder: lost with the pod",
+        )
     if len(candidates) > 1:
         others = ", ".join(
             f"{join(one.folder, one.target)} ({one.routes} routes)" for one in candidates[1:6]
@@ -334,6 +349,17 @@ def _warnings(
             back.evidence.place,
             f"{join(back.folder, back.module)} is taken for the backend; there are also {others}",
             remedy="phase4.app.module names another",
+        )
+    if front.other_node:
+        yield warn(
+            front.other_node.place,
+            f"the frontend asks for another Node ({front.other_node.line});"
+            f" it is built and run with Node {front.node}",
+        )
+    for one in frontends.without_pages(tree):
+        yield warn(
+            join(one, "package.json"),
+            f"{one or 'the root'} names next and has no pages, so it is not taken for a frontend",
         )
     if len(folders) > 1:
         yield warn(front.folder or ".", f"{front.folder or 'the root'} is taken for the frontend; there are also {', '.join(one or '.' for one in folders if one != front.folder)}",

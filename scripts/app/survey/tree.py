@@ -46,7 +46,9 @@ TEXTS = frozenset(
         ".sql",
     }
 )
-NAMED = re.compile(r"(?i)(dockerfile|procfile|\.env|\.python-version|\.npmrc|pipfile|compose)")
+NAMED = re.compile(
+    r"(?i)(dockerfile|procfile|\.env|\.python-version|\.nvmrc|\.node-version|\.npmrc|pipfile|compose)"
+)
 LARGEST = 1 << 20  # bytes; more is a lock file or data
 
 

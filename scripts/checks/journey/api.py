@@ -107,6 +107,14 @@ def journey(
     return _ended(walk, began)
 
 
+def forget(target: Target, account: Account, hints: Hints) -> None:
+    """Delete an account that a browser has made, where the API can."""
+    walk = Walk(Client(target), account, Shape(), hints)
+    walk.shape, _ = find(walk.client, hints)
+    if walk.shape.leave and _log_in(walk):
+        _leave(walk, None)
+
+
 def _ended(walk: Walk, began: float) -> Journey:
     return Journey("api", tuple(walk.steps), tuple(walk.notes), time.monotonic() - began)
 
@@ -181,6 +189,8 @@ def _log_in(walk: Walk) -> bool:
     """Log in by the API's operation, or by a handler of Next's; what sign-up gave does where there is none."""
     ways = walk.shape.log_in
     given = walk.signed_up
+    if not ways and walk.hints.accounts == "next-auth":
+        return _next_auth(walk)
     if not ways:
         if given is not None and _take(walk, given):
             walk.note(LOG_IN, "passed", said="signing up logs in")
@@ -222,6 +232,24 @@ def _take(walk: Walk, answer: Answer, before: Answer | None = None) -> bool:
                 users += user_ids(told.body)
     walk.users = tuple(dict.fromkeys(users))
     return bool(client.token or len(client.session.cookies))
+
+
+def _next_auth(walk: Walk) -> bool:
+    """NextAuth's log-in with a password, and the token that its session gives to the API."""
+    client, account = walk.client, walk.account
+    told = client.page("get", "/api/auth/csrf")
+    entry = {"email": account.email, "username": account.email, "password": account.password}
+    mark = told.body.get("csrfToken", "") if isinstance(told.body, Mapping) else ""
+    form = {**entry, "csrfToken": mark, "json": "true"}
+    answer = client.page("post", "/api/auth/callback/credentials", data=form)
+    session = client.page("get", "/api/auth/session")
+    if not session.body:  # a refused log-in leads back to its page, by a redirect that looks well
+        walk.note(LOG_IN, "failed", answer, "the log-in gives no session")
+        return False
+    client.token = token_of(session)
+    walk.users = user_ids(session.body, client.token)
+    walk.note(LOG_IN, "passed", answer)
+    return True
 
 
 def _better_auth(walk: Walk) -> bool:
@@ -408,7 +436,7 @@ def _remove(walk: Walk, made: Made) -> None:
         asked = [one for one in way.parameters if one.where == "query"]
         query = {one.name: made.key for one in asked if re.search("id$", one.name, re.I)}
         body = {name: made.key for name in way.fields if re.search("id$", name, re.I)}
-        if path == way.path and not query and not body:
+        if made.key not in path.split("/") and not query and not body:
             continue  # it would delete all, or nothing
         answer = _asks(walk.client, way)("delete", path, params=query, **_sent(way, body or None))
         if answer.ok:

@@ -36,7 +36,7 @@ from scripts.checks.journey.steps import (
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Response
+    from playwright.sync_api import BrowserContext, Page, Request, Response
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -45,7 +45,7 @@ CONTROLS = (
     " [role=checkbox], [contenteditable=true]"
 )
 SCRIPT = Path(__file__).with_name("controls.js")
-LOADS, SETTLES, ANSWERS, CHATS = 20.0, 4.0, 15.0, 45.0  # seconds
+LOADS, SETTLES, ANSWERS, CHATS = 30.0, 6.0, 20.0, 45.0  # seconds
 QUIET = 4.0  # seconds in which a click that did something has asked for something
 GOOD = re.compile(
     r"success|created|welcome|logged in|signed (up|in)|check your|loading|thank", re.I
@@ -66,13 +66,18 @@ class NoBrowser(Exception):
 
 @dataclass
 class Sight:
-    """A page, what it asked for, and what it said. asked: (request's method and path, response or None, error)."""
+    """A page, what it asked for, and what it said.
+
+    lost: (request, error) of those that had no answer. pending: those that change something and have
+    none yet.
+    """
 
     page: Page
     responses: list[Response] = field(default_factory=list)
     lost: list[tuple[str, str]] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
+    pending: set[Request] = field(default_factory=set)
 
 
 @dataclass
@@ -115,7 +120,9 @@ def journey(
     with _browser() as opened:
 
         def context() -> BrowserContext:
-            made: BrowserContext = opened.new_context(viewport={"width": 1280, "height": 900})
+            made: BrowserContext = opened.new_context(
+                viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+            )
             made.set_default_timeout(ANSWERS * 1000)
             return made
 
@@ -182,6 +189,10 @@ def _open(walk: Walk) -> Sight:
     )
     page.on("console", lambda one: seen.console.append(one.text) if one.type == "error" else None)
     page.on("pageerror", lambda error: seen.console.append(str(error)))
+
+    page.on("request", lambda one: seen.pending.add(one) if _changes(one) else None)
+    page.on("requestfinished", lambda one: seen.pending.discard(one))
+    page.on("requestfailed", lambda one: seen.pending.discard(one))
 
     def answer(dialog: Any) -> None:
         seen.alerts.append(dialog.message)
@@ -252,13 +263,16 @@ def _element(page: Page, one: Control) -> Any:
 
 
 def _press(page: Page, one: Control) -> bool:
-    """Click it; False where it cannot be."""
+    """Click it, also where it never stands still; False where it cannot be clicked."""
     from playwright.sync_api import Error
 
     try:
-        _element(page, one).click(timeout=3000)
+        _element(page, one).click(timeout=2000)
     except Error:
-        return False
+        try:
+            _element(page, one).click(timeout=1000, force=True)
+        except Error:
+            return False
     _settle(page)
     return True
 
@@ -369,7 +383,7 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
     name = SIGN_UP if kind == "sign up" else LOG_IN
     before = (len(seen.responses), len(seen.lost), len(seen.alerts))
     address = page.url
-    for _ in range(2):  # a page that was not alive yet has taken the click and done nothing
+    for _ in range(3):  # a page that was not alive yet has taken the click and done nothing
         _fill(walk)
         controls = _controls(page)
         secret = [one for one in controls if one.type == "password"]
@@ -381,6 +395,8 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
             _element(page, secret[-1]).press("Enter")
 
         def moved(told: str = told, since: float = since) -> bool:
+            if seen.pending:
+                return False
             new = _complaint(page) not in ("", told)
             late = time.monotonic() - since > QUIET
             return (
@@ -390,8 +406,9 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
                 or len(seen.alerts) > before[2]
             )
 
-        _until(page, lambda: moved() or bool(_asked(seen, before)), QUIET)
-        if not moved() and not _asked(seen, before) and urlsplit(page.url).query == "":
+        _until(page, lambda: moved() or bool(seen.pending or _asked(seen, before)), QUIET)
+        asked = seen.pending or _asked(seen, before)
+        if not asked and not moved():
             continue
         _until(page, moved, ANSWERS)
         break
@@ -408,28 +425,33 @@ def _left(page: Page, kind: Kind, address: str) -> bool:
     return _kind(page, _controls(page)) != kind
 
 
+def _changes(one: Request) -> bool:
+    return one.method not in ("GET", "HEAD", "OPTIONS") and not ASIDE.search(one.url)
+
+
 def _asked(seen: Sight, before: Before) -> list[Response]:
     """What was sent since, with its answer."""
-    return [
-        one
-        for one in seen.responses[before[0] :]
-        if one.request.method not in ("GET", "HEAD", "OPTIONS") and not ASIDE.search(one.url)
-    ]
+    return [one for one in seen.responses[before[0] :] if _changes(one.request)]
 
 
 def _trouble(seen: Sight, before: Before) -> tuple[str, int, str] | None:
-    """The first request since that failed: (request, status, words)."""
-    for one in _asked(seen, before):
+    """The request that decides, when it failed: (request, status, words).
+
+    It is the first that was sent since, or the first about todos: what a page asks for afterwards, a
+    session of its chat for example, decides nothing.
+    """
+    sent = _asked(seen, before)
+    for one in [*(one for one in sent if forms.OF_TODOS.search(urlsplit(one.url).path)), *sent[:1]]:
         if one.status >= 400:
             return f"{one.request.method} {urlsplit(one.url).path}", one.status, _words(one)
     for request, why in seen.lost[before[1] :]:
-        if "ERR_ABORTED" not in why and not ASIDE.search(request) and not _is_file(request):
+        if (
+            "ERR_ABORTED" not in why
+            and not re.match(r"GET|HEAD", request)
+            and not ASIDE.search(request)
+        ):
             return request, 0, why
     return None
-
-
-def _is_file(request: str) -> bool:
-    return bool(re.search(r"\.(js|css|woff2?|png|jpe?g|svg|ico|map|webp)(\?|$)", request))
 
 
 def _words(response: Response) -> str:
@@ -504,8 +526,10 @@ def _sign_up(walk: Walk) -> bool:
     _open(walk)
     if _reach(walk, "sign up"):
         return _send_form(walk, "sign up").status == "passed"
-    if not walk.page.url.startswith("http") or walk.notes:
-        _note(walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "no page opens")
+    if not _go(walk, "/"):
+        _note(
+            walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "the page has an error"
+        )
         return False
     if walk.hints.hosted:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"
@@ -584,7 +608,7 @@ def _todo_here(walk: Walk) -> bool:
     controls = _controls(page)
     if _kind(page, controls):
         return False
-    if _until(page, lambda: forms.title_field(_controls(page)) is not None, 2.0):
+    if _until(page, lambda: forms.title_field(_controls(page)) is not None, SETTLES):
         return True
     for one in forms.adds(_controls(page))[:3]:
         address = page.url

@@ -70,8 +70,8 @@ class Answer:
 
 
 def shown(text: str) -> str:
-    """Words of an answer in one line, without the SQL that SQLAlchemy adds."""
-    return re.sub(r"\s+", " ", text.partition("[SQL:")[0]).strip()[:SHOWN]
+    """Words of an answer in one line, without the SQL that SQLAlchemy and PostgreSQL add."""
+    return re.sub(r"\s+", " ", re.split(r"\[SQL:|\bLINE \d+:", text)[0]).strip()[:SHOWN]
 
 
 class Client:

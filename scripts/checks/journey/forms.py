@@ -21,6 +21,7 @@ LOG_IN = re.compile(r"\b(log|sign)\s?-?in\b|\blogin\b|welcome back", re.I)
 ELSEWHERE = re.compile(
     r"google|github|facebook|apple|microsoft|\bsso\b|forgot|reset|demo|guest", re.I
 )
+BY_MAIL = re.compile(r"(continue|sign up|sign in|register) with e-?mail", re.I)
 SERVICES = re.compile(r"google|github|facebook|microsoft|\bsso\b|\bapple\b", re.I)
 ADDS = re.compile(
     r"^\W*(add|create|new|save|submit)\b|^\s*[+＋]\s*$|\b(add|create|new)\b.{0,12}\b(task|todo|item)\b",
@@ -33,6 +34,7 @@ TITLE = re.compile(
 MESSAGE = re.compile(
     r"\bmessage\b|\bask\b|\bchat\b|type (a|your|something|here)|assistant|prompt", re.I
 )
+OF_TODOS = re.compile(r"/(todos?|tasks?|items?)\b", re.I)
 TODO_LINK = re.compile(r"\b(dashboard|tasks?|todos?|to-dos?|my list|go to app|open app)\b", re.I)
 CHAT_LINK = re.compile(r"\b(chat|assistant|ai)\b", re.I)
 GONE = re.compile(
@@ -154,7 +156,9 @@ def leads_to(controls: Sequence[Control], kind: Kind) -> list[Control]:
         if not one.is_field
         and not ELSEWHERE.search(one.text)
         and (
-            pattern.search(one.text) or pattern.search(one.href.replace("/", " ").replace("-", ""))
+            BY_MAIL.search(one.text)
+            or pattern.search(one.text)
+            or pattern.search(one.href.replace("/", " ").replace("-", ""))
         )
     ]
     exact = re.compile(r"sign\s?-?up|register" if kind == "sign up" else r"(log|sign)\s?-?in", re.I)

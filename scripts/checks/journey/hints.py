@@ -26,7 +26,11 @@ HOSTED = {
 WIDGETS = {"@openai/chatkit-react": "OpenAI's ChatKit", "@openai/chatkit": "OpenAI's ChatKit"}
 SIGN_UP_PAGE = re.compile(r"/(sign-?up|register|registration|create-account|join)/?$", re.I)
 LOG_IN_PAGE = re.compile(r"/(log-?in|sign-?in|auth|account)/?$", re.I)
-TODO_PAGE = re.compile(r"/(dashboard|todos?|tasks?|app|home|list|inbox|board|my-?tasks)/?$", re.I)
+TODO_PAGE = re.compile(
+    r"/(dashboard|todos?|tasks?|app|home|list|inbox|board|my-?tasks|(add|new|create)-?(task|todo))/?$"
+    r"|/(todos?|tasks?)/(add|new|create)/?$",
+    re.I,
+)
 CHAT_PAGE = re.compile(r"/(chat|chatbot|assistant|ai|agent)/?$", re.I)
 
 
@@ -36,7 +40,7 @@ class Hints:
 
     hosted: the service that keeps them. widget: whose script the chat is. pages: paths without
     parameters. routes: methods and paths of the backend's code. handlers: paths of Next's own.
-    calls: (variable, place, default) of an address that the backend's code may pass requests on to.
+    calls: (variable, place, default) of an address that the backend calls and nobody here serves.
     """
 
     accounts: str = ""
@@ -67,9 +71,8 @@ def hints(app: Survey) -> Hints:
         ),
         app.frontend.handlers,
         tuple(
-            (one.name, one.place, one.default)
-            for one in app.backend.variables
-            if one.kind == "api" and re.search(r"^https?://(localhost|127\.0\.0\.1)", one.default)
+            (one.variable.name, one.variable.place, one.variable.default)
+            for one in app.companions.lost
         ),
     )
 

@@ -46,6 +46,10 @@ TEXTS = (
     "event",
     "detail",
 )
+#: Answers that say nothing.
+EMPTY = re.compile(
+    r"(internal server error|error|something went wrong|an? .{0,20}error occurred)\W*$", re.I
+)
 UNCONFIGURED = re.compile(
     r"(is|are|been|was|were) not (yet )?(configured|set up|set|enabled|available)|not configured"
     r"|disabled|(missing|without|no) \S*\s*(api[ _-]?key|client[ _-]?id|credentials?)",
@@ -60,8 +64,6 @@ def findings(journey: Journey, hints: Hints) -> tuple[Finding, ...]:
     step = journey.failed[0]
     summary = f"the app runs, but {MEANINGS.get(step.name, step.name)}: {_what(step)}"
     companion = _companion(step, hints)
-    if step.log and step.log not in summary:
-        summary += f" ({step.log})"
     if companion and not step.log:
         summary += f"; {companion}"
     evidence = [one.line for one in journey.steps]
@@ -141,10 +143,16 @@ def _json(line: str) -> Mapping[str, object] | None:
 
 
 def _what(step: Step) -> str:
+    """The request, its status, and why: the answer's words, the log's, or both where they differ."""
+    why = step.said
+    if step.log and (step.said in step.log or EMPTY.match(step.said)):
+        why = step.log
+    elif step.log and step.log not in step.said:
+        why = f"{step.said} ({step.log})"
     if not step.request:
-        return step.said
+        return why
     answer = f"answers {step.code}" if step.code else "has no answer"
-    return f"{step.request} {answer}" + (f": {step.said}" if step.said else "")
+    return f"{step.request} {answer}" + (f": {why}" if why else "")
 
 
 def _companion(step: Step, hints: Hints) -> str:

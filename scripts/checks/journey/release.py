@@ -47,9 +47,10 @@ def run_journey(
     person = account.fresh()
     run.shell.hide(person.password)
     try:
-        return browser.journey(
-            target, person, known, pictures / run.settings.release.name, log, again
-        )
+        folder = pictures / run.settings.release.name
+        found = browser.journey(target, person, known, folder, log, again)
+        api.forget(target, person, known)
+        return found
     except browser.NoBrowser as error:
         run.say(f"through the API alone: {error}")
     return api.journey(target, person, known, log, again, chat=True)

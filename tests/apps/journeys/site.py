@@ -1,4 +1,5 @@
-"""One small site with pages of many shapes and an API below /api; nothing but the standard library."""
+"""One small site with pages of many shapes and an API below /api; nothing but the standard library.
+"""
 
 import itertools
 import json
@@ -11,7 +12,8 @@ PAGES = Path(__file__).parent
 
 
 class Store:
-    """What was kept. failing: statuses of paths that do not work. asked: every request to the API."""
+    """What was kept. failing: statuses of paths that do not work. asked: every request to the API.
+    """
 
     def __init__(self, failing):
         self.users, self.todos, self.failing, self.asked = {}, [], failing, []

@@ -21,6 +21,7 @@ def root(tmp_path):
         "app/main.py": source,
         "app/requirements.txt": "fastapi\npsycopg2==2.9\npywin32==300\n",
         "package.json": json.dumps({"dependencies": {"next": "14.2.35"}}),
+        "pages/index.tsx": "",
     }.items():
         path = tmp_path / "theirs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,8 +121,8 @@ def _compiled(monkeypatch, answers):
     """uv's answers, in turn; what it was asked."""
     asked = []
 
-    def compile_(run, wanted, constraints, python, wheels, until):
-        asked.append((wanted, constraints, python, wheels, until))
+    def compile_(run, wanted, constraints, python, wheels, until, overrides=()):
+        asked.append((list(wanted), overrides, python, wheels, until))
         words = answers[len(asked) - 1]
         works = words.endswith("\n")  # uv's answers are files, its refusals sentences
         return Result(("uv",), 0 if works else 1, words if works else "", words, 0.0)

@@ -23,6 +23,7 @@ def app(tmp_path):
             "frontend/package.json": json.dumps({"dependencies": {"next": "14.2.35"}}),
             "frontend/next.config.mjs": "export default { output: 'export' }",
             "frontend/package-lock.json": "{}",
+            "frontend/app/page.tsx": "",
             "requirements.txt": "fastapi\n",
             "app/main.py": "app = FastAPI()\n@app.get('/health')\ndef h(): ...\n",
             **(files or {}),
@@ -63,12 +64,11 @@ def test_the_reference_app_is_read_with_its_lines():
             evidence.line[:100]
             in (ROOT / "phase3-chatbot" / name).read_text().splitlines()[int(number) - 1]
         )
-    assert (
-        fit.name(found),
-        fit.api_path(found),
-        fit.backend_paths(found),
-        fit.data_paths(found),
-    ) == ("", "/api", (), ())
+    assert (fit.api_path(found), fit.backend_paths(found), fit.data_paths(found)) == (
+        "/api",
+        (),
+        (),
+    )
 
 
 #: folder of tests/apps -> what must be found: backend folder, module, output, database, scheme, health, API path, other paths
@@ -197,6 +197,32 @@ def test_of_two_backends_the_one_with_the_app_in_it(app):
     assert read(root, "file", "app.main:app").certainty["backend"] == "certain"
     with pytest.raises(Failure, match="there is no FastAPI app nowhere:app"):
         read(root, module="nowhere:app")
+
+
+def test_the_module_of_the_accounts_is_the_apps_own_and_no_script(app):
+    package = json.dumps({"dependencies": {"next": "16.0.0", "better-auth": "1.4.0"}})
+    sets_up = "export const auth = betterAuth({});"
+    words = {"frontend/package.json": package, "frontend/scripts/migrate.mjs": sets_up}
+    root = app(
+        {**words, "frontend/src/lib/auth.ts": sets_up, "app/db.py": "U = 'sqlite:///x.db'\n"}
+    )
+    assert read(root).frontend.auth_module == "frontend/src/lib/auth.ts"
+
+
+def test_a_folder_without_pages_is_no_frontend(app):
+    package = json.dumps({"dependencies": {"next": "16.0.0"}})
+    words = {"phase3/frontend/package.json": package, "phase3/frontend/lib/app.ts": ""}
+    found = read(app({**words, "app/db.py": "URL = 'sqlite:///./x.db'\n"}))
+    assert (found.frontend.folder, found.certainty["frontend"]) == ("frontend", "certain")
+    assert any(
+        "phase3/frontend names next and has no pages" in one.summary for one in found.warnings
+    )
+
+
+def test_when_no_frontend_has_pages_that_is_said(app):
+    with pytest.raises(Failure) as caught:
+        read(app({"frontend/app/page.tsx": None, "frontend/src/lib/x.ts": ""}))
+    assert "there are no pages in frontend" in caught.value.findings[0].evidence
 
 
 def test_poetry_and_python_versions(app):

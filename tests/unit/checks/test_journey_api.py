@@ -41,6 +41,21 @@ def test_it_takes_its_account_away_where_the_api_can():
     assert app.state.store.users == {}
 
 
+def test_an_account_that_a_browser_made_is_taken_away():
+    app = shapes.plain()
+    app.state.store.add_user("a@example.com", "password-1")
+    person = account.Account("a@example.com", "a", "password-1")
+
+    @app.delete("/users/{user_id}")
+    def leave(user_id: str, who: shapes.Who):
+        assert user_id == who
+        app.state.store.users.clear()
+
+    with shapes.served(app) as address:
+        api.forget(Target(address), person, Hints())
+    assert app.state.store.users == {}
+
+
 def test_the_account_of_a_release_is_made_once():
     app = shapes.plain()
     person = account.fixed("a secret of the release", "todo-app/todo-app")
@@ -63,6 +78,11 @@ def test_routes_of_the_code_do_where_the_document_is_hidden():
         ("get", "/todos"),
     )
     journey = walked(shapes.hidden(), Hints(routes=routes))
+    assert journey.verdict == "works", journey
+
+
+def test_a_log_in_by_nextauth():
+    journey = walked(shapes.next_auth(), Hints(accounts="next-auth"))
     assert journey.verdict == "works", journey
 
 

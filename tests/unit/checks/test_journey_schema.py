@@ -7,7 +7,9 @@ import pytest
 
 from scripts.checks.journey import client, judgement, schema
 from scripts.checks.journey.account import fixed
+from scripts.checks.journey.hints import Hints
 from scripts.checks.journey.schema import Values
+from scripts.checks.journey.steps import Journey, Step
 
 PERSON = fixed("a secret", "tests/one")
 VALUES = Values(PERSON, title="buy milk", user_id="7")
@@ -167,3 +169,22 @@ def test_the_cause_in_a_log_of_json_and_of_text():
         == "ValueError: no (app/todos.py:7)"
     )
     assert judgement.cause_in('{"level": "info", "message": "an error was not there"}') == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "log", "words"),
+    [
+        (
+            "Internal Server Error",
+            "ValueError: no (a.py:1)",
+            "answers 500: ValueError: no (a.py:1)",
+        ),
+        ("ValueError: no", "x.ValueError: no (a.py:1)", "answers 500: x.ValueError: no (a.py:1)"),
+        ("could not save", "ValueError: no", "answers 500: could not save (ValueError: no)"),
+        ("could not save", "", "answers 500: could not save"),
+    ],
+)
+def test_why_is_said_once(said, log, words):
+    step = Step("add a todo", "failed", "POST /todos", 500, said, log)
+    (finding,) = judgement.findings(Journey("api", (step,)), Hints())
+    assert finding.summary == f"the app runs, but nobody can add a todo: POST /todos {words}"

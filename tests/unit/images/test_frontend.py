@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from scripts.app.reach import Reach
 from scripts.images import frontend
 from scripts.images.context import File, content_tag, stage
 from scripts.session.settings import ROOT
@@ -18,13 +20,14 @@ APP = (
     File("package-lock.json", False, b"{}"),
     File("package.json", False, b"{}"),
 )
+ALONE = Reach(Path())
 bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 
 
 def test_the_build_gets_the_app_what_its_packages_come_from_and_the_programs():
     laid_out = {
         file.name: file
-        for file in frontend.lay_out(APP, {"phase4.env": b"A=1", "package.json": b"[]"})
+        for file in frontend.lay_out(APP, {"phase4.env": b"A=1", "package.json": b"[]"}, ALONE)
     }
     assert laid_out["source/app/page.tsx"].content == b"page"
     assert laid_out["source/package.json"].content == b"[]"
@@ -38,7 +41,7 @@ def test_the_build_gets_the_app_what_its_packages_come_from_and_the_programs():
 
 
 def test_every_program_and_configuration_is_part_of_the_tag(make_run):
-    dockerfile, files = ROOT / "frontend.Dockerfile", frontend.lay_out(APP, {})
+    dockerfile, files = ROOT / "frontend.Dockerfile", frontend.lay_out(APP, {}, ALONE)
     before = content_tag(make_run(), None, dockerfile, files, {})
     ours = [file for file in files if file.name.startswith("scripts/")]
     assert len(ours) >= 8
@@ -49,7 +52,7 @@ def test_every_program_and_configuration_is_part_of_the_tag(make_run):
 
 def test_the_context_has_everything_that_the_dockerfile_copies(tmp_path):
     """In the context that is laid out, and in the repository for a build by hand."""
-    staged = stage(frontend.lay_out(APP, {}), tmp_path / "context")
+    staged = stage(frontend.lay_out(APP, {}, ALONE), tmp_path / "context")
     lines = (ROOT / "frontend.Dockerfile").read_text().replace("\\\n", " ").splitlines()
     copied = [
         word for line in lines if line.startswith("COPY scripts") for word in line.split()[1:-1]
@@ -123,3 +126,48 @@ def test_nginxs_errors_become_json():
     first, second = (json.loads(one) for one in done.stdout.splitlines())
     assert (first["level"], second["level"]) == ("error", "warning")
     assert first["message"].endswith('open() "/x\\y" failed')
+
+
+def test_what_is_compiled_brings_its_compiler_and_nothing_else_does():
+    named = b'{"dependencies": {"better-sqlite3": "^11.0.0"}}'
+    other = b'{"dependencies": {"better-sqlite3-multiple": "1", "drizzle-orm": "1"}}'
+    peers = b'{"node_modules/pg": {"peerDependencies": {"pg-native": ">=3.0.1"}}}'
+    locked = b'{"packages": {"node_modules/bcrypt": {"version": "5.1.1"}}}'
+    assert frontend.build_packages([File("source/package.json", False, other)]) == ""
+    assert frontend.build_packages([File("source/notes.md", False, b'"bcrypt": use it')]) == ""
+    assert frontend.build_packages([File("package-lock.json", False, peers)]) == ""
+    for file in (("source/package.json", named), ("source/package-lock.json", locked)):
+        assert frontend.build_packages([File(file[0], False, file[1])]) == "g++ make python3"
+    pnpm = File("pnpm-lock.yaml", False, b"  canvas@2.11.2:\n")
+    assert "libcairo2-dev" in frontend.build_packages([pnpm])
+
+
+def test_an_installation_that_runs_the_apps_programs_gets_all_of_it():
+    scripts = File("package.json", False, b'{"scripts": {"postinstall": "node tools/make.js"}}')
+    files = [scripts, File("tools/make.js", False, b"1")]
+    names = {file.name for file in frontend.lay_out(files, {}, ALONE)}
+    assert "manifests/tools/make.js" in names
+
+
+def test_what_lies_beside_the_frontend_comes_with_it(tmp_path):
+    for name, text in {
+        "frontend/package.json": "{}",
+        "shared/types/todo.ts": "export type Todo = {};",
+        "shared/.env": "SECRET=1",
+        "shared/node_modules/x/index.js": "1",
+        "shared/tool.py": "1",
+        "theme.css": "a {}",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    reach = Reach(tmp_path, "frontend", ("shared", "theme.css"))
+    names = {file.name for file in frontend.lay_out(APP, {"phase4.env": b""}, reach)}
+    assert {name for name in names if name.startswith("source/")} == {
+        "source/frontend/app/page.tsx",
+        "source/frontend/package.json",
+        "source/frontend/package-lock.json",
+        "source/frontend/phase4.env",
+        "source/shared/types/todo.ts",
+        "source/theme.css",
+    }
+    assert "manifests/frontend/package.json" in names

@@ -145,3 +145,18 @@ def test_old_images_go_and_what_is_wanted_stays(make_run, stub, tmp_path, monkey
         "rmi",
         *(f"{plans.BACKEND}:{tag}" for tag in ("c", "d", "e", "e-untried")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ("Total reclaimed space: 2.5GB", ["15GB", "2.5GB"]),
+        ("Total:  0B", []),
+        ("Total: 31kB", ["31kB"]),
+    ],
+)
+def test_the_build_cache_is_bounded_and_that_is_said(make_run, stub, said, told, wanted):
+    stub("docker", f"echo '{told}'")
+    builds._bound_cache(make_run(), Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34))
+    assert bool(said) == bool(wanted)
+    assert all(one in said[-1] for one in wanted)

@@ -23,8 +23,11 @@ for section in (":env:", "install", "global"):
 
 
 def _pip_says(name):
-    """What `pip install` would use: a variable before [install] before [global]. Its commands do not tell: `get` reads one file only, and the order of
-    `list` differs between releases."""
+    """What `pip install` would use: a variable before [install] before [global].
+
+    Its commands do not tell: `get` reads one file only, and the order of `list` differs between
+    releases.
+    """
     return subprocess.run(
         [sys.executable, "-c", ASK, name], capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -33,7 +33,6 @@ def test_an_apps_own_secrets_reach_both_sides(values):
     front = {one["name"]: one for one in made["frontend"]["extraEnv"]}
     assert front["DATABASE_URL"]["valueFrom"]["secretKeyRef"]["key"] == "FRONTEND_DATABASE_URL"
     assert front["BETTER_AUTH_URL"]["value"] == "http://todo.localhost:8080"
-    assert made["postgres"]["folder"] == "auth-next16"
     assert (
         values("tests/apps/rewrites-asyncpg")["backend"]["extraEnv"][0]["valueFrom"][
             "secretKeyRef"
@@ -56,11 +55,7 @@ def test_the_plans_app_adds_no_variables(values):
     made = values("phase3-chatbot")
     assert "extraEnv" not in made["frontend"]
     assert "extraEnv" not in made["backend"]
-    assert (made["postgres"]["folder"], made["storage"]["files"], made["frontend"]["server"]) == (
-        "pgdata",
-        False,
-        False,
-    )
+    assert (made["storage"]["files"], made["frontend"]["server"]) == (False, False)
 
 
 @pytest.mark.parametrize(

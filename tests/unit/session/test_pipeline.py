@@ -1,3 +1,5 @@
+import io
+import json
 import threading
 import time
 from dataclasses import replace
@@ -62,7 +64,7 @@ def test_who_needs_a_milestone_starts_while_the_other_stage_runs(make_run, progr
     short = stage("short", lambda run, passed: seen.set() or passed, point)
     outcome = execute(make_run(), [long, short], progress)
     assert (outcome[long], outcome[short]) == (True, True)
-    assert [timing.name for timing in outcome.timings] == ["short", "long"]
+    assert {timing.name for timing in outcome.timings} == {"short", "long"}
 
 
 def test_a_milestone_that_is_not_passed_is_false_in_the_end(make_run, progress):
@@ -172,3 +174,27 @@ def test_a_rehearsal_raises_what_is_wrong_already(make_run, progress):
 
     with pytest.raises(Failure, match="the cause"):
         rehearse(replace(make_run(), shell=Shell(dry=True)), [stage("bad", fail)], progress)
+
+
+class _Slow(io.StringIO):
+    """A terminal that gives way between two writes."""
+
+    def write(self, text):
+        written = super().write(text)
+        time.sleep(0.0005)
+        return written
+
+
+def test_events_of_stages_side_by_side_are_whole_lines(monkeypatch):
+    out = _Slow()
+    monkeypatch.setattr("sys.stdout", out)
+    progress = Progress("json")
+    threads = [
+        threading.Thread(target=lambda: [progress.note("x") for _ in range(20)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = out.getvalue().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["note"] * 160

@@ -5,7 +5,7 @@ from typing import Any
 
 import uvicorn
 
-from phase4 import volume
+from phase4 import trust, volume
 
 OPTIONS: dict[str, Any] = {
     "host": "0.0.0.0",
@@ -21,6 +21,7 @@ OPTIONS: dict[str, Any] = {
 def main() -> None:
     """Serve until the signal to stop. Old releases of uvicorn do not know every option."""
     volume.fill()
+    trust.add()
     known = inspect.signature(uvicorn.run).parameters
     uvicorn.run("phase4.asgi:app", **{name: OPTIONS[name] for name in OPTIONS if name in known})
 

@@ -1,18 +1,19 @@
 #!/bin/sh
-# Make the data folder on the first start, then be the server. The variables are the official image's.
+# Create the data folder on the first start, then run the server. The variables are those of the
+# official image.
 set -eu
 
 if [ "${1:-}" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
     : "${POSTGRES_PASSWORD:?POSTGRES_PASSWORD must be set on the first start}"
     user=${POSTGRES_USER:-postgres}
     database=${POSTGRES_DB:-$user}
-    # Made beside its place and moved there whole: a start that is cut off leaves nothing half-made.
+    # Create it beside its place, then move it: an interrupted start leaves nothing half-made.
     fresh=$PGDATA.new
     rm -rf "$fresh"
     password=$(mktemp)
     printf '%s' "$POSTGRES_PASSWORD" >"$password"
-    initdb --pgdata="$fresh" --username="$user" --pwfile="$password" --encoding=UTF8 --locale=C.UTF-8 \
-        --auth-local=trust --auth-host=scram-sha-256
+    initdb --pgdata="$fresh" --username="$user" --pwfile="$password" --encoding=UTF8 \
+        --locale=C.UTF-8 --auth-local=trust --auth-host=scram-sha-256
     rm -f "$password"
     {
         echo "listen_addresses = '*'"
@@ -20,7 +21,8 @@ if [ "${1:-}" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
     } >>"$fresh/postgresql.conf"
     echo 'host all all all scram-sha-256' >>"$fresh/pg_hba.conf"
     if [ "$database" != postgres ]; then
-        echo "CREATE DATABASE \"$database\" OWNER \"$user\";" | postgres --single -D "$fresh" postgres >/dev/null
+        echo "CREATE DATABASE \"$database\" OWNER \"$user\";" |
+            postgres --single -D "$fresh" postgres >/dev/null
     fi
     rm -rf "${PGDATA:?}"
     mv "$fresh" "$PGDATA"

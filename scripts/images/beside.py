@@ -1,0 +1,70 @@
+"""PostgreSQL beside an image that is tried: thrown away with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.app.fit import TRIAL
+from scripts.machine.engine import Engine
+from scripts.session.run import Run
+from scripts.session.shell import Result
+
+PROGRAM = Path(__file__).parent / "trial-database"
+START_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the image is tried. options: of `docker run`. container: who has the port, if another."""
+
+    options: tuple[str, ...]
+    container: str = ""
+
+
+@contextmanager
+def place(run: Run, engine: Engine, port: int, postgres: str) -> Iterator[Place]:
+    """A place for a container that listens on `port`, with PostgreSQL at 127.0.0.1:5432 in it.
+
+    postgres: reference of its image; without one, or where it does not start, the place is empty.
+    """
+    published = ("--publish", f"127.0.0.1::{port}")
+    if not postgres or run.shell.dry:
+        yield Place(published)
+        return
+    given = [f"--env=POSTGRES_{name}={TRIAL}" for name in ("USER", "PASSWORD", "DB")]
+    program = PROGRAM.read_text(encoding="utf-8")
+    started = run.shell.run(
+        engine.client, "run", "--detach", *published, *given, postgres, "bash", "-c", program,
+        check=False,
+    )  # fmt: skip
+    database = started.stdout.strip()
+    try:
+        if started.ok and _listens(run, engine, database):
+            authority = _in(run, engine, database, "cat", "/tmp/tls.crt")  # noqa: S108
+            trust = (f"--env=DATABASE_CA={authority.stdout}",) if authority.ok else ()
+            yield Place(("--network", f"container:{database}", *trust), database)
+        else:
+            run.say("PostgreSQL does not start beside the image: what needs it is not tried here")
+            yield Place(published)
+    finally:
+        if database:
+            discard(run, engine, database)
+
+
+def discard(run: Run, engine: Engine, container: str) -> None:
+    """Remove a container and its volumes. Nobody waits for it: that takes a quarter of a second."""
+    log = run.settings.cache / "logs" / "docker-rm.log"
+    run.shell.detach(engine.client, "rm", "--force", "--volumes", container, log=log)
+
+
+def _listens(run: Run, engine: Engine, database: str) -> bool:
+    """Whether it accepts connections in time. While it is set up it has no port, only a socket."""
+    asked = ("pg_isready", "--quiet", "--host=127.0.0.1")
+    return run.shell.until(lambda: _in(run, engine, database, *asked).ok, START_TIMEOUT, 0.2)
+
+
+def _in(run: Run, engine: Engine, container: str, *command: str) -> Result:
+    return run.shell.run(engine.client, "exec", container, *command, check=False)
