@@ -13,7 +13,7 @@ def name(run):
 
 @pytest.fixture
 def sql(kube, name):
-    """Run statements as the database's owner, each a transaction, writing even where that is off."""
+    """Run statements as the database's owner; they write even where that is switched off."""
 
     def sql(*statements):
         force = ("env", "PGOPTIONS=-c default_transaction_read_only=off")
