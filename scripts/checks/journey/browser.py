@@ -529,9 +529,8 @@ def _sign_up(walk: Walk) -> bool:
     if _reach(walk, "sign up"):
         return _send_form(walk, "sign up").status == "passed"
     if not _go(walk, "/"):
-        _note(
-            walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "the page has an error"
-        )
+        said = walk.notes[-1] if walk.notes else f"the first page answers {walk.status}"
+        _note(walk, SIGN_UP, "failed", said=said)
         return False
     if walk.hints.hosted:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"
