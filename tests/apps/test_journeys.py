@@ -104,3 +104,8 @@ def test_accounts_of_another_service(walk):
 def test_a_site_that_is_not_there(tmp_path):
     found = browser.journey(Target("http://localhost:1"), account.fresh(), Hints(), tmp_path)
     assert found.verdict == "degraded"
+
+
+def test_a_first_page_that_is_not_served(walk):
+    found, _ = walk({})
+    assert "the first page answers 404" in judgement.findings(found, Hints())[0].summary

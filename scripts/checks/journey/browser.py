@@ -95,6 +95,7 @@ class Walk:
     sight: Sight | None = None
     doing: str = SIGN_UP
     home: str = "/"
+    status: int = 0
 
     @property
     def page(self) -> Page:
@@ -217,7 +218,8 @@ def _go(walk: Walk, path: str) -> bool:
         walk.notes.append(f"{path} did not load: {str(error).splitlines()[0][:160]}")
         return False
     _settle(walk.page)
-    return answer is None or answer.status < 400
+    walk.status = answer.status if answer else 200
+    return walk.status < 400
 
 
 def _settle(page: Page) -> None:
@@ -527,9 +529,8 @@ def _sign_up(walk: Walk) -> bool:
     if _reach(walk, "sign up"):
         return _send_form(walk, "sign up").status == "passed"
     if not _go(walk, "/"):
-        _note(
-            walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "the page has an error"
-        )
+        said = walk.notes[-1] if walk.notes else f"the first page answers {walk.status}"
+        _note(walk, SIGN_UP, "failed", said=said)
         return False
     if walk.hints.hosted:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"
