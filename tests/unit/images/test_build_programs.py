@@ -31,7 +31,12 @@ def build(tmp_path):
         program.parent.mkdir(parents=True)
         program.write_text(NEXT.format(condition=condition))
         program.chmod(0o755)
-        for name, text in {"package.json": "{}", "words": words, **(files or {})}.items():
+        usual = {
+            "package.json": "{}",
+            "node_modules/next/package.json": '{"version": "16.1.1"}',
+            "words": words,
+        }
+        for name, text in {**usual, **(files or {})}.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
             if "/.bin/" in name:
@@ -112,17 +117,25 @@ def test_a_configuration_in_typescript_stays_one(build, tmp_path):
     assert './phase4-own.config"' in (tmp_path / "next.config.ts").read_text()
 
 
-def test_types_and_then_eslint(build, tmp_path):
-    """Each is told once, and both are left out in the end."""
-    (tmp_path / "lint").write_text(LINT)
-    condition = (
-        "{ [ ! -f next.config.mjs ] || cp lint words; }; grep -q ignoreDuring next.config.mjs"
-    )
-    told, status = build(TYPES, condition)
+@pytest.mark.parametrize(
+    ("version", "settings"), [("15.5.7", {"typescript", "eslint"}), ("16.1.1", {"typescript"})]
+)
+def test_eslints_objections_are_told_and_both_checks_go(build, tmp_path, version, settings):
+    files = {"node_modules/next/package.json": json.dumps({"version": version})}
+    told, status = build(LINT, "test -f next.config.mjs", files)
     assert status == 0
-    assert [words.split(",")[0] for words in told] == ["types do not fit", "ESLint objects"]
-    assert "src/app/page.tsx:4: 'a' is assigned a value but never used." in told[1]
-    assert set(_config(tmp_path)) == {"typescript", "eslint"}
+    assert told == [
+        "ESLint objects, built without it: src/app/page.tsx:4:"
+        " 'a' is assigned a value but never used.  @typescript-eslint/no-unused-vars"
+    ]
+    assert set(_config(tmp_path)) == settings
+
+
+def test_checks_that_were_left_out_are_not_left_out_again(build, tmp_path):
+    """Types and then ESLint: the second is the same remedy."""
+    (tmp_path / "lint").write_text(LINT)
+    told, status = build(TYPES, "{ [ ! -f next.config.mjs ] || cp lint words; }; false")
+    assert (status, len(told)) == (1, 1)
 
 
 def test_checks_of_the_apps_own_script_are_left_out(build, tmp_path):

@@ -5,6 +5,7 @@ import fs from "node:fs";
 
 const CONFIGS = ["next.config.js", "next.config.mjs", "next.config.ts"];
 const OWN = "phase4-own.config";
+const NEXT = "node_modules/next/package.json";
 const LAYOUTS = ["tsx", "jsx", "js", "ts"].flatMap((end) => [
   `app/layout.${end}`,
   `src/app/layout.${end}`,
@@ -17,7 +18,7 @@ export const REMEDIES = [
       const found = /^(?:\.\/)?(\S+)\nType error: (.*)/m.exec(output);
       return found && `types do not fit, built without that check: ${place(found[1])}: ${found[2]}`;
     },
-    apply: (state) => override(state, { typescript: { ignoreBuildErrors: true } }),
+    apply: withoutChecks,
   },
   {
     name: "lint",
@@ -25,7 +26,7 @@ export const REMEDIES = [
       const found = /^\.\/(\S+)\n(?:\d+:\d+ +Warning: .*\n)*(\d+):\d+ +Error: (.*)/m.exec(output);
       return found && `ESLint objects, built without it: ${found[1]}:${found[2]}: ${found[3]}`;
     },
-    apply: (state) => override(state, { eslint: { ignoreDuringBuilds: true } }),
+    apply: withoutChecks,
   },
   {
     name: "checks of the build script",
@@ -64,27 +65,34 @@ function place(found) {
   return found.replace(/^(.*:\d+):\d+$/, "$1");
 }
 
-// Put a configuration in front of the app's own, which keeps all else that it says.
-function override(state, settings) {
-  state.settings = { ...state.settings, ...settings };
-  state.config ??= CONFIGS.find((name) => fs.existsSync(name)) ?? "";
-  const end = state.config.slice("next.config".length);
-  if (state.config && fs.existsSync(state.config) && !fs.existsSync(OWN + end)) {
-    fs.renameSync(state.config, OWN + end);
-  }
+// Put a configuration in front of the app's own, which keeps all else that it says. Both checks go
+// at once: where one fails the other often does, and each try takes as long as a build.
+function withoutChecks(state) {
+  if (state.unchecked) return false; // it did not help
+  state.unchecked = true;
+  const config = CONFIGS.find((name) => fs.existsSync(name)) ?? "";
+  const end = config.slice("next.config".length);
+  if (config) fs.renameSync(config, OWN + end);
+  const settings = { typescript: { ignoreBuildErrors: true } };
+  if (major() < 16) settings.eslint = { ignoreDuringBuilds: true }; // later releases do not know it
   const from = end === ".ts" ? OWN : OWN + end;
-  const own = state.config ? `import * as module from "./${from}";` : "const module = {};";
+  const own = config ? `import * as module from "./${from}";` : "const module = {};";
   const words = `${own}
 export default async (phase: any, context: any) => {
   let own: any = module;
   while (own?.default) own = own.default;
   const found = await (typeof own === "function" ? own(phase, context) : own);
-  return { ...found, ...${JSON.stringify(state.settings)} };
+  return { ...found, ...${JSON.stringify(settings)} };
 };
 `;
   if (end === ".ts") fs.writeFileSync("next.config.ts", `// @ts-nocheck\n${words}`);
   else fs.writeFileSync("next.config.mjs", words.replaceAll(": any", ""));
   return true;
+}
+
+// Next's major version, as it is installed.
+function major() {
+  return Number.parseInt(JSON.parse(fs.readFileSync(NEXT, "utf8")).version);
 }
 
 // Next 16 bundles with Turbopack unless it is told otherwise; scripts may ask for that before.
@@ -95,8 +103,7 @@ export function withWebpack(state) {
     read.scripts.build = script.replaceAll(/ --turbo(pack)?\b/g, "");
     fs.writeFileSync("package.json", JSON.stringify(read, null, 2));
   }
-  const { version } = JSON.parse(fs.readFileSync("node_modules/next/package.json", "utf8"));
-  if (Number.parseInt(version) >= 16 && !script.includes("--webpack")) {
+  if (major() >= 16 && !script.includes("--webpack")) {
     state.options.push("--webpack");
   }
   return true;

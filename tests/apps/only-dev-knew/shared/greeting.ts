@@ -1,0 +1,2 @@
+export type Greeting = { words: string };
+export const greeting: Greeting = { words: "Only dev knew" };
