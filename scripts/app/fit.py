@@ -187,7 +187,8 @@ def trial_of_backend(app: Survey, settings: Settings) -> dict[str, str]:
     found = trial_environment(app.backend.variables, app.decision.scheme)
     found.update(environment(app, settings, {}).plain)
     if needs_database(app):
-        address = f"{app.decision.scheme}://{TRIAL}:{TRIAL}@127.0.0.1:5432/{TRIAL}"
+        place = f"{TRIAL}:{TRIAL}@127.0.0.1:5432/{TRIAL}{app.decision.query}"
+        address = f"{app.decision.scheme}://{place}"
         names = [one.name for one in app.backend.variables if one.kind == "database"]
         # The chart gives it under this name, too.
         found.update(dict.fromkeys([*names, "DATABASE_URL"], address))

@@ -18,6 +18,8 @@ TLS = (
     r"sslmode[\"']?\s*[:=]\s*[\"']?(require|verify|prefer)|create_default_context\("
     r"|[\"']ssl[\"']\s*:\s*(?!False|None)|\bssl\s*=\s*(?!False|None|ssl\b)\S"
 )
+#: Code that asks whether the address wants TLS: without that it takes a way of its own.
+SSLMODE_READ = r"[\"']sslmode=require[\"']\s+in\b"
 DRIVEN = re.compile(r"postgresql\+\w+")
 NEEDED = (
     ("MongoDB", r"\b(motor|pymongo|beanie|mongoengine)\b"),
@@ -31,7 +33,8 @@ class Database:
     """kind: None when the code does not tell. scheme: of the address that the backend's driver takes. variables: those that name the address.
 
     tls: the code forces TLS. other: a database that this project does not deploy.
-    neon: where the frontend takes the driver of that provider. hosted: the provider that the code or its examples name.
+    neon: where the frontend takes the driver of that provider. query: of the address, where the
+    code looks for it there. hosted: the provider that the code or its examples name.
     """
 
     kind: Kind | None
@@ -42,6 +45,7 @@ class Database:
     hosted: str
     evidence: tuple[Evidence, ...]
     neon: Evidence | None = None
+    query: str = ""
 
 
 def decide(
@@ -74,6 +78,7 @@ def decide(
         hosted[1].group(1) if hosted else "",
         (*([asked] if asked and kind is None else []), *found.evidence),
         _neon(tree, frontend),
+        "?sslmode=require" if code.first(SSLMODE_READ, names) else "",
     )
 
 

@@ -246,3 +246,9 @@ def test_clients_of_hosted_services_are_named_with_their_lines(app):
 
 def test_the_cause_is_what_alembic_says(app):
     assert cause("INFO: x\nFAILED: Can't locate revision identified by '12'\n").startswith("FAILED")
+
+
+def test_an_address_whose_query_the_code_looks_at_has_one(app):
+    text = 'u = os.environ["DATABASE_URL"]\nssl = "sslmode=require" in u\n# asyncpg\n'
+    found = read(app(_database(f"import os, asyncpg\n{text}")))
+    assert fit.trial_of_backend(found, Settings())["DATABASE_URL"].endswith("?sslmode=require")
