@@ -165,13 +165,20 @@ def images(run, found, environment):
             subprocess.run(tag, env=environment(), check=True, capture_output=True, timeout=60)
 
 
+def _containers():
+    argv = ["docker", "ps", "--all", "--quiet", "--filter", "ancestor=todo-chatbot-backend:latest"]
+    return set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
+
+
 @pytest.fixture(scope="module")
 def staying():
-    """Processes that stay until the last line is typed."""
-    processes = []
+    """Processes that stay until the last line is typed. Their containers are removed, too."""
+    before, processes = _containers(), []
     yield processes
     for process in processes:
         _end(process)
+    if made := _containers() - before:
+        subprocess.run(["docker", "rm", "--force", *made], check=True, capture_output=True)
 
 
 def _end(process):
