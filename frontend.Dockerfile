@@ -36,7 +36,6 @@ ARG NEXT_PUBLIC_API_URL=/api
 ENV NEXT_PUBLIC_API_URL=${NEXT_PUBLIC_API_URL}
 ARG FOLDER
 ARG SERVED
-ARG BUILD_OPTIONS=
 ARG ADDRESSES=
 RUN --mount=type=cache,target=/cache/next --mount=type=cache,target=/root/.npm \
     --mount=type=secret,id=ca --mount=type=secret,id=npm \
@@ -57,7 +56,7 @@ FROM web AS server
 COPY scripts/images/web/serve/site-server.conf /etc/nginx/site.conf
 COPY --from=build /site/node-program /usr/local/bin/node
 COPY --from=build /site/node /srv/node
-COPY --from=build /site/folder /site/command /site/auth-tables.cj[s] /srv/
+COPY --from=build /site/folder /site/command /site/tables.sql /site/*-tables.cj[s] /srv/
 
 FROM ${SERVED}
 COPY --from=build /site/addresses /etc/nginx/

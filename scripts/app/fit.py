@@ -199,9 +199,15 @@ def needs_database(app: Survey) -> bool:
     return app.database == "postgres" and not is_reference(app)
 
 
+def speaks_tls(app: Survey) -> bool:
+    """Whether PostgreSQL speaks TLS: other people's code may ask for it anywhere, and verify it."""
+    return needs_database(app)
+
+
 def is_reference(app: Survey) -> bool:
-    """Whether it is the reference app of this repository, which writes nothing beside itself."""
-    return app.root == REFERENCE and not app.backend.writes
+    """Whether it is the reference app of this repository, which only writes to its data folder."""
+    beside = any(is_folder or path.endswith(".log") for path, _, is_folder in app.backend.writes)
+    return app.root == REFERENCE and not beside
 
 
 def environment(
@@ -364,13 +370,12 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
     """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date, unless they are. behind: not known to be."""
     back = app.backend
     steps = [*(["python3 -m phase4.wait DATABASE_URL"] if must_wait(app) else [])]
-    back_trusts = bool(app.decision.tls) and app.database == "postgres"
     migrate = back.migrations if behind else ()
     if not steps and not back.migrations_folder:
-        return list(migrate)
+        return [*TRUST.split(), *migrate] if migrate and speaks_tls(app) else list(migrate)
     if migrate:
         steps += [
             *([f"cd {back.migrations_folder}"] if back.migrations_folder else []),
-            f"exec {TRUST if back_trusts else ''}{' '.join(migrate)}",
+            f"exec {TRUST if speaks_tls(app) else ''}{' '.join(migrate)}",
         ]
     return ["sh", "-c", " && ".join(steps)] if steps else []

@@ -114,7 +114,6 @@ def _frontend(
     run: Run, engine: Engine, app: Survey, base: Mapping[str, str], date: str, offline: bool
 ) -> Plan:
     """The frontend's image. date: of the app's last commit. offline: only package registries answer."""
-    fonts = bool(app.frontend.google_fonts) and offline
     reached = reach.reach(app.root, app.frontend.folder)
     dockerfile = ROOT / "frontend.Dockerfile"
     files = context_files(dockerfile, app.frontend_folder)
@@ -132,8 +131,6 @@ def _frontend(
         "NEXT_PUBLIC_API_URL": fit.build_environment(app).get("NEXT_PUBLIC_API_URL", "/api"),
         # Without a lock file, what was there on the day of the app's last commit.
         "BEFORE": "" if app.frontend.lock else date,
-        # Turbopack reads the file of font answers as data; webpack runs it.
-        "BUILD_OPTIONS": "--webpack" if fonts and app.frontend.major >= 16 else "",
     }
     reference = f"{FRONTEND}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
@@ -166,6 +163,7 @@ def _backend(
         "PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]],
         "SOURCE": backend_build.SOURCE,
         "REQUIREMENTS": backend_build.REQUIREMENTS,
+        "PYTHON_PATH": "".join(f"/srv/{path}:" for path in backend.paths),
         "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",
         "HEALTH_PATH": backend.health_path,

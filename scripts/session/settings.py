@@ -23,6 +23,8 @@ GENERIC = re.compile(
     r"(?i)(phase|hackathon|part|step|stage)?[-_ ]*([0-9]+|i{1,3}|iv|v)?[-_ ]*"
     r"(app|apps|web|src|code|core|project|todo|chatbot|chat|full-?stack)?"
 )
+BESIDE, MOST_BESIDE = "phase4.yaml", 1 << 16
+GUESSED = ("database", "environment", "frontend", "module")  # what a file beside an app may settle
 APPS = "  apps:  # what was answered about apps; written by `invoke`\n"
 
 
@@ -121,7 +123,8 @@ class Settings(_Section):
         """Check `values` (the merged `phase4` configuration) and return them as settings.
 
         app: the app's folder; it wins over the one in `values`. `apps` in `values` holds earlier
-        answers by the app's folder; other settings win over them.
+        answers by the app's folder; they win over the file beside the app, and all other settings
+        win over them.
         Raises Failure SETTINGS-INVALID with one finding per key.
         """
         given = _plain(values)
@@ -129,8 +132,8 @@ class Settings(_Section):
         given["release"] = _named(given.get("release", {}), folder)
         section = {**given.get("app", {}), **({"path": app} if app else {})}
         answered = given.pop("apps", None) or {}
-        usual = AppSettings().model_dump()
-        known = {**usual, **answered.get(str(_app_path(str(section.get("path", "")))), {})}
+        usual, root = AppSettings().model_dump(), _app_path(str(section.get("path", "")))
+        known = {**usual, **_beside(root), **answered.get(str(root), {})}
         given["app"] = {
             **known,
             **{name: value for name, value in section.items() if value != usual.get(name)},
@@ -186,6 +189,38 @@ def _app_path(path: str) -> Path:
         return Path(path).expanduser().resolve()
     sibling = ROOT.parent / "phase3-chatbot"
     return sibling if sibling.is_dir() else ROOT / "phase3-chatbot"
+
+
+def _beside(app: Path) -> dict[str, Any]:
+    """What the file beside the app says of its parts. The app is foreign: nothing else is taken."""
+    file = app / BESIDE
+    if not file.is_file() or file.is_symlink():
+        return {}
+    try:
+        read = yaml.safe_load(file.read_bytes()[:MOST_BESIDE])
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Failure(_refused(file, "is no YAML", str(error)[:300])) from error
+    if not isinstance(read, dict) or not set(read) <= set(GUESSED):
+        allowed = ", ".join(GUESSED)
+        raise Failure(
+            _refused(file, "holds something else than the app's parts", f"{read}"[:300], allowed)
+        )
+    return {str(name): value for name, value in read.items()}
+
+
+def _refused(file: Path, what: str, evidence: str, allowed: str = "") -> Finding:
+    remedy = f"keep only these in it: {allowed}" if allowed else "correct or delete that file"
+    return Finding("SETTINGS-INVALID", str(file), f"{file} {what}", evidence, remedy)
+
+
+def write_beside(app: Path, guesses: Mapping[str, Any]) -> Path:
+    """Write what was found about an app's parts into a file beside it, for a person to correct."""
+    file = app / BESIDE
+    text = yaml.safe_dump(dict(guesses), sort_keys=True, allow_unicode=True)
+    file.write_text(
+        f"# What `invoke deploy` takes this app for. Correct it here.\n{text}", encoding="utf-8"
+    )
+    return file
 
 
 def _named(release: Mapping[str, Any], app: str) -> dict[str, Any]:

@@ -52,6 +52,11 @@ def test_pages_that_only_the_code_names(walk):
     assert found.verdict == "works", found
 
 
+def test_pages_that_come_to_life_late(walk):
+    found, _ = walk({**PAGES, "/auth/register": "late.html", "/auth/sign-in": "late.html"})
+    assert found.verdict == "works", found
+
+
 def test_a_todo_by_the_chat(walk):
     pages = {**PAGES, "/dashboard": "chat.html"}
     found, store = walk(pages)

@@ -45,7 +45,7 @@ CONTROLS = (
     " [role=checkbox], [contenteditable=true]"
 )
 SCRIPT = Path(__file__).with_name("controls.js")
-LOADS, SETTLES, ANSWERS, CHATS = 20.0, 4.0, 15.0, 45.0  # seconds
+LOADS, SETTLES, ANSWERS, CHATS = 30.0, 6.0, 20.0, 45.0  # seconds
 QUIET = 4.0  # seconds in which a click that did something has asked for something
 GOOD = re.compile(
     r"success|created|welcome|logged in|signed (up|in)|check your|loading|thank", re.I
@@ -383,7 +383,7 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
     name = SIGN_UP if kind == "sign up" else LOG_IN
     before = (len(seen.responses), len(seen.lost), len(seen.alerts))
     address = page.url
-    for _ in range(2):  # a page that was not alive yet has taken the click and done nothing
+    for _ in range(3):  # a page that was not alive yet has taken the click and done nothing
         _fill(walk)
         controls = _controls(page)
         secret = [one for one in controls if one.type == "password"]
@@ -408,7 +408,7 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
 
         _until(page, lambda: moved() or bool(seen.pending or _asked(seen, before)), QUIET)
         asked = seen.pending or _asked(seen, before)
-        if not asked and not moved() and urlsplit(page.url).query == "":
+        if not asked and not moved():
             continue
         _until(page, moved, ANSWERS)
         break

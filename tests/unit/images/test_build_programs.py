@@ -144,11 +144,34 @@ def test_checks_of_the_apps_own_script_are_left_out(build, tmp_path):
     assert kept == "next build && echo after"
 
 
+@pytest.mark.parametrize(
+    ("version", "script", "asked"),
+    [
+        ("16.1.1", "next build", "build --webpack"),
+        ("16.1.1", "next build --turbopack", "build --webpack"),
+        ("15.5.7", "next build --turbopack", "build"),
+        ("15.5.7", "next build --turbo", "build"),
+        ("14.2.35", "next build", "build"),
+        ("16.1.1", "next build --webpack", "build --webpack"),
+    ],
+)
+def test_answers_for_google_fonts_need_webpack(build, tmp_path, version, script, asked):
+    files = {
+        "phase4-fonts.cjs": "",
+        "package.json": json.dumps({"scripts": {"build": script}}),
+        "node_modules/next/package.json": json.dumps({"version": version}),
+    }
+    told, status = build("", "true", files)
+    assert (told, status) == ([], 0)
+    assert (tmp_path / "asked").read_text().splitlines() == [asked]
+
+
 def test_webpack_settings_without_turbopacks(build, tmp_path):
     words = (
         "ERROR: This build is using Turbopack, with a `webpack` config and no `turbopack` config.\n"
     )
-    told, status = build(words, 'test "$2" = --webpack')
+    files = {"node_modules/next/package.json": json.dumps({"version": "16.1.1"})}
+    told, status = build(words, 'test "$2" = --webpack', files)
     assert (status, len(told)) == (0, 1)
     assert (tmp_path / "asked").read_text().splitlines() == ["build", "build --webpack"]
 
@@ -225,3 +248,162 @@ def test_packages_of_this_system_that_a_lock_file_leaves_out(tmp_path):
         ("node_modules/next", "@next/swc-linux-x64-gnu"),
         ("node_modules/a/node_modules/esbuild", "@esbuild/linux-x64"),
     ]
+
+
+#: Stands in for pg: answers by the text of a query, and writes down what it was asked.
+PG = """
+import fs from "node:fs";
+const answers = JSON.parse(fs.readFileSync("answers.json"));
+class Client {
+  constructor({ connectionString }) { fs.appendFileSync("asked", `to ${connectionString}\\n`); }
+  async connect() {
+    const code = answers.connect.shift();
+    if (code) throw Object.assign(new Error(code), { code });
+  }
+  async query(text) {
+    fs.appendFileSync("asked", `${text}\\n`);
+    const code = answers[text];
+    if (code) throw Object.assign(new Error(`no: ${text}`), { code });
+    return { rowCount: answers.first === false ? 0 : 1 };
+  }
+  async end() {}
+}
+export default { Client };
+"""
+SQL = """-- CreateTable
+CREATE TABLE "user" (
+  "id" text
+);
+--> statement-breakpoint
+CREATE TYPE "kind" AS ENUM ('a');
+DO $$ BEGIN
+  PERFORM 1;
+END $$;
+;
+ALTER TABLE "user" ADD COLUMN "x" text"""
+
+
+@pytest.fixture
+def make_tables(tmp_path):
+    """Run make-tables.mjs with these answers of the database: status, words, queries."""
+
+    def run(connect=(), environment=None, **answers):
+        (tmp_path / "node_modules/pg").mkdir(parents=True)
+        (tmp_path / "node_modules/pg/package.json").write_text(
+            '{"type": "module", "main": "index.js"}'
+        )
+        (tmp_path / "node_modules/pg/index.js").write_text(PG)
+        program = (BUILD / "make-tables.mjs").read_text().replace("done, 1000", "done, 1")
+        (tmp_path / "make-tables.mjs").write_text(program)
+        (tmp_path / "answers.json").write_text(json.dumps({"connect": list(connect), **answers}))
+        (tmp_path / "tables.sql").write_text(SQL)
+        done = subprocess.run(
+            ["node", "make-tables.mjs", "tables.sql"],
+            cwd=tmp_path,
+            env={
+                "PATH": os.environ["PATH"],
+                **(environment or {"DATABASE_URL": "postgresql://a/b"}),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        asked = tmp_path / "asked"
+        return (
+            done.returncode,
+            done.stdout + done.stderr,
+            asked.read_text() if asked.exists() else "",
+        )
+
+    return run
+
+
+def test_the_tables_of_an_orm_are_made_statement_by_statement(make_tables):
+    status, said, asked = make_tables()
+    assert (status, said) == (0, "tables: 4 statements run\n")
+    assert asked.startswith("to postgresql://a/b\nbegin\nselect pg_advisory_xact_lock")
+    assert 'CREATE TABLE "user" (\n  "id" text\n);\n' in asked
+    assert "DO $$ BEGIN\n  PERFORM 1;\nEND $$;\n" in asked
+    assert asked.endswith('ALTER TABLE "user" ADD COLUMN "x" text\ncommit\n')
+
+
+def test_what_exists_already_is_left(make_tables):
+    status, said, asked = make_tables(**{"CREATE TYPE \"kind\" AS ENUM ('a');": "42710"})
+    assert (status, said) == (0, "tables: 3 statements run\n")
+    assert "rollback to savepoint one" in asked
+
+
+def test_the_same_script_runs_once(make_tables):
+    status, said, asked = make_tables(first=False)
+    assert (status, said) == (0, "tables: 0 statements run\n")
+    assert "CREATE" not in asked
+
+
+def test_another_error_is_told_and_the_pages_are_served(make_tables):
+    status, said, _ = make_tables(**{"CREATE TYPE \"kind\" AS ENUM ('a');": "42501"})
+    assert status == 0
+    assert said.startswith("tables could not be made: no: CREATE TYPE")
+
+
+def test_a_database_that_listens_later(make_tables):
+    assert make_tables(connect=["ECONNREFUSED", "57P03", ""])[:2] == (
+        0,
+        "tables: 4 statements run\ntables: ECONNREFUSED\n",
+    )
+
+
+def test_a_database_that_lets_nobody_in_ends_the_start(make_tables):
+    status, said, _ = make_tables(connect=["28P01"])
+    assert status == 1
+    assert "tables could not be made: 28P01" in said
+
+
+def test_the_address_under_another_name(make_tables):
+    environment = {"NODE_ENV": "production", "NEON_URL": "postgres://n/m"}
+    assert make_tables(environment=environment)[2].startswith("to postgres://n/m\n")
+
+
+def _tables_sql(folder):
+    return subprocess.run(
+        ["sh", BUILD / "tables-sql"], cwd=folder, capture_output=True, text=True, check=True
+    )
+
+
+def test_an_app_without_an_orm_has_no_sql(tmp_path):
+    assert _tables_sql(tmp_path).stdout == ""
+
+
+def test_prismas_migrations_in_their_order(tmp_path):
+    for name, text in {
+        "prisma/schema.prisma": 'datasource db {\n  provider = "postgresql"\n}\n',
+        "prisma/migrations/2_b/migration.sql": "ALTER TABLE a ADD b int;\n",
+        "prisma/migrations/1_a/migration.sql": "CREATE TABLE a ();\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert _tables_sql(tmp_path).stdout == "CREATE TABLE a ();\n;\nALTER TABLE a ADD b int;\n;\n"
+
+
+def test_drizzles_own_tool_writes_its_tables(tmp_path):
+    tool = tmp_path / "node_modules/.bin/drizzle-kit"
+    tool.parent.mkdir(parents=True)
+    tool.write_text(
+        '#!/bin/sh\necho "$*" > asked\ncp "$3" config\nmkdir -p phase4-tables/meta\n'
+        'echo \'{"dialect": "postgresql"}\' > phase4-tables/meta/_journal.json\n'
+        'echo "CREATE TABLE a ();" > phase4-tables/0000_a.sql\n'
+    )
+    tool.chmod(0o755)
+    (tmp_path / "drizzle.config.ts").write_text("export default {}")
+    done = _tables_sql(tmp_path)
+    assert (done.stdout, done.stderr) == ("CREATE TABLE a ();\n", "")
+    assert (tmp_path / "asked").read_text().startswith("generate --config phase4-drizzle.config.ts")
+    assert (tmp_path / "config").read_text().splitlines()[
+        0
+    ] == 'import own from "./drizzle.config";'
+    assert not (tmp_path / "phase4-tables").exists()
+    tool.write_text("#!/bin/sh\necho no such schema\nexit 1\n")
+    done = _tables_sql(tmp_path)
+    assert (done.stdout, done.stderr) == (
+        "",
+        "phase4: Drizzle's tables are not made: no such schema\n",
+    )

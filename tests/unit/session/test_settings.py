@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts.session import settings
 from scripts.session.findings import Failure
 from scripts.session.settings import ROOT, Settings
 
@@ -124,3 +125,23 @@ def test_a_name_that_is_given_goes_before_the_folders(tmp_path):
 
 def test_the_plans_app_keeps_the_plans_names():
     assert Settings.load({}, str(ROOT / "phase3-chatbot")).release == Settings().release
+
+
+def test_a_file_beside_the_app_settles_its_parts_and_settings_go_before_it(tmp_path):
+    settings.write_beside(tmp_path, {"database": "file", "module": "api/main:app"})
+    read = Settings.load({}, str(tmp_path)).app
+    assert (read.database, read.module) == ("file", "api/main:app")
+    answered = {"apps": {str(tmp_path): {"module": "other:app"}}, "app": {"database": "postgres"}}
+    read = Settings.load(answered, str(tmp_path)).app
+    assert (read.database, read.module) == ("postgres", "other:app")
+
+
+@pytest.mark.parametrize(
+    "text", ["env_file: /etc/passwd\n", "- a list\n", "a: [", "path: /other\n"]
+)
+def test_a_file_beside_the_app_may_say_nothing_else(tmp_path, text):
+    (tmp_path / "phase4.yaml").write_text(text)
+    with pytest.raises(Failure) as caught:
+        Settings.load({}, str(tmp_path))
+    assert caught.value.findings[0].code == "SETTINGS-INVALID"
+    assert "phase4.yaml" in caught.value.findings[0].summary

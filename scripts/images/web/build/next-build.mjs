@@ -1,10 +1,10 @@
 // Build the app in the current folder as its own script does. A build that ends at something that
 // `next dev` never looked at is tried again with a remedy, and the person is told.
-// Arguments: more options of `next build`. SERVED: export or server.
+// SERVED: export or server.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 
-import { REMEDIES } from "./remedies.mjs";
+import { REMEDIES, withWebpack } from "./remedies.mjs";
 
 const COLOURS = /\x1b\[[0-9;]*m/g;
 
@@ -34,7 +34,9 @@ function build(options) {
     : run("node_modules/.bin/next", ["build", ...options]);
 }
 
-const state = { options: process.argv.slice(2), served: process.env.SERVED };
+const state = { options: [], served: process.env.SERVED };
+// Turbopack takes the answers for Google Fonts as data; webpack runs them, as they are meant.
+if (fs.existsSync("phase4-fonts.cjs")) withWebpack(state);
 const left = [...REMEDIES];
 for (;;) {
   const [status, output] = await build(state.options);

@@ -44,10 +44,7 @@ export const REMEDIES = [
     sees: (output) =>
       /using Turbopack, with a `webpack` config/.test(output) &&
       "next.config has webpack settings and none for Turbopack: built with webpack",
-    apply: (state) => {
-      state.options.push("--webpack");
-      return true;
-    },
+    apply: withWebpack,
   },
   {
     name: "pages in advance",
@@ -87,6 +84,21 @@ export default async (phase: any, context: any) => {
 `;
   if (end === ".ts") fs.writeFileSync("next.config.ts", `// @ts-nocheck\n${words}`);
   else fs.writeFileSync("next.config.mjs", words.replaceAll(": any", ""));
+  return true;
+}
+
+// Next 16 bundles with Turbopack unless it is told otherwise; scripts may ask for that before.
+export function withWebpack(state) {
+  const read = JSON.parse(fs.readFileSync("package.json", "utf8"));
+  const script = read.scripts?.build ?? "";
+  if (/ --turbo(pack)?\b/.test(script)) {
+    read.scripts.build = script.replaceAll(/ --turbo(pack)?\b/g, "");
+    fs.writeFileSync("package.json", JSON.stringify(read, null, 2));
+  }
+  const { version } = JSON.parse(fs.readFileSync("node_modules/next/package.json", "utf8"));
+  if (Number.parseInt(version) >= 16 && !script.includes("--webpack")) {
+    state.options.push("--webpack");
+  }
   return true;
 }
 
