@@ -272,7 +272,7 @@ def test_an_app_of_another_shape(render):
         "stripPrefix": {"prefixes": ["/_api"]}
     }
     postgres = named["StatefulSet", "todo-app-postgres"]["spec"]["template"]["spec"]
-    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/other-app"} in postgres[
+    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"} in postgres[
         "containers"
     ][0]["env"]
     assert "ssl=on" in postgres["containers"][0]["args"][0]
