@@ -160,7 +160,9 @@ def test_no_object_is_there_twice_and_each_says_its_namespace(overlay):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_helm_3_and_4_agree(helm, helm3, name):
-    """They lint every overlay without a word, and render the same objects (generated secrets and certificates apart)."""
+    """They lint every overlay without a word, and render the same objects (generated secrets and
+    certificates apart).
+    """
     for program in (helm, helm3):
         linted = subprocess.run(
             [
@@ -272,9 +274,9 @@ def test_an_app_of_another_shape(render):
         "stripPrefix": {"prefixes": ["/_api"]}
     }
     postgres = named["StatefulSet", "todo-app-postgres"]["spec"]["template"]["spec"]
-    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"} in postgres[
-        "containers"
-    ][0]["env"]
+    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"} in postgres["containers"][
+        0
+    ]["env"]
     assert "ssl=on" in postgres["containers"][0]["args"][0]
     assert named["Secret", "todo-app-postgres-certificate"]["type"] == "kubernetes.io/tls"
     assert ("PersistentVolumeClaim", "todo-app-data") in named

@@ -120,7 +120,9 @@ def _ended(walk: Walk, began: float) -> Journey:
 
 
 def find(client: Client, hints: Hints) -> tuple[Shape, Answer]:
-    """The operations of the API, those of its document, else those of its code; and what it answered."""
+    """The operations of the API, those of its document, else those of its code; and what it
+    answered.
+    """
     answer, own = Answer("", 0, ""), schema.of_handlers(hints.handlers)
     for path in DOCUMENTS:
         answer = client.api("get", path)
@@ -186,7 +188,9 @@ def _is_there(answer: Answer) -> bool:
 
 
 def _log_in(walk: Walk) -> bool:
-    """Log in by the API's operation, or by a handler of Next's; what sign-up gave does where there is none."""
+    """Log in by the API's operation, or by a handler of Next's; what sign-up gave does where there
+    is none.
+    """
     ways = walk.shape.log_in
     given = walk.signed_up
     if not ways and walk.hints.accounts == "next-auth":

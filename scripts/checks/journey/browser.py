@@ -68,8 +68,8 @@ class NoBrowser(Exception):
 class Sight:
     """A page, what it asked for, and what it said.
 
-    lost: (request, error) of those that had no answer. pending: those that change something and have
-    none yet.
+    lost: (request, error) of those that had no answer. pending: those that change something and
+    have none yet.
     """
 
     page: Page
@@ -112,7 +112,8 @@ def journey(
     log: Callable[[], str] = lambda: "",
     restart: Callable[[], None] | None = None,
 ) -> Journey:
-    """Walk the whole way. folder: for the pictures. restart: deletes the pods and waits for new ones.
+    """Walk the whole way. folder: for the pictures. restart: deletes the pods and waits for new
+    ones.
 
     Raises NoBrowser.
     """
@@ -294,7 +295,9 @@ def _complaint(page: Page) -> str:
 
 
 def _reach(walk: Walk, kind: Kind) -> bool:
-    """Find the form: on the page, behind a link or a tab, at an address that the code has, or a usual one."""
+    """Find the form: on the page, behind a link or a tab, at an address that the code has, or a
+    usual one.
+    """
     page = walk.page
     pattern, usual = (
         (SIGN_UP_PAGE, COMMON_SIGN_UP) if kind == "sign up" else (LOG_IN_PAGE, COMMON_LOG_IN)
@@ -439,8 +442,8 @@ def _asked(seen: Sight, before: Before) -> list[Response]:
 def _trouble(seen: Sight, before: Before) -> tuple[str, int, str] | None:
     """The request that decides, when it failed: (request, status, words).
 
-    It is the first that was sent since, or the first about todos: what a page asks for afterwards, a
-    session of its chat for example, decides nothing.
+    It is the first that was sent since, or the first about todos: what a page asks for afterwards,
+    a session of its chat for example, decides nothing.
     """
     sent = _asked(seen, before)
     for one in [*(one for one in sent if forms.OF_TODOS.search(urlsplit(one.url).path)), *sent[:1]]:
