@@ -15,7 +15,10 @@ Rows = Iterator[tuple[str, str]]
 
 
 def rows(found: Survey) -> list[tuple[str, str]]:
-    """(what, is) of everything that the deployment rests on: components, arrows between them, details."""
+    """(what, is) of everything that the deployment rests on.
+
+    These are the components, the arrows between them, and details.
+    """
     told = [*_components(found), *_arrows(found), *_backend(found), *_frontend(found)]
     told.append(("containers of its own", ", ".join(found.containers) or "none"))
     return [(what, value) for what, value in told if value]
@@ -99,7 +102,10 @@ def guesses(found: Survey) -> dict[str, str]:
 
 
 def write(found: Survey, folder: Path) -> Path:
-    """Write survey.json into `folder`; its path. Values of env files that are secrets are not in it."""
+    """Write survey.json into `folder`; its path.
+
+    Values of env files that are secrets are not in it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "survey.json"
     path.write_text(json.dumps(asdict(found), indent=1, default=str), encoding="utf-8")

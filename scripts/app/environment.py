@@ -1,4 +1,8 @@
-"""What the app's pods are given, from whom: the person's environment, the app's own env files when that is allowed, an answer, or made here."""
+"""What the app's pods are given, and where each value comes from.
+
+A value comes from the person's environment, from the app's own env files when that is allowed, from
+an answer, or is made here.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,10 @@ ENV_FILES = (".env", ".env.local", ".env.production")
 
 @dataclass(frozen=True)
 class Given:
-    """The environment of both components, and the secrets that somebody gave (name -> value), which are masked everywhere."""
+    """The environment of both components, and the secrets that somebody gave.
+
+    secrets: name -> value; they are masked everywhere.
+    """
 
     environment: Environment
     secrets: Mapping[str, str] = field(repr=False)
@@ -137,7 +144,11 @@ def _missing(one: Variable) -> Finding:
 
 
 def _from_files(run: Run, app: Survey, variables: Mapping[str, Variable]) -> dict[str, str]:
-    """Values of the app's env files that its code reads, after asking once, or from those that the settings name. Addresses on somebody's machine, and databases elsewhere, are not meant here."""
+    """Values from env files that the app's code reads.
+
+    The files are the app's own, after asking once, or those that the settings name. Addresses on
+    somebody's machine, and databases elsewhere, are left out.
+    """
     found: dict[str, str] = {}
     allowed = []
     for path in _env_files(run, app):

@@ -1,8 +1,11 @@
-"""How an app's images and the chart must be to fit it: addresses, paths, environment, files. Pure: from the survey, and nothing of it is changed.
+"""How an app's images and the chart must be to fit it: addresses, paths, environment, files.
 
-The browser finds the API on the page's own origin. Its code keeps the address that it has, one on this machine such as http://localhost:8000;
-nginx puts the page's origin and the API's path in its place on the way out, so that one image serves under every host name, and behind Next's own
-server the same address leads to the backend.
+Pure: from the survey, and nothing of it is changed.
+
+The browser finds the API on the page's own origin. Its code keeps the address that it has, one on
+this machine such as http://localhost:8000; nginx puts the page's origin and the API's path in its
+place on the way out, so that one image serves under every host name, and behind Next's own server
+the same address leads to the backend.
 """
 
 from __future__ import annotations
@@ -57,8 +60,11 @@ TRIAL = "trial"  # user, password and name of the database beside an image that 
 
 @dataclass(frozen=True)
 class Environment:
-    """What the pods are given. plain: names and values for the ConfigMap. secrets: name -> how it is made when nobody gives it: `generate`,
-    `placeholder`, or nothing. missing: required, and nothing is known. database: variables for its address. ports: those that what was given leads to.
+    """What the pods are given.
+
+    plain: names and values for the ConfigMap. secrets: name -> how it is made when nobody gives it:
+    `generate`, `placeholder`, or nothing. missing: required variables without a known value.
+    database: variables for its address. ports: those that the given addresses lead to.
     """
 
     plain: Mapping[str, str]
@@ -77,7 +83,10 @@ def service_database_key(service: str) -> str:
 
 
 def api_path(app: Survey) -> str:
-    """The path below which the ingress reaches the whole API, itself taken off: one that neither side has a use of its own for."""
+    """The path below which the ingress reaches the whole API.
+
+    The ingress takes this path off. Neither the pages nor the API use it for anything of their own.
+    """
     taken = [
         *app.frontend.pages,
         *app.frontend.handlers,
@@ -91,9 +100,13 @@ def api_path(app: Survey) -> str:
 
 
 def backend_paths(app: Survey) -> tuple[str, ...]:
-    """Paths that reach the backend as they are: those of its routes that the browser may ask for on the page's own origin, and Next has nothing at.
+    """Paths that reach the backend as they are.
 
-    These are routes below /api, unless Next passes those on itself; and all, where the code joins paths in a way that drops the API's own path.
+    These are the backend's routes that the browser may ask for on the page's own origin, where Next
+    has neither a page nor a handler.
+
+    These are routes below /api, unless Next passes those on itself; and all, where the code joins
+    paths in a way that drops the API's own path.
     """
     own = (*app.frontend.handlers, *app.frontend.pages)
     routes = {route.path for route in app.backend.routes if "*" not in route.path}
@@ -127,7 +140,10 @@ def _below(path: str, prefix: str) -> bool:
 
 
 def addresses(app: Survey) -> tuple[str, ...]:
-    """Addresses on this machine that the browser's code may hold: those in the source, and those that variables are given."""
+    """Addresses on this machine that the browser's code may hold.
+
+    They are those in the source, and those that variables are given.
+    """
     named = [
         address
         for address, place in app.frontend.addresses
@@ -137,7 +153,11 @@ def addresses(app: Survey) -> tuple[str, ...]:
 
 
 def build_environment(app: Survey) -> dict[str, str]:
-    """What `next build` is given: public variables become part of the bundle, rewrites and pages that are made in advance read the others."""
+    """What `next build` is given.
+
+    Public variables become part of the bundle; rewrites, and pages that are made in advance, read
+    the others.
+    """
     found = {}
     for one in app.frontend.variables:
         value = _frontend_value(app.frontend, one)
@@ -165,7 +185,11 @@ def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
 
 
 def trial_environment(variables: Iterable[Variable], scheme: str) -> dict[str, str]:
-    """Made-up values with which an image is tried alone. A database that is not required is left to the app: some have a file instead. scheme: of its address."""
+    """Made-up values with which an image is tried alone.
+
+    A database that is not required is left to the app: some have a file instead. scheme: of its
+    address.
+    """
     found = {}
     for one in variables:
         if one.kind == "database" and one.required:
@@ -214,7 +238,10 @@ def is_reference(app: Survey) -> bool:
 def environment(
     app: Survey, settings: Settings, given: Mapping[str, str], component: str = "backend"
 ) -> Environment:
-    """What both components are given at run time. given: what the person has set, by name; secrets among it are only asked whether they are there."""
+    """What both components are given at run time.
+
+    given: what the person has set, by name. Of the secrets among it only the names are used.
+    """
     plain, made = dict[str, str](), dict[str, str]()
     missing, database = list[Variable](), list[str]()
     wires = {
@@ -237,7 +264,8 @@ def environment(
         elif one.name in given:
             plain[one.name] = given[one.name]
         elif one.kind == "site":
-            # Where accounts are kept by Next's server the backend asks that server for its keys, inside the cluster.
+            # Where accounts are kept by Next's server the backend asks that server for its keys,
+            # inside the cluster.
             asks = "AUTH" in one.name and app.frontend.served == "server"
             plain[one.name] = (
                 f"http://{settings.release.name}-frontend" if asks else settings.local_url
@@ -258,7 +286,11 @@ def environment(
 
 
 def ports(given: Mapping[str, str]) -> tuple[int, ...]:
-    """The ports of all addresses among these values, and of variables like SMTP_PORT: what the pods will connect to, unless it is on their own machine."""
+    """The ports that the pods will connect to.
+
+    They are the ports of all addresses among these values, and those of variables like SMTP_PORT.
+    Addresses on the pods' own machine do not count.
+    """
     found = set[int]()
     for key, value in given.items():
         if "ORIGIN" in key:
@@ -321,7 +353,10 @@ def _frontend_environment(
 
 
 def data_paths(app: Survey) -> tuple[str, ...]:
-    """Files and folders (with a slash at the end) below the backend's folder that lead to its volume, outermost only."""
+    """Files and folders of the backend that lead to its volume, outermost only.
+
+    They are relative to the backend's folder; a folder has a slash at the end.
+    """
     if not app.keeps_files:
         return ()
     found = {f"{path.strip('/')}{'/' if is_folder else ''}" for path, _, is_folder in app.written}
@@ -363,12 +398,19 @@ def frontend_files(app: Survey, offline: bool) -> dict[str, bytes]:
 
 
 def must_wait(app: Survey) -> bool:
-    """Whether a pod waits for the database before the app starts: an app that does not try again itself would end, and count as broken."""
+    """Whether a pod waits for the database before the app starts.
+
+    An app that does not try again itself would end, and count as broken.
+    """
     return app.database == "postgres" and not app.backend.waits_for_database
 
 
 def before_start(app: Survey, behind: bool = True) -> list[str]:
-    """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date, unless they are. behind: not known to be."""
+    """The command that runs before a backend pod serves.
+
+    It waits for the database, then brings its tables up to date. behind: the tables may be older
+    than the code.
+    """
     back = app.backend
     steps = [*(["python3 -m phase4.wait DATABASE_URL"] if must_wait(app) else [])]
     migrate = back.migrations if behind else ()

@@ -47,7 +47,10 @@ class Reach:
 
 
 def reach(app: Path, folder: str) -> Reach:
-    """Find what the frontend in `folder` of the app reaches: by imports, tsconfig, package.json, workspaces."""
+    """Find the files that the frontend in `folder` of the app needs.
+
+    It reaches them by imports, tsconfig, package.json and workspaces.
+    """
     repository = _repository(app)
     front = (app / folder).resolve().relative_to(repository.resolve()).as_posix()
     space, members = _workspace(repository, front)
@@ -77,7 +80,10 @@ def _repository(app: Path) -> Path:
 
 
 def _is_there(repository: Path, name: str) -> bool:
-    """Whether an import may mean it: a file, also without its suffix, or a folder. Links that leave do not count."""
+    """Whether an import may mean it: a file, also without its suffix, or a folder.
+
+    Links that leave do not count.
+    """
     path = repository / name
     candidates = [path, *(path.with_name(path.name + end) for end in SOURCES)]
     found = next((one for one in candidates if one.exists()), None)
@@ -105,7 +111,10 @@ def _below(path: str, folder: str) -> bool:
 
 
 def _part(root: str, front: str, place: str) -> str:
-    """What is taken for a place: the folder beside the frontend that it lies in, or the file itself."""
+    """What is taken for a place that is needed.
+
+    It is the folder beside the frontend that the place lies in, or the file itself.
+    """
     below = posixpath.relpath(place, root or ".").split("/")
     mine = posixpath.relpath(front, root or ".").split("/")
     shared = 0

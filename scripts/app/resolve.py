@@ -1,4 +1,7 @@
-"""The backend's Python and its packages, every one pinned: as the app says, as of its last commit, and only wheels where that works."""
+"""The backend's Python and its packages, each with its exact version.
+
+They are as the app lists them, as of its last commit, and only wheels where that works.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ DEBIAN_PYTHONS = ("3.13", "3.11")  # of Debian's present and previous release
 
 @dataclass(frozen=True)
 class Resolved:
-    """requirements: every package with its version. python: 3.13 and the like. compiles: some have no wheel. notes: what a person should know.
+    """The packages of the app, each with its exact version.
+
+    requirements: a package and its version, one a line. python: 3.13 and the like. compiles: some
+    have no wheel. notes: what a person should know.
 
     date: of the app's last commit (RFC 3339), empty when there is none. services: the same of the
     app's further services, by name.
@@ -74,7 +80,10 @@ def requirements(run: Run, app: Survey, upstream: bool) -> Resolved:
 
 
 def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
-    """Pin the backend's packages on the first of `pythons` (best first) that they all install on. Raises PACKAGES-UNRESOLVABLE with uv's words."""
+    """Pin the backend's packages on the first of `pythons` (best first) that they all install on.
+
+    Raises PACKAGES-UNRESOLVABLE with uv's words.
+    """
     notes: list[str] = []
     wanted = _requirements(app, notes)
     locked = _locked(app)
@@ -89,7 +98,8 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
         raise failure(
             "PACKAGES-UNRESOLVABLE",
             app.backend.dependencies,
-            f"the backend wants Python {app.backend.python}, and here it can have {', '.join(pythons)}",
+            f"the backend wants Python {app.backend.python}, and here it can have "
+            f"{', '.join(pythons)}",
             app.backend.dependencies,
             "widen requires-python, or build where the official Python images can be pulled",
         )
@@ -166,7 +176,10 @@ def _resolve(
 
 @dataclass(frozen=True)
 class _Way:
-    """How packages are resolved. held: versions of the lock file. until: the newest date (RFC 3339)."""
+    """How packages are resolved.
+
+    held: versions of the lock file. until: the newest date (RFC 3339).
+    """
 
     python: str
     wheels: bool
@@ -218,7 +231,10 @@ def _first_way(
 
 
 def _unused_and_gone(app: Survey, wanted: list[str], reason: str) -> str:
-    """The requirement that the registry does not know and no module imports, if that is the reason."""
+    """The requirement that the registry does not know and no module imports.
+
+    Empty when something else is the reason.
+    """
     gone = re.search(r"(\S+) was not found in the package registry", reason)
     imported = {name_of(module) for module, _ in app.backend.imported}
     if not gone or name_of(gone[1]) in imported:
@@ -271,9 +287,11 @@ def _compile(
     )
     machine = "aarch64" if architecture() == "arm64" else "x86_64"
     return run.shell.run(
-        find_uv_bin(), "pip", "compile", given, "--constraint", held, "--override", over, "--python-version", python,
-        "--python-platform", f"{machine}-manylinux_2_28", "--no-header", "--no-annotate", "--quiet", "--prerelease", "if-necessary-or-explicit",
-        *(["--only-binary", ":all:"] if wheels else []), *(["--exclude-newer", until] if until else []), *_index(),
+        find_uv_bin(), "pip", "compile", given, "--constraint", held, "--override", over,
+        "--python-version", python, "--python-platform", f"{machine}-manylinux_2_28",
+        "--no-header", "--no-annotate", "--quiet", "--prerelease", "if-necessary-or-explicit",
+        *(["--only-binary", ":all:"] if wheels else []),
+        *(["--exclude-newer", until] if until else []), *_index(),
         timeout=RESOLVE_TIMEOUT, check=False, reads=True, cwd=folder,
     )  # fmt: skip
 
@@ -305,7 +323,10 @@ def _reason(result: Result) -> str:
 
 
 def _requirements(app: Survey, notes: list[str]) -> list[str]:
-    """The requirements that the app lists, less what cannot be meant for Linux; the server is added where it is not listed."""
+    """The requirements that the app lists, without those that are not meant for Linux.
+
+    The server is added where it is not listed.
+    """
     listed = (
         list(app.backend.declared)
         if app.backend.dependencies.endswith(".toml")
@@ -349,7 +370,10 @@ def _expand(path: Path) -> list[str]:
 
 
 def _locked(app: Survey) -> list[str]:
-    """Versions of a lock file, as constraints. A package that it has in several versions is left to the resolver."""
+    """Versions of a lock file, as constraints.
+
+    A package that it has in several versions is left to the resolver.
+    """
     if not app.backend.locks or not app.backend.dependencies.endswith(".toml"):
         return []
     try:
@@ -390,7 +414,10 @@ def _lower_bound(requires: str) -> str:
 
 
 def _last_commit(run: Run, app: Survey) -> str:
-    """When the app was last committed (RFC 3339, UTC); empty outside a repository, and while what is listed is not committed yet."""
+    """When the app was last committed (RFC 3339, UTC).
+
+    Empty outside a repository, and while the file that lists the packages is not committed yet.
+    """
     where = ("-C", str(app.root))
     if not run.shell.which("git"):
         return ""

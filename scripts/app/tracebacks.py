@@ -16,7 +16,10 @@ TROUBLE = re.compile(
 
 
 def cause(log: str) -> str:
-    """What the last traceback raised, with file and line of the app's own code; else the last line that looks like an error; else nothing."""
+    """What the last traceback raised, with file and line of the app's own code.
+
+    Without a traceback it is the last line that looks like an error, else nothing.
+    """
     lines = [line for written in log.splitlines() for line in _message(written).splitlines()]
     raised = [number for number, line in enumerate(lines) if RAISED.match(line)]
     if raised:

@@ -113,7 +113,10 @@ def undeclared(app: Survey, resolved: str) -> list[tuple[str, str]]:
 
 
 def _imported(app: Survey) -> Iterator[tuple[str, str]]:
-    """Packages of the modules that are imported. A folder of the app's own is none, wherever it is."""
+    """Packages of the modules that are imported.
+
+    A folder of the app's own is none, wherever it is.
+    """
     own = {part for name in app.backend.modules for part in name.removesuffix(".py").split("/")}
     for module, place in app.backend.imported:
         if module not in own:

@@ -17,7 +17,9 @@ const words = (error) =>
 async function main() {
   const { options } = (await (app.auth ?? app.default)) ?? {};
   if (!options?.database || typeof options.database === "function") {
-    console.log("auth tables: not made here, the app's accounts are kept by an adapter or elsewhere");
+    console.log(
+      "auth tables: not made here, the app's accounts are kept by an adapter or elsewhere",
+    );
     return 0;
   }
   // Where it is depends on the release.

@@ -1,4 +1,4 @@
-"""The FastAPI side of an app: which of its modules is the app, what that needs, and what it serves."""
+"""The FastAPI side of an app: which module is the app, what it needs, and what it serves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ ASIDE = re.compile(
     r"(^|/)(tests?|examples?|scripts|docs?|specs?|migrations|alembic|old|backup|archive|node_modules|\.[^/]+)(/|$)|(^|/)(test_|conftest)"
 )
 USUAL = ("backend", "api", "server", "app", "src")
-CLIENT = r"^\w+(\s*:\s*\w+)?\s*=\s*([\w.]+\.)?(Async)?(OpenAI|AzureOpenAI|Groq|Anthropic|Client|ClientV2|AsyncClient)\(|^genai\.configure\("  # made while imported
+#: A client of a model provider that is made while its module is imported.
+CLIENT = (
+    r"^\w+(\s*:\s*\w+)?\s*=\s*([\w.]+\.)?"
+    r"(Async)?(OpenAI|AzureOpenAI|Groq|Anthropic|Client|ClientV2|AsyncClient)\("
+    r"|^genai\.configure\("
+)
 #: Package, its clients, and the variable in which they look for their key.
 CLIENT_KEYS = (
     ("anthropic", r"(Async)?Anthropic", "ANTHROPIC_API_KEY"),
@@ -134,13 +139,23 @@ def _rank(tree: Tree, one: Candidate) -> tuple[object, ...]:
     listed = bool(dependency_files(tree, one.folder))
     # Many routes beat few: beside the app lie stubs, tutorials and servers for a single job.
     return (
-        frontends.phase(one.evidence.place), bool(re.search(r"mcp|worker|agent", one.evidence.place)), -min(one.routes, 40) // 4, not listed,
-        not any(part in USUAL for part in parts), stem != "main", len(parts), one.evidence.place,
-    )  # fmt: skip
+        frontends.phase(one.evidence.place),
+        bool(re.search(r"mcp|worker|agent", one.evidence.place)),
+        -min(one.routes, 40) // 4,
+        not listed,
+        not any(part in USUAL for part in parts),
+        stem != "main",
+        len(parts),
+        one.evidence.place,
+    )
 
 
 def _import_root(tree: Tree, sources: dict[str, Source], name: str) -> str:
-    """The folder from which a module is imported: where most of its local imports, and those of what it imports, lead somewhere."""
+    """The folder from which a module is imported.
+
+    It is the one in which most local imports of the module, and of the modules that it imports,
+    lead somewhere.
+    """
     parts = name.split("/")[:-1]
     depth = max((one.relative for one in python.imports(sources[name])), default=0)
     scores = []
@@ -211,7 +226,10 @@ def _holds(sources: dict[str, Source], folder: str, top: str, listed: set[str]) 
 
 
 def dependency_files(tree: Tree, folder: str) -> list[str]:
-    """Files in `folder` that list Python packages, the one to use first: requirements.txt, its variants, pyproject.toml; empty ones left out."""
+    """Files in `folder` that list Python packages, the one to use first.
+
+    They are requirements.txt, its variants and pyproject.toml; empty ones are left out.
+    """
     here = [
         name for name in tree.texts if (name.rsplit("/", 1)[0] if "/" in name else "") == folder
     ]
@@ -283,7 +301,9 @@ def read(
     if not any(re.match(r"alembic\b", one) for one in declared):
         migrations = ()  # a configuration that was left behind
     if any("create_all" in evidence.line for evidence in creates):
-        migrations = ()  # the tables are made from the models: migrations written for older tables would fail on new ones
+        # The tables are made from the models. Migrations written for older tables would fail on
+        # new ones.
+        migrations = ()
     return Backend(
         folder,
         chosen.target,
@@ -333,7 +353,10 @@ def _of_clients(tree: Tree, files: list[str]) -> Iterator[Variable]:
 
 
 def _dependencies_of(tree: Tree, folder: str, chosen: Candidate) -> str:
-    """The nearest file that lists the packages: beside the app object, at its import root, or above."""
+    """The nearest file that lists the packages.
+
+    It is beside the app object, at its import root, or above.
+    """
     place = chosen.evidence.place.rsplit(":", 1)[0]
     parts = place.split("/")[:-1]
     for length in range(len(parts), -1, -1):
@@ -416,7 +439,10 @@ def _ports(tree: Tree, names: list[str], folder: str) -> Iterator[tuple[int, str
 
 
 def _migrations(tree: Tree, folder: str) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
-    """The command of Alembic, where its configuration has versions and reads the environment; the folder to run it in; the newest versions."""
+    """Alembic's command, the folder to run it in, and the newest versions.
+
+    Only where Alembic's configuration has versions and reads the environment.
+    """
     for name in sorted(tree.names, key=len):
         if PurePosixPath(name).name == "alembic.ini" and name.startswith(folder):
             home = name.rsplit("/", 1)[0] if "/" in name else ""
@@ -447,7 +473,10 @@ def _migrations(tree: Tree, folder: str) -> tuple[tuple[str, ...], str, tuple[st
 
 
 def _newest(scripts: list[str]) -> tuple[str, ...]:
-    """The revisions of Alembic that no other is built on; none when a script's own cannot be read."""
+    """The newest revisions of Alembic: no other is built on them.
+
+    None when the revision of one script cannot be read.
+    """
     revisions, below = set[str](), set[str]()
     for text in scripts:
         said = python.literals(text)
@@ -460,7 +489,10 @@ def _newest(scripts: list[str]) -> tuple[str, ...]:
 
 
 def _writes(project: Project, reached: list[str], folder: str) -> Iterator[tuple[str, str, bool]]:
-    """Where the app keeps data, relative to its folder: as the text says, and beside the module that says it."""
+    """Where the app keeps data, relative to its folder.
+
+    A path is looked for as the text says it, and beside the module that says it.
+    """
     for name in reached:
         source = project.modules[name]
         beside = PurePosixPath(
@@ -496,6 +528,9 @@ def _imported(project: Project, reached: list[str]) -> Iterator[tuple[str, str]]
 
 
 def _provider(tree: Tree, files: list[str]) -> str:
-    known = r"^\s*(?:from|import)\s+(openai|agents|cohere|google\.generativeai|google\.genai|groq|anthropic|litellm|mistralai|langchain\w*)"
+    known = (
+        r"^\s*(?:from|import)\s+(openai|agents|cohere|google\.generativeai|google\.genai"
+        r"|groq|anthropic|litellm|mistralai|langchain\w*)"
+    )
     found = tree.first(known, files)
     return found[1].group(1).replace("agents", "openai-agents") if found else ""

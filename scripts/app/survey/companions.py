@@ -1,8 +1,8 @@
 """What an app calls besides its database and its models: further services of the same authors.
 
-A backend that reads an address of this machine from a variable calls somebody there. That is itself,
-or another FastAPI app of the same repository, also in a folder beside the app's own. The routes that it
-asks for tell which one; the port tells where there are no routes.
+A backend that reads an address of this machine from a variable calls somebody there. That is
+itself, or another FastAPI app of the same repository, also in a folder beside the app's own. The
+routes that it asks for tell which one; the port tells where there are no routes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ ABSENT = {
 
 @dataclass(frozen=True)
 class Call:
-    """Requests to an address that a variable gives. paths: `{}` for what is filled in at run time."""
+    """Requests to an address that a variable gives.
+
+    paths: `{}` stands for what is filled in at run time.
+    """
 
     variable: Variable
     paths: tuple[str, ...]
@@ -55,7 +58,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Wire:
-    """A variable of a component that holds the address of another. target: that component's name."""
+    """A variable of a component that holds the address of another.
+
+    target: that component's name.
+    """
 
     component: str
     variable: str
@@ -83,7 +89,8 @@ class Service:
 class Companions:
     """What a backend calls. lost: calls to somebody who is not in the repository.
 
-    absent: modules of services that are not deployed here, with what they are and where they are used.
+    absent: modules of services that are not deployed here, with what they are and where they are
+    used.
     """
 
     services: tuple[Service, ...] = ()
@@ -160,7 +167,10 @@ def _serves(backend: Backend, call: Call) -> bool:
 def _search(
     call: Call, place: _Place, chosen: Candidate
 ) -> tuple[_Place, Candidate, Backend] | None:
-    """The FastAPI app that serves what is called: in the app's folder, else in folders beside it."""
+    """The FastAPI app that serves these requests.
+
+    It is looked for in the app's folder, then in folders beside it.
+    """
     for one in (place, *_beside(place.tree.root)):
         ranked = []
         for candidate in one.candidates:
@@ -202,7 +212,10 @@ def _neighbours(root: Path) -> list[Path]:
 
 
 def calls(project: Project, reached: Sequence[str]) -> list[Call]:
-    """Requests of these modules to addresses of this machine that variables give, one a variable."""
+    """Requests of these modules to addresses of this machine that variables give.
+
+    There is one entry for each variable.
+    """
     sources = [project.modules[name] for name in reached]
     found: dict[str, Variable] = {}
     for source in sources:
@@ -224,7 +237,10 @@ def _is_local(address: str) -> bool:
 
 
 def _python_names(variable: str, sources: Iterable[Source]) -> frozenset[str]:
-    """What the code calls the variable: what it is assigned to, and the field of a settings class."""
+    """The names that the code has for the variable.
+
+    These are the names to which its value is assigned, and the field of a settings class.
+    """
     names = {variable, variable.lower()}
     for source in sources:
         for node in python.nodes(source):
@@ -235,7 +251,10 @@ def _python_names(variable: str, sources: Iterable[Source]) -> frozenset[str]:
 
 
 def _asked(sources: Iterable[Source], names: frozenset[str]) -> Iterator[str]:
-    """The paths that are put behind the address: f"{URL}/auth/login", URL + "/x", client.get("/x")."""
+    """The paths that the code puts behind the address.
+
+    For example f"{URL}/auth/login", URL + "/x", client.get("/x").
+    """
     for source in sources:
         based = False
         for node in python.nodes(source):

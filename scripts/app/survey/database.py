@@ -30,7 +30,10 @@ NEEDED = (
 
 @dataclass(frozen=True)
 class Database:
-    """kind: None when the code does not tell. scheme: of the address that the backend's driver takes. variables: those that name the address.
+    """The database that the app wants.
+
+    kind: None when the code does not tell. scheme: of the address that the backend's driver takes.
+    variables: those that name the address.
 
     tls: the code forces TLS. other: a database that this project does not deploy.
     neon: where the frontend takes the driver of that provider. query: of the address, where the
@@ -51,7 +54,11 @@ class Database:
 def decide(
     tree: Tree, backend: Backend, frontend: Frontend, names: list[str], everywhere: bool = False
 ) -> Database:
-    """Decide from the modules that the backend imports (`names`), its packages and the frontend's database."""
+    """Decide which database the app wants.
+
+    It is read from the modules that the backend imports (`names`), its packages, and the frontend's
+    database.
+    """
     code = _without_docstrings(tree, names)
     found = _Traces(code, backend, names)
     other, asked = _other(code, names)
@@ -171,7 +178,10 @@ def _without_docstrings(tree: Tree, names: list[str]) -> Tree:
 
 
 def _scheme(code: Tree, names: list[str], backend: Backend) -> str:
-    """The form of the address that the code takes: with a driver's name, where it does not add that."""
+    """The scheme of the address that the code takes.
+
+    It has a driver's name, unless the code adds that itself.
+    """
     taken = code.first(r"replace\(\s*[\"']postgres(?:ql)?://", names) or code.first(
         r"[\"']postgresql\+\w+://[\"'{]|drivername|make_url",
         names,

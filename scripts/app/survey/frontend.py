@@ -1,4 +1,4 @@
-"""The Next.js side of an app: where it is, how it is built and served, and which addresses it asks."""
+"""The Next.js side of an app: its folder, how it is built and served, and the addresses it asks."""
 
 from __future__ import annotations
 
@@ -40,13 +40,16 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Frontend:
-    """What was found. folder: relative to the app. manager: npm, pnpm, yarn or bun. lock: its file, empty without one.
+    """What was found.
 
-    addresses: origins on this machine that the code names, with the places. rewrites: from next.config. from_root: lines that
-    join a path to an address by `new URL("/path", ...)`, which drops the address's own path. pages, handlers: paths of the
-    app's pages and of the route handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that sets it up.
-    examples: what env files give as values.
-    node: the major version of Node that it gets. other_node: the line that asks for another.
+    folder: relative to the app. manager: npm, pnpm, yarn or bun. lock: its file, empty without one.
+
+    addresses: origins on this machine that the code names, with the places. rewrites: from
+    next.config. from_root: lines that join a path to an address by `new URL("/path", ...)`, which
+    drops the address's own path. pages, handlers: paths of the app's pages and of the route
+    handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that
+    sets it up. examples: what env files give as values. node: the major version of Node that it
+    gets. other_node: the line that asks for another.
     """
 
     folder: str
@@ -108,7 +111,10 @@ def _has_pages(tree: Tree, folder: str) -> bool:
 
 
 def rank(tree: Tree, folder: str, usual: tuple[str, ...]) -> tuple[object, ...]:
-    """Order of candidates: phase III first, then usual names, then the one with most in it, then the shallowest."""
+    """Order of candidates: the smallest is the likeliest.
+
+    Phase III comes first, then usual names, then the one with most in it, then the shallowest.
+    """
     parts = folder.lower().split("/")
     return (
         phase(folder),
@@ -120,7 +126,10 @@ def rank(tree: Tree, folder: str, usual: tuple[str, ...]) -> tuple[object, ...]:
 
 
 def phase(folder: str) -> int:
-    """0 for a folder of phase III or of no phase, more for another: apps of several phases lie side by side."""
+    """0 for a folder of phase III or of no phase, more for another phase.
+
+    Apps of several phases lie side by side in one repository.
+    """
     found = re.search(r"phase[-_ ]?(\d|iii|ii|iv|i|v)(?![a-z])", folder.lower())
     number = (
         {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5}.get(found.group(1)) or int(found.group(1))
@@ -153,6 +162,7 @@ def read(tree: Tree, folder: str) -> Frontend:
     auth = next(
         (name for name in ("better-auth", "next-auth", "@auth/core") if name in dependencies), ""
     )
+    manifest = join(folder, "package.json")
     return Frontend(
         folder,
         dependencies.get("next", "").lstrip("^~>= "),
@@ -175,7 +185,7 @@ def read(tree: Tree, folder: str) -> Frontend:
         tuple(sorted(dependencies)),
         examples,
         Evidence(
-            f"{join(folder, 'package.json')}:{_line(tree.texts[join(folder, 'package.json')], 'next')}",
+            f"{manifest}:{_line(tree.texts[manifest], 'next')}",
             f'"next": "{dependencies.get("next", "")}"',
         ),
         *node.choose(tree, folder),
@@ -194,7 +204,10 @@ def example_values(tree: Tree, folders: Iterable[str]) -> dict[str, str]:
 
 
 def suffix(frontend: Frontend, variable: Variable) -> str:
-    """The path that an API address ends with, as the code's fallback or an env file has it: /api/v1 of http://localhost:8000/api/v1."""
+    """The path at the end of an API address, as the code's fallback or an env file has it.
+
+    For http://localhost:8000/api/v1 it is /api/v1.
+    """
     for value in (frontend.examples.get(variable.name, ""), variable.default):
         if "://" in value:
             return urlsplit(value).path.rstrip("/")

@@ -24,7 +24,10 @@ DATA_FILES = (".db", ".sqlite", ".sqlite3", ".log")
 
 @dataclass(frozen=True)
 class Route:
-    """A route that the code declares. path: from the app's root. place: file:line. guarded: under a `try` that goes on without it."""
+    """A route that the code declares.
+
+    path: from the app's root. place: file:line. guarded: under a `try` that goes on without it.
+    """
 
     method: str
     path: str
@@ -34,7 +37,10 @@ class Route:
 
 @dataclass(frozen=True)
 class Import:
-    """An import of another module. relative: how many dots. optional: under a `try` or inside a function."""
+    """An import of another module.
+
+    relative: how many dots. optional: under a `try` or inside a function.
+    """
 
     module: str
     names: tuple[tuple[str, str], ...]
@@ -45,7 +51,10 @@ class Import:
 
 @dataclass
 class Router:
-    """A FastAPI or APIRouter object of a module: its own routes, and what it includes (expression, prefix, line, guarded)."""
+    """A FastAPI or APIRouter object of a module.
+
+    It holds its own routes, and what it includes (expression, prefix, line, guarded).
+    """
 
     prefix: str = ""
     routes: list[tuple[str, str, int]] = field(default_factory=list)
@@ -143,7 +152,10 @@ def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None]:
 
 
 def literals(text: str) -> dict[str, object]:
-    """Names of a module that are assigned a literal, and its value; empty for a text that is not Python."""
+    """Names of a module that are assigned a literal, and its value.
+
+    Empty for a text that is not Python.
+    """
     found = {}
     with contextlib.suppress(SyntaxError):
         for node in ast.parse(text).body:
@@ -242,7 +254,10 @@ class Project:
         return self.modules[module].name.endswith("__init__.py")
 
     def unresolved(self, start: str) -> list[tuple[str, str]]:
-        """Local imports that lead nowhere: (what is imported, place). A missing file, or one whose name differs in case."""
+        """Local imports that lead nowhere: (what is imported, place).
+
+        A missing file, or one whose name differs in case.
+        """
         missing = []
         for name in self.reached(start):
             for one in imports(self.modules[name]):
@@ -260,7 +275,10 @@ class Project:
         return missing
 
     def routes(self, module: str, variable: str) -> list[Route]:
-        """Every route of an app, those of included routers with their prefixes; a prefix that is not a constant is `*`."""
+        """Every route of an app, those of included routers with their prefixes.
+
+        A prefix that is not a constant is `*`.
+        """
         return list(self._collect(module, variable, "", "", frozenset()))
 
     def _collect(
@@ -472,7 +490,10 @@ def _texts(source: Source) -> tuple[tuple[str, str], ...]:
 
 
 def variables(source: Source) -> list[Variable]:
-    """The environment variables that a module reads, by os.environ, os.getenv, decouple, or the fields of a pydantic settings class."""
+    """The environment variables that a module reads.
+
+    It reads them by os.environ, os.getenv, decouple, or the fields of a pydantic settings class.
+    """
     found = []
     assigned: dict[str, str] = {}
     required = set()

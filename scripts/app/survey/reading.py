@@ -98,9 +98,12 @@ class Survey:
 
 
 def survey(run: Run) -> Survey:
-    """Read the app. A database that its code does not tell is asked for once, where somebody is there to ask.
+    """Read the app.
 
-    Raises APP-NOT-FOUND, APP-INCOMPLETE, APP-NEEDS-SERVICE, or DATABASE-UNCLEAR with the lines that disagree.
+    A database that its code does not tell is asked for once, where somebody is there to ask.
+
+    Raises APP-NOT-FOUND, APP-INCOMPLETE, APP-NEEDS-SERVICE, or DATABASE-UNCLEAR with the lines that
+    disagree.
     """
     wanted, root = run.settings.app, run.settings.app_path
     try:
@@ -242,7 +245,8 @@ def _backend(
             if backends.REQUIREMENTS.search(name) and not tree.texts[name].strip()
         ]
         where = (
-            f"{found[0].evidence.place}: {found[0].evidence.line}, but no requirements.txt or pyproject.toml lists packages"
+            f"{found[0].evidence.place}: {found[0].evidence.line}, but no requirements.txt or "
+            "pyproject.toml lists packages"
             if found
             else "no `... = FastAPI(...)` was found"
         )
@@ -348,7 +352,8 @@ def _warnings(
     for module, place in back.unresolved:
         yield warn(
             place,
-            f"{module} is imported, and there is no such file: it was not committed, or its name differs in case",
+            f"{module} is imported, and there is no such file: it was not committed, or its name "
+            "differs in case",
             place,
         )
     for name, place in back.assigned:
@@ -385,8 +390,12 @@ def _warnings(
             f"{one or 'the root'} names next and has no pages, so it is not taken for a frontend",
         )
     if len(folders) > 1:
-        yield warn(front.folder or ".", f"{front.folder or 'the root'} is taken for the frontend; there are also {', '.join(one or '.' for one in folders if one != front.folder)}",
-                   remedy="phase4.app.frontend names another")  # fmt: skip
+        others = ", ".join(one or "." for one in folders if one != front.folder)
+        yield warn(
+            front.folder or ".",
+            f"{front.folder or 'the root'} is taken for the frontend; there are also {others}",
+            remedy="phase4.app.frontend names another",
+        )
     clash = sorted(
         {
             page
@@ -397,5 +406,6 @@ def _warnings(
     if clash:
         yield warn(
             ", ".join(clash),
-            f"{', '.join(clash)} is both a page and a route of the API: the browser gets the page, and the API is reached below its own prefix",
+            f"{', '.join(clash)} is both a page and a route of the API: the browser gets the "
+            "page, and the API is reached below its own prefix",
         )

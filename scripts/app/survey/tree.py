@@ -1,4 +1,4 @@
-"""The files of an app as text, whatever their encoding, and the lines that a conclusion rests on."""
+"""The files of an app as text, in any encoding, and the lines that a conclusion rests on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Tree:
-    """An app's folder, read once. names: of all files. texts: contents of those that can say something. Both relative, with forward slashes."""
+    """An app's folder, read once.
+
+    names: of all files. texts: contents of the files that can tell something about the app. Both
+    are relative, with forward slashes.
+    """
 
     root: Path
     names: frozenset[str]

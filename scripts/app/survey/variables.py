@@ -8,7 +8,8 @@ from typing import Literal
 
 Kind = Literal["database", "signing", "provider", "api", "site", "origins", "plain"]
 
-#: What a name is for: the first pattern that matches. signing: a secret of the app's own. provider: a key of somebody else's service.
+#: What a name is for: the first pattern that matches. signing: a secret of the app's own. provider:
+#: a key of somebody else's service.
 KINDS: tuple[tuple[str, Kind], ...] = (
     (r"(MINUTES|HOURS|DAYS|SECONDS|ALGORITHM|EXPIR\w*|MODEL|LIMIT|COUNT|TTL|MAX_\w+)$", "plain"),
     (
@@ -45,7 +46,11 @@ HOSTED_BASE = re.compile(
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that the code reads. default: what it takes when unset. is_list: the code wants JSON. place: file:line."""
+    """A variable that the code reads.
+
+    default: the value that the code takes when it is unset. is_list: the code wants JSON.
+    place: file:line.
+    """
 
     name: str
     place: str
