@@ -18,7 +18,10 @@ START_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where the image is tried. options: of `docker run`. container: who has the port, if another."""
+    """Where the image is tried.
+
+    options: of `docker run`. container: the one that has the port, if it is another.
+    """
 
     options: tuple[str, ...]
     container: str = ""

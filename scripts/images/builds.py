@@ -22,7 +22,10 @@ MOST_CACHE = "15GB"  # of BuildKit's cache: 28 apps one after another left 40
 
 @dataclass(frozen=True)
 class Images:
-    """The images that the release needs: reference -> ID. built: the references that this run made."""
+    """The images that the release needs: reference -> ID.
+
+    built: the references that this run made.
+    """
 
     references: Mapping[str, str]
     built: tuple[str, ...]
@@ -45,7 +48,10 @@ def build(run: Run, engine: Engine, plans: Plans) -> Images:
 
 
 def _bound_cache(run: Run, engine: Engine) -> None:
-    """Keep BuildKit's cache within MOST_CACHE. What builds use just now stays, whatever its size."""
+    """Keep BuildKit's cache within MOST_CACHE.
+
+    What builds use just now stays, whatever its size.
+    """
     prune = ("builder", "prune", "--force", "--keep-storage", MOST_CACHE)
     said = run.shell.run(engine.client, *prune, timeout=300, check=False).stdout
     freed = re.search(r"Total(?: reclaimed space)?:\s*([1-9][\d.]*\s?[kMGT]?B)", said)
@@ -54,7 +60,11 @@ def _bound_cache(run: Run, engine: Engine) -> None:
 
 
 def _forget_oldest(run: Run, engine: Engine, wanted: Iterable[str]) -> None:
-    """Take from the engine all but the newest images of the app: every edit makes one, and the engine keeps them for ever. What is needed again is built again."""
+    """Take from the engine all but the newest images of the app.
+
+    Every edit makes one, and the engine keeps them for ever. An image that is needed again is built
+    again.
+    """
     old = []
     for name in (FRONTEND, BACKEND, f"{FRONTEND}-source"):
         tags = [
@@ -73,7 +83,10 @@ def _forget_oldest(run: Run, engine: Engine, wanted: Iterable[str]) -> None:
 
 
 def build_source(run: Run, engine: Engine, plans: Plans) -> dict[str, str]:
-    """The frontend's source and packages, before they are built, for the dev loop: reference -> ID."""
+    """The frontend's source and packages before they are built: reference -> ID.
+
+    The dev loop runs from them.
+    """
     plan = plans.frontend
     reference = plan.reference.replace(":", "-source:")
     found = buildkit.image_id(run, engine, reference)
@@ -91,7 +104,10 @@ def _folder(run: Run, plan: Plan) -> Path:
 
 
 def _build(run: Run, engine: Engine, plan: Plan) -> str:
-    """Build one image, under a second name that says that it has not run yet: whoever comes next will try it, also after an interruption."""
+    """Build one image, under a second name that says that it has not run yet.
+
+    The next run sees that name and tries the image, also after an interruption.
+    """
     run.say(f"building {plan.name}")
     staged = _folder(run, plan) if run.shell.dry else stage(plan.build_files, _folder(run, plan))
     names = (

@@ -1,4 +1,7 @@
-"""Why the build of a frontend failed, in the app's own terms: one sentence with a place, from the build's output. Pure."""
+"""Why the build of a frontend failed, in the app's own terms.
+
+The reason is one sentence with a place, read from the build's output. Nothing here has effects.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +136,9 @@ def _types(output: str, texts: Texts) -> str:
 
 def _export(output: str, texts: Texts) -> str:
     found = re.search(r"Page \"([^\"]+)\" is missing \"(\w+)\(\)\" so it cannot be used", output)
-    return f"the page {found.group(1)} has no {found.group(2)}(), which a static export needs" if found else ""  # fmt: skip
+    if not found:
+        return ""
+    return f"the page {found.group(1)} has no {found.group(2)}(), which a static export needs"
 
 
 def _page(output: str, texts: Texts) -> str:
@@ -151,7 +156,9 @@ def _page(output: str, texts: Texts) -> str:
 
 
 def _no_pages(output: str, texts: Texts) -> str:
-    return "there are no pages: neither a folder app nor pages" if "Couldn't find any `pages` or `app` directory" in output else ""  # fmt: skip
+    if "Couldn't find any `pages` or `app` directory" not in output:
+        return ""
+    return "there are no pages: neither a folder app nor pages"
 
 
 def _memory(output: str, texts: Texts) -> str:
@@ -194,7 +201,10 @@ def _errors(output: str) -> Iterator[str]:
 
 
 def _declared(package: str, texts: Texts) -> str:
-    """The line of package.json that names a package; of one that others bring along, the file alone."""
+    """The line of package.json that names a package.
+
+    It is the file alone for a package that others bring along.
+    """
     name = re.sub(r"(?<=.)@.*", "", package)
     number = _line(texts.get("package.json", ""), f'"{name}"')
     return f"package.json:{number}" if number > 1 else "a package of the lock file"

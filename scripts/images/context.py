@@ -39,7 +39,10 @@ def with_added(files: Iterable[File], added: Mapping[str, bytes]) -> tuple[File,
 def content_tag(
     run: Run, engine: Engine, dockerfile: Path, files: Iterable[File], arguments: Mapping[str, str]
 ) -> str:
-    """A digest of all that a build sees: its files, the Dockerfile, the arguments, and the base images' IDs."""
+    """A digest of all that a build sees.
+
+    These are its files, the Dockerfile, the arguments, and the base images' IDs.
+    """
     values = [
         f"{name}={value}@{buildkit.image_id(run, engine, value) if name.endswith('_IMAGE') else ''}"
         for name, value in sorted(arguments.items())
@@ -72,7 +75,10 @@ def context_files(dockerfile: Path, context: Path) -> tuple[File, ...]:
 
 
 def is_ignored(dockerfile: Path) -> Callable[[str], bool]:
-    """Whether <dockerfile>.dockerignore leaves out a path of the context; of a folder it ends with a slash."""
+    """Whether <dockerfile>.dockerignore leaves out a path of the context.
+
+    The path of a folder ends with a slash.
+    """
     patterns = (
         dockerfile.with_name(dockerfile.name + ".dockerignore")
         .read_text(encoding="utf-8")

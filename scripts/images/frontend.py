@@ -43,7 +43,10 @@ OUTSIDE = re.compile(r"\.([cm]?[jt]sx?|json|s?css|svg|png|jpe?g|webp|mdx?|txt|pr
 
 
 def lay_out(files: Iterable[File], added: Mapping[str, bytes], reach: Reach) -> tuple[File, ...]:
-    """The context of frontend.Dockerfile for a frontend's files, with `added` among them and what it reaches beside them."""
+    """The context of frontend.Dockerfile for a frontend's files.
+
+    added: files to put among them. reach: what the frontend needs beside its folder.
+    """
     source = [*_below(reach.folder, with_added(files, added)), *_others(reach)]
     every = any(
         NEEDS_ALL.search(file.content) for file in source if file.name.endswith("package.json")
@@ -63,7 +66,10 @@ def programs() -> tuple[File, ...]:
 
 
 def build_packages(files: Iterable[File]) -> str:
-    """Debian's packages that compile what package.json or a lock file names; none where nothing is compiled."""
+    """Debian's packages that compile what package.json or a lock file names.
+
+    Empty where nothing is compiled.
+    """
     texts = [
         (posixpath.basename(file.name), file.content.decode(errors="replace"))
         for file in files

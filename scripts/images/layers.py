@@ -1,15 +1,19 @@
-"""Write an image of the docker engine as an archive that holds only some of its layers, to standard output.
+"""Write an image of the docker engine as an archive that holds only some of its layers.
 
-    python3 layers.py ENGINE_ROOT '{"FULL_REFERENCE": "sha256:IMAGE_ID", ...}' '{"sha256:DIFF_ID_LEFT_OUT": SIZE, ...}'
+    python3 layers.py ENGINE_ROOT '{"FULL_REFERENCE": "sha256:IMAGE_ID", ...}' \\
+        '{"sha256:DIFF_ID_LEFT_OUT": SIZE, ...}'
 
-`docker save` writes whole images: 200 MB take seconds when 1 MB is new. The engine keeps each layer as files, and beside
-them a tar-split, the archive's headers, from which it puts the very same archive together when it saves an image; so does
-this (https://github.com/vbatts/tar-split, format of its version 2). A layer's name is the digest of that archive, so a
-wrong byte ends the output in its middle, and the reader refuses what it got.
+The archive goes to standard output. Exit status 3: this engine keeps its layers otherwise.
 
-The archive is an OCI image layout with docker's manifest.json beside it, as docker save writes it since version 25:
-containerd reads the one, docker the other. Standard library only, so that it also runs in a container that has the
-engine's folder mounted. Exit status 3: this engine keeps its layers otherwise.
+`docker save` writes whole images: 200 MB take seconds when 1 MB is new. The engine keeps each layer
+as files, and beside them a tar-split: the archive's headers. From both it puts the very same
+archive together when it saves an image, and so does this program. The format is version 2 of
+https://github.com/vbatts/tar-split. A layer's name is the digest of that archive. So a wrong byte
+ends the output in its middle, and the reader refuses what it got.
+
+The archive is an OCI image layout with docker's manifest.json beside it, as docker save writes it
+since version 25: containerd reads the one, docker the other. Only the standard library is used, so
+that it also runs in a container that has the engine's folder mounted.
 """
 
 from __future__ import annotations
@@ -52,7 +56,10 @@ class _Hashed(io.RawIOBase):
 
 
 class Layer:
-    """A layer in the engine's store, found by its chain ID: the digest of itself on all that lie below it."""
+    """A layer in the engine's store, found by its chain ID.
+
+    That is the digest of the layer together with all layers below it.
+    """
 
     def __init__(self, root: Path, chain: str, diff_id: str) -> None:
         self._entry = root / "image" / "overlay2" / "layerdb" / "sha256" / chain
@@ -78,7 +85,10 @@ class Layer:
                     yield name, part["size"]
 
     def write(self, target: BinaryIO) -> None:
-        """Write the layer's archive. Raises ValueError when it is not the one that its name promises."""
+        """Write the layer's archive.
+
+        Raises ValueError when it is not the one that its name promises.
+        """
         hashed = _Hashed(target)
         for part in self._parts():
             if isinstance(part, bytes):
@@ -93,7 +103,10 @@ class Layer:
 def layers_of(
     root: Path, diff_ids: list[str], left_out: Mapping[str, int]
 ) -> dict[str, Layer | int]:
-    """The layers of an image by diff ID, the lowest first; of one that is left out only its size."""
+    """The layers of an image by diff ID, the lowest first.
+
+    Of a layer that is left out only its size is known.
+    """
     found: dict[str, Layer | int] = {}
     chain = ""
     for diff_id in diff_ids:
@@ -109,7 +122,12 @@ def layers_of(
 def write(
     root: Path, images: Mapping[str, str], left_out: Mapping[str, int], target: BinaryIO
 ) -> None:
-    """Write the images (reference -> ID) without the layers that are left out (diff ID -> size in bytes). Raises OSError, KeyError or ValueError when the store is not as known."""
+    """Write the images without the layers that are left out.
+
+    images: reference -> ID. left_out: diff ID -> size in bytes.
+
+    Raises OSError, KeyError or ValueError when the store is not as known.
+    """
     index, docker, written = [], [], set()
     for reference, image_id in images.items():
         config = (

@@ -29,7 +29,9 @@ PYTHON_BASES = {"3.13": "python", "3.12": "python-3.12", "3.11": "python-3.11"}
 
 @dataclass(frozen=True)
 class Plan:
-    """An image as it has to be. reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
+    """An image as it has to be.
+
+    reference: name and content tag. id: the engine's (sha256:...), empty when it has to be built.
 
     port, path: where it must answer when it is tried alone; strict: with 200, else with anything.
     files: the component's own. build_files: what the build gets.
@@ -78,7 +80,10 @@ class Plans:
 def base_images(
     run: Run, engine: Engine, upstream: bool, resolved: Resolved, app: Survey
 ) -> dict[str, str]:
-    """Base image -> reference, all of which the engine then has; with the app's own Pythons and Node."""
+    """Base image -> reference, all of which the engine then has.
+
+    The app's own versions of Python and Node are among them.
+    """
     pythons = [PYTHON_BASES[one] for one in resolved.pythons]
     node = NODE_BASES[app.frontend.node]
     found = bases.ensure(run, engine, (*pythons, node, *BASE_IMAGES), upstream)
@@ -95,7 +100,8 @@ def plan(
 ) -> Plans:
     """Name the app's images by what goes into them, and see which of them the engine has.
 
-    base: what `base_images` gave. upstream: upstream's registries answer, not package registries only.
+    base: what `base_images` gave. upstream: upstream's registries answer, not package registries
+    only.
     """
     services = {
         one.name: _backend(
@@ -113,7 +119,10 @@ def plan(
 def _frontend(
     run: Run, engine: Engine, app: Survey, base: Mapping[str, str], date: str, offline: bool
 ) -> Plan:
-    """The frontend's image. date: of the app's last commit. offline: only package registries answer."""
+    """The frontend's image.
+
+    date: of the app's last commit. offline: only package registries answer.
+    """
     reached = reach.reach(app.root, app.frontend.folder)
     dockerfile = ROOT / "frontend.Dockerfile"
     files = context_files(dockerfile, app.frontend_folder)

@@ -1,8 +1,8 @@
 """Bring images into the cluster's nodes, and prove that they arrived.
 
-`minikube image load` writes every image to a file, whole, and can fail with status 0 (kubernetes/minikube#21393). Here only
-the layers that a node lacks travel, all images in one stream, to all nodes at once; then the nodes' image IDs are compared
-with ours.
+`minikube image load` writes every image to a file, whole, and can fail with status 0
+(kubernetes/minikube#21393). Here only the layers that a node lacks travel, all images in one
+stream, to all nodes at once; then the nodes' image IDs are compared with ours.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ CONTENT_STORE = "/var/lib/containerd/io.containerd.content.v1.content/blobs/sha2
 
 @dataclass(frozen=True)
 class Loaded:
-    """images: reference -> the ID that the nodes give it, each seen on every node. sent: the references that had to travel."""
+    """The images that the nodes have.
+
+    images: reference -> the ID that the nodes give it, each seen on every node. sent: the
+    references that had to travel.
+    """
 
     images: Mapping[str, str]
     sent: tuple[str, ...]
@@ -44,7 +48,10 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Node:
-    """A node of the cluster, which is a container of the engine. runtime: containerd, docker, or another."""
+    """A node of the cluster, which is a container of the engine.
+
+    runtime: containerd, docker, or another.
+    """
 
     name: str
     runtime: str
@@ -56,7 +63,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a node holds. images: full reference -> image ID, of those that are whole. layers: diff ID -> size in bytes (0 where it is of no use)."""
+    """What a node holds.
+
+    images: full reference -> image ID, of images that are whole. layers: diff ID -> size in bytes
+    (0 where the size is not needed).
+    """
 
     images: Mapping[str, str]
     layers: Mapping[str, int]
@@ -93,11 +104,13 @@ def load_images(
     python: str,
     held: Mapping[Node, Holdings] | None = None,
 ) -> Loaded:
-    """Make sure that every node has each image under its reference, with the engine's own ID (reference -> sha256:...).
+    """Make sure that every node has each image under its reference, with the engine's own ID.
 
-    An image that a node has already does not travel. python: an image with Python, to read the engine's layers where this
-    user may not. held: what the nodes had before the images were built; without it they are asked now. Raises IMAGE-LOAD-FAILED when
-    the IDs differ afterwards.
+    images: reference -> sha256:...
+
+    An image that a node has already does not travel. python: an image with Python, to read the
+    engine's layers where this user may not. held: what the nodes had before the images were built;
+    without it they are asked now. Raises IMAGE-LOAD-FAILED when the IDs differ afterwards.
     """
     known = held or look(run, engine, images)
     with ThreadPoolExecutor(len(known)) as pool:
@@ -179,7 +192,10 @@ def _load(
     images: Mapping[str, str],
     python: str,
 ) -> Loaded:
-    """Send a node what it lacks: its new layers; whole when that does not do; by minikube at last."""
+    """Send a node what it lacks.
+
+    Its new layers are sent; if that fails, whole images; at last minikube sends them.
+    """
     lacking = travelled = _lacking(run, engine, node, held, images)
     for reference in lacking:
         run.say(f"sending {reference} to {node.name}")
@@ -224,8 +240,10 @@ def _load(
             "IMAGE-LOAD-FAILED",
             reference,
             f"{reference} was sent to the node {node.name}, but the node does not have it",
-            f"image ID here:        {wanted}\nimage ID on the node: {held.images.get(normalized(reference), 'none that is whole')}",
-            f"run `invoke load-images` again; if it stays so, the node's disk may be full: minikube -p {run.settings.cluster.profile} ssh -- df -h /var",
+            f"image ID here:        {wanted}\n"
+            f"image ID on the node: {held.images.get(normalized(reference), 'none that is whole')}",
+            "run `invoke load-images` again; if it stays so, the node's disk may be full: "
+            f"minikube -p {run.settings.cluster.profile} ssh -- df -h /var",
         )
     return Loaded(
         {reference: held.images[normalized(reference)] for reference in images}, tuple(travelled)
@@ -244,14 +262,21 @@ def _lacking(
 
 
 def holdings(run: Run, engine: Engine, node: Node, references: Iterable[str]) -> Holdings:
-    """What a node holds: its images, those of `references` only if all their contents are there, and its layers."""
+    """What a node holds: its images and its layers.
+
+    An image of `references` counts only if all its contents are there.
+    """
     names = [normalized(reference) for reference in references]
     check, stored = "true", "true"
     if node.runtime == "docker":  # it takes an image whole or not at all
-        stored = "docker image ls --quiet | xargs -r docker image inspect --format '{{join .RootFS.Layers \" 0\\n\"}} 0'"
+        stored = (
+            "docker image ls --quiet | xargs -r docker image inspect"
+            " --format '{{join .RootFS.Layers \" 0\\n\"}} 0'"
+        )
     elif node.runtime == "containerd":
         check = 'ctr --namespace=k8s.io images check "$@"'
-        # Its content store, by digest. Layers came in archives, not compressed, so that is their diff ID too.
+        # Its content store, by digest. Layers came in archives, not compressed, so that is their
+        # diff ID too.
         stored = f"cd {CONTENT_STORE} && stat -c 'sha256:%n %s' * || true"
     script = f"set -e; crictl images -o json; echo; echo {BREAK}; {check}; echo {BREAK}; {stored}"
     listed, checked, layers_there = run.shell.run(
@@ -276,7 +301,10 @@ def whole(text: str) -> set[str]:
 def _layers(
     run: Run, engine: Engine, images: Mapping[str, str], there: Mapping[str, int], python: str
 ) -> list[str]:
-    """The command that writes the archive: here, or in a container that sees the engine's folder where this user may not."""
+    """The command that writes the archive.
+
+    It runs here, or in a container that sees the engine's folder where this user may not.
+    """
     listed = run.shell.run(
         engine.client,
         "image",
@@ -310,7 +338,10 @@ def _may_read(folder: Path) -> bool:
 
 
 def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> None:
-    """Import image archives that a node lacks. The reference carries a version, so the name is enough to tell."""
+    """Import image archives that a node lacks.
+
+    The reference carries a version, so the name is enough to tell.
+    """
     for node in nodes(run.settings.cluster.profile) if archives else ():
         present = holdings(run, engine, node, archives).images
         missing = {
@@ -340,11 +371,15 @@ def parse_node_images(text: str) -> dict[str, str]:
 def _is_there(
     run: Run, engine: Engine, node: Node, present: Mapping[str, str], reference: str, wanted: str
 ) -> bool:
-    """The node has this image under this name: by its ID, or by its contents where the engine counts IDs otherwise."""
+    """Whether the node has this image under this name.
+
+    It is known by its ID, or by its contents where the engine counts IDs otherwise.
+    """
     found = present.get(normalized(reference), "")
     if not found or found == wanted or engine.driver == OWN_STORE:
         return bool(found) and found == wanted
-    # An engine with containerd's image store (the default from 29 on) gives the manifest's digest as ID, the node the configuration's.
+    # An engine with containerd's image store (the default from 29 on) gives the manifest's digest
+    # as ID, the node the configuration's.
     here = run.shell.run(engine.client, "image", "inspect", reference)
     there = run.shell.run(
         *node.command(engine, "crictl", "inspecti", "-o", "json", found), reads=True
@@ -375,7 +410,10 @@ def _contents(layers: list[str], config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalized(reference: str) -> str:
-    """The full form of a reference, as container runtimes list it: todo:1 -> docker.io/library/todo:1."""
+    """The full form of a reference, as container runtimes list it.
+
+    todo:1 becomes docker.io/library/todo:1.
+    """
     first, _, rest = reference.partition("/")
     if not rest:
         return f"docker.io/library/{reference}"

@@ -21,13 +21,17 @@ from scripts.session.run import Run
 TRIAL_TIMEOUT = 45.0
 READ_ONLY = ("--read-only", "--tmpfs=/tmp", "--tmpfs=/data:uid=10001,gid=10001,mode=700")
 NEEDS_DATABASE = re.compile(
-    r"[Cc]onnection refused|Connect call failed|could not connect|connection to server|ECONNREFUSED",
+    r"[Cc]onnection refused|Connect call failed|could not connect|"
+    r"connection to server|ECONNREFUSED",
     re.IGNORECASE,
 )
 
 
 def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[str, ...]:
-    """Start each image that has not run yet by itself, side by side; the references of those. Raises IMAGE-RUN-FAILED."""
+    """Start each image that has not run yet by itself, side by side; the references of those.
+
+    Raises IMAGE-RUN-FAILED.
+    """
 
     def attempt(plan: Plan) -> str:
         if plan.reference not in images.built and _has_run(run, engine, plan):
@@ -121,7 +125,10 @@ def _failed(plan: Plan, reference: str, answer: str, log: str) -> Failure:
 
 
 def _comes_up(run: Run, engine: Engine, container: str, url: str, strict: bool) -> bool:
-    """Whether it answers before it ends, or its time does. Docker is asked now and then only: that takes the CPU that the app starts with."""
+    """Whether it answers before it ends, or its time does.
+
+    Docker is asked now and then only: that takes the CPU that the app starts with.
+    """
 
     def answers() -> bool:
         return run.shell.until(lambda: _answers(url, strict), 0.5, 0.03)

@@ -1,5 +1,8 @@
-"""Programs of our own in the backend's image. They need nothing but Python 3.11 and the app.
+"""Programs of our own in the backend's image.
 
-prepare makes the app's folder ready, serve starts the app, asgi is the app below its prefix,
-health asks whether it is well, volume keeps its files, wait waits for its database, trust trusts that one's certificate.
+They need nothing but Python 3.11 and the app.
+
+prepare makes the app's folder ready, serve starts the app, asgi is the app below its prefix, health
+asks whether it is well, volume keeps its files, wait waits for its database, trust trusts that
+one's certificate.
 """

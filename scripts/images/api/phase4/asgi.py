@@ -1,6 +1,9 @@
-"""Serves the app below a prefix that the ingress takes off: a redirect that the app makes is led back below it.
+"""Serves the app below a prefix that the ingress takes off.
 
-A framework's own root_path would do this too, but means different things in different releases of FastAPI and uvicorn.
+A redirect that the app makes is led back below that prefix.
+
+A framework's own root_path would do this too, but means different things in different releases of
+FastAPI and uvicorn.
 """
 
 import importlib

@@ -1,4 +1,7 @@
-"""Waits until the database listens: an app that gives up at once would be restarted again and again until it does."""
+"""Waits until the database listens.
+
+An app that gives up at once would be restarted again and again until it does.
+"""
 
 import os
 import socket

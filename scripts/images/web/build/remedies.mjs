@@ -54,7 +54,10 @@ export const REMEDIES = [
       if (!page) return undefined;
       const why = /^\s*(?:⨯ )?((?:\w*Error: |use\w+\(\) ).*)/m.exec(output);
       const words = why ? `: ${why[1].slice(0, 200)}` : "";
-      return `the page ${page[1]} cannot be made in advance, so pages are made when asked for${words}`;
+      return (
+        `the page ${page[1]} cannot be made in advance, ` +
+        `so pages are made when asked for${words}`
+      );
     },
     apply: (state) => state.served === "server" && renderWhenAsked(),
   },
