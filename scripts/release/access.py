@@ -1,5 +1,6 @@
-"""How a person reaches the app: the loopback address that always works, and the host name with its
-hosts entry.
+"""How a person reaches the app.
+
+The loopback address always works; the host name needs its hosts entry.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ SMOKE_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Access:
-    """local_url: needs nothing. host_url: empty while the host name does not lead to the app.
-    advice: lines for the person.
+    """The addresses of the app.
+
+    local_url: needs nothing. host_url: empty while the host name does not lead to the app. advice:
+    lines for the person.
     """
 
     local_url: str
@@ -67,7 +70,10 @@ def configure(run: Run, cluster: Cluster, app: Survey) -> Access:
         address = cluster.address if _serves(cluster.address, 80, host, asked) else address
     port = 80 if address == cluster.address else cluster.ingress_port
     url = f"http://{host}" + ("" if port == 80 else f":{port}")
-    windows = f"on Windows, in C:\\Windows\\System32\\drivers\\etc\\hosts as administrator: 127.0.0.1 {host}   then http://{host}:{cluster.ingress_port}/"
+    windows = (
+        "on Windows, in C:\\Windows\\System32\\drivers\\etc\\hosts as administrator: 127.0.0.1 "
+        f"{host}   then http://{host}:{cluster.ingress_port}/"
+    )
     advice = [windows] if is_wsl() else []
     if resolve(host) == address:
         return Access(run.settings.local_url, url, tuple(advice))
@@ -87,14 +93,16 @@ def configure(run: Run, cluster: Cluster, app: Survey) -> Access:
             host,
             f"{host} has an entry in {HOSTS}, but resolves to {resolve(host) or 'nothing'}",
             f"wanted: {line}",
-            "another entry, a VPN or a resolver on this machine comes first: remove its entry for this name",
+            "another entry, a VPN or a resolver on this machine comes first: remove its entry for "
+            "this name",
         )
     return Access(run.settings.local_url, url, tuple(advice))
 
 
 def write_entry(hosts: Path, address: str, host: str) -> None:
-    """Put one line for `host` into a hosts file, in place of any that this project wrote; all
-    others stay.
+    """Put one line for `host` into a hosts file, in place of any that this project wrote.
+
+    All others stay.
 
     Raises HOSTS-ENTRY when somebody else's line names the host with another address: it is not ours
     to change.
@@ -233,7 +241,8 @@ def _ask(url: str, host: str, wanted: str, done: list[Check]) -> Finding | None:
         return Finding(
             "SMOKE-FAILED",
             url,
-            f"{url} answers {answer.status_code}: {told.get(answer.status_code, 'not what a working app says')}",
+            f"{url} answers {answer.status_code}: "
+            f"{told.get(answer.status_code, 'not what a working app says')}",
             answer.text[:300],
             "`invoke monitor` says what is wrong with the pods",
         )

@@ -1,5 +1,6 @@
-"""What an upgrade changes: the rendered objects against those of the deployed revision, field by
-field, without any secret's value.
+"""What an upgrade changes, without any secret's value.
+
+The rendered objects are compared with those of the deployed revision, field by field.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def between(old: Objects, new: Objects) -> list[str]:
 
 
 def only_images(old: Objects, new: Objects) -> bool:
-    """Whether nothing differs but images, and the version of the Secret, which is known at the
-    installation only.
+    """Whether nothing differs but images and the version of the Secret.
+
+    That version is known at the installation only.
     """
     return all(
         re.match(r"~ \S+ \S+\.(image|checksum/secret): ", line)
@@ -55,8 +57,9 @@ def only_images(old: Objects, new: Objects) -> bool:
 
 
 def drift(wanted: Objects, live: Objects) -> list[str]:
-    """What differs on the cluster from what a release rendered: one line an object that is gone or
-    a field that was changed.
+    """What differs on the cluster from what a release rendered.
+
+    There is one line for each object that is gone, and for each field that was changed.
 
     Only fields that were rendered count: the cluster and its controllers add their own.
     """
@@ -92,8 +95,9 @@ def _changed(wanted: Any, live: Any, path: str = "") -> Iterator[tuple[str, Any,
 
 
 def _same(wanted: Any, live: Any) -> bool:
-    """Equal as the API server keeps it: what is empty is left out, and quantities are written its
-    own way (0.5 as 500m).
+    """Whether two values are equal as the API server keeps them.
+
+    It leaves out what is empty, and writes quantities its own way (0.5 as 500m).
     """
     if live is ABSENT:
         return not wanted

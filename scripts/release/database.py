@@ -20,7 +20,8 @@ set -eu
 trap 'rm -f /tmp/restore.sql' EXIT
 pg_restore --clean --if-exists --no-owner --no-privileges --file=/tmp/restore.sql
 sed -i '/^SET transaction_timeout = /d' /tmp/restore.sql
-psql --quiet --username {USER} --dbname {DATABASE} --set ON_ERROR_STOP=1 --single-transaction --output /dev/null --file /tmp/restore.sql
+psql --quiet --username {USER} --dbname {DATABASE} --set ON_ERROR_STOP=1 --single-transaction \\
+  --output /dev/null --file /tmp/restore.sql
 """
 
 
@@ -71,8 +72,9 @@ def dump(run: Run, tools: Mapping[str, Found], target: Path) -> int:
 def restore(
     run: Run, tools: Mapping[str, Found], source: Path, migrations: tuple[str, ...]
 ) -> None:
-    """Replace the database's tables by those in `source`, all or nothing; then bring them up to
-    date.
+    """Replace the database's tables by those in `source`, all or nothing.
+
+    Then bring them up to date.
 
     Raises DATABASE-NOT-OURS or RESTORE-FAILED.
     """
@@ -162,6 +164,7 @@ def _pod(run: Run, tools: Mapping[str, Found]) -> str:
             f"pod/{name}",
             "there is no PostgreSQL of ours that runs in this release",
             f"phase of {name}: {found or 'not there'}",
-            "an external database is dumped with pg_dump; with file storage copy /data out of the backend pod",
+            "an external database is dumped with pg_dump; with file storage copy /data out of the "
+            "backend pod",
         )
     return name

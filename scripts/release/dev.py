@@ -1,5 +1,6 @@
-"""The dev loop: edited files go straight into running containers, and the release stays as it was
-deployed.
+"""The dev loop: edited files go straight into running containers.
+
+The release stays as it was deployed.
 
 Beside each Deployment a second one runs the same pod with its source in a volume and a server that
 reloads; the Services are turned to it. At the end they are turned back to the pods of the release,
@@ -39,8 +40,9 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Workspace:
-    """How a component runs while it is developed. copy: fills the volume /copy from the image.
-    place: where that is mounted then.
+    """How a component runs while it is developed.
+
+    copy: fills the volume /copy from the image. place: where that is mounted then.
     """
 
     copy: str
@@ -54,13 +56,17 @@ WORKSPACES = {
         # not the folder itself: its date is not this user's to set
         "cp -a $(ls -A -d /srv/* /srv/.[!.]* 2>/dev/null) /copy/",
         "/srv",
-        'exec uvicorn phase4.asgi:app --host 0.0.0.0 --port 8001 --no-access-log --proxy-headers --forwarded-allow-ips="*"'
+        "exec uvicorn phase4.asgi:app --host 0.0.0.0 --port 8001 --no-access-log"
+        ' --proxy-headers --forwarded-allow-ips="*"'
         " --timeout-graceful-shutdown 1 --reload --reload-dir /srv",
         "512Mi",
     ),
     "frontend": Workspace(
-        "cd /app && for one in $(ls -A); do [ $one = node_modules ] || [ $one = dev ] || cp -a $one /copy/; done && mkdir -p /copy/public"
-        """ && printf 'window.__CONFIG__ = { NEXT_PUBLIC_API_URL: "%s" };' "${NEXT_PUBLIC_API_URL:-/api}" > /copy/public/config.js""",
+        "cd /app && for one in $(ls -A); do"
+        " [ $one = node_modules ] || [ $one = dev ] || cp -a $one /copy/; done"
+        " && mkdir -p /copy/public"
+        """ && printf 'window.__CONFIG__ = { NEXT_PUBLIC_API_URL: "%s" };'"""
+        ' "${NEXT_PUBLIC_API_URL:-/api}" > /copy/public/config.js',
         "/app/dev",  # below node_modules' folder, which the image holds
         "exec node_modules/.bin/next dev /app/dev --port 80",
         "1536Mi",
@@ -69,30 +75,32 @@ WORKSPACES = {
 
 
 #: Run in the container: $0 is the folder, the arguments are files to delete, standard input is an
-#: archive. Files take their places
-#: by a rename: while a layout is missing for a moment, Next writes one of its own there. Dates are
-#: the container's own: a file
-#: that was put back with its old date is a change too.
+#: archive. Files take their places by a rename: while a layout is missing for a moment, Next writes
+#: one of its own there. Dates are the container's own: a file that was put back with its old date
+#: is a change too.
 RECEIVE = """set -e
 cd "$0"
 [ $# -eq 0 ] || rm -rf -- "$@"
 rm -rf .phase4 && mkdir .phase4
 tar -xmf - -C .phase4
 cd .phase4
-find . -type f -exec sh -c 'for one; do mkdir -p "../${one%/*}"; mv -f "$one" "../$one"; done' sh {} +
+find . -type f -exec sh -c '
+for one; do mkdir -p "../${one%/*}"; mv -f "$one" "../$one"; done' sh {} +
 cd .. && rm -rf .phase4
 """
 
 
 class Stale(Exception):
-    """The pods can no longer be brought up to what is in the tree: images must be built anew, and
-    the loop begun again.
+    """The pods can no longer be brought up to what is in the tree.
+
+    Images must be built anew, and the loop begun again.
     """
 
 
 def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> dict[str, str]:
-    """Run these components (name -> image) from a volume, and turn their Services there. component
-    -> pod.
+    """Run these components from a volume, and turn their Services there: component -> pod.
+
+    images: component -> image.
 
     Raises what keeps them from coming up.
     """
@@ -177,8 +185,9 @@ def _turn(run: Run, tools: Mapping[str, Found], service: str, value: str | None)
 
 
 def workspace(deployed: Mapping[str, Any], component: str, image: str) -> dict[str, Any]:
-    """The Deployment beside a deployed one: the same pod, its source in a volume, its server one
-    that reloads.
+    """The Deployment beside a deployed one.
+
+    It runs the same pod, with its source in a volume and a server that reloads.
     """
     how = WORKSPACES[component]
     pod = json.loads(json.dumps(deployed["spec"]["template"]["spec"]))  # a copy of its own
@@ -307,7 +316,8 @@ def _sync(
     if not sent.ok:
         raise Stale(f"{pod} could not be reached: {sent.tail(1)}")
     run.say(
-        f"{component}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} in {time.monotonic() - started:.1f} s"
+        f"{component}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''} in "
+        f"{time.monotonic() - started:.1f} s"
     )
 
 
@@ -333,8 +343,9 @@ def pack(plan: Plan, names: Iterable[str]) -> tuple[bytes, list[str]]:
 def follow(
     run: Run, tools: Mapping[str, Found], selector: str, show: Callable[[str, str], None], tail: int
 ) -> None:
-    """Show (container, line) of every pod that matches, of pods and restarts that come later too,
-    until the run is cancelled.
+    """Show (container, line) of every pod that matches, until the run is cancelled.
+
+    Pods and restarts that come later are followed too.
 
     tail: how many old lines of each container that runs already.
     """

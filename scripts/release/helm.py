@@ -35,8 +35,10 @@ class Revision:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is deployed. entry: helm's, of the newest revision, None without one. manifest: what
-    that rendered, when it is deployed.
+    """What is deployed.
+
+    entry: helm's, of the newest revision, None without one. manifest: what that revision rendered,
+    when it is deployed.
     """
 
     entry: Mapping[str, Any] | None
@@ -44,7 +46,10 @@ class Deployed:
 
     @property
     def description(self) -> str:
-        """What the deployed revision was made from: digest of chart and values, Secret's version."""
+        """What the deployed revision was made from.
+
+        It names the digest of chart and values, and the Secret's version.
+        """
         return str(self.entry["description"]) if self.entry else ""
 
     def __str__(self) -> str:
@@ -122,8 +127,9 @@ def latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
 def recover(
     run: Run, tools: Mapping[str, Found], stuck: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """Free a release that an interrupted helm left pending: forget that one revision, keep the
-    history before it.
+    """Free a release that an interrupted helm left pending.
+
+    Only that revision is forgotten; the history before it stays.
     """
     name, namespace = run.settings.release.name, run.settings.release.namespace
     run.say(f"revision {stuck['revision']} was interrupted ({stuck['status']}): taking it back")

@@ -28,8 +28,10 @@ MOST_CHANGES = 20  # lines; more than a screen is not read
 
 @dataclass(frozen=True)
 class Release:
-    """A deployed release. changed: this run installed or upgraded it. good: the revision that
-    served before that; 0 when there is none.
+    """A deployed release.
+
+    changed: this run installed or upgraded it. good: the revision that served before that; 0 when
+    there is none.
 
     state: the objects as they were seen well, when nothing had to be done. settle: seconds until
     the pods that were replaced get no request any more.
@@ -52,8 +54,7 @@ def install(
     loaded: Loaded,
     secrets: Secrets,
 ) -> Release:
-    """Install or upgrade the release, unless chart, values and secrets are those of the deployed
-    one.
+    """Install or upgrade the release, unless chart, values and secrets are the deployed ones.
 
     before: what is deployed. loaded: the images on the nodes; a pod that runs something else under
     such a name is started anew. Secrets reach the cluster through kubectl's standard input, and the
@@ -83,8 +84,9 @@ def install(
 def _deployed_entry(
     run: Run, tools: Mapping[str, Found], before: Deployed
 ) -> Mapping[str, Any] | None:
-    """Helm's entry of the newest revision, freed if it was stuck; without one, the namespace is
-    made.
+    """Helm's entry of the newest revision, freed if it was stuck.
+
+    Without one, the namespace is made.
     """
     entry = before.entry
     _check_ours(run, entry)
@@ -125,8 +127,9 @@ def _keep(
     rendered: Rendered,
     compared: bool,
 ) -> Release | None:
-    """The deployed revision, if nothing has to be installed. compared: objects were looked at for
-    drift.
+    """The deployed revision, if nothing has to be installed.
+
+    compared: objects were looked at for drift.
 
     A pod whose image has other contents under its name is started anew.
     """
@@ -202,12 +205,15 @@ def _check_ours(run: Run, deployed: Mapping[str, Any] | None) -> None:
             f"release {release.namespace}/{release.name}",
             f"the release {release.name} in namespace {release.namespace} is of another chart",
             deployed["chart"],
-            "choose another name or namespace: INVOKE_PHASE4_RELEASE_NAME, INVOKE_PHASE4_RELEASE_NAMESPACE",
+            "choose another name or namespace: INVOKE_PHASE4_RELEASE_NAME, "
+            "INVOKE_PHASE4_RELEASE_NAMESPACE",
         )
 
 
 def _settle(rendered: Rendered) -> float:
-    """The ingress controller follows the endpoints within 0.2 s; Next's server asks by the Service,
+    """Seconds until the pods that were replaced get no request any more.
+
+    The ingress controller follows the endpoints within 0.2 s. Next's server asks by the Service,
     and kube-proxy follows once a second.
     """
     return 1.2 if rendered.values.get("frontend", {}).get("server") else 0.3

@@ -14,7 +14,10 @@ from scripts.supply.tools import Found
 
 
 def going_back(run: Run, tools: Mapping[str, Found], good: int, reason: Failure) -> Failure:
-    """Roll back to a revision that served, if there is one; the reason, and what was done about it."""
+    """Roll back to a revision that served, if there is one.
+
+    Returns the reason, with what was done about it.
+    """
     if not good:
         return reason
     run.say(f"this does not come up: going back to revision {good}")
@@ -68,12 +71,12 @@ def rollback(run: Run, tools: Mapping[str, Found], wanted: int) -> int:
 
 
 def before_present(revisions: Sequence[Revision]) -> int:
-    """The revision that the present one came after, 0 if none: whatever was gone back from, by a
-    person or by a deploy, is not on the way.
+    """The revision that came before the present one, 0 if there is none.
+
+    Revisions that a person or a deploy has gone back from do not count.
     """
-    way: list[
-        list[int]
-    ] = []  # the same state may have several numbers: each way back gets a new one
+    # The same state may have several numbers: each way back gets a new one.
+    way: list[list[int]] = []
     for one in revisions:
         back = re.fullmatch(r"Rollback to (\d+)", one.description)
         at = next(
