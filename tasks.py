@@ -10,7 +10,8 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be told, not trip over the imports
     sys.stderr.write(
-        f"This project needs Python 3.11 or later, and this is {sys.version.split()[0]}. (PYTHON-TOO-OLD in TROUBLESHOOTING.md)\n"
+        f"This project needs Python 3.11 or later, and this is {sys.version.split()[0]}. "
+        "(PYTHON-TOO-OLD in TROUBLESHOOTING.md)\n"
     )
     sys.exit(10)
 
@@ -68,9 +69,7 @@ def aiops(session: Session):
 
 @step
 def cluster_up(session: Session):
-    """Start the minikube cluster, or bring it back, with storage, metrics and an ingress
-    controller.
-    """
+    """Start minikube, or bring it back, with storage, metrics and an ingress controller."""
     session.run(stages.CLUSTER_ADDONS)
 
 
@@ -129,7 +128,7 @@ def install(session: Session):
 
 @step
 def monitor(session: Session):
-    """Wait until every pod is ready and every service has endpoints; say which pod is not, and why."""
+    """Wait until every pod is ready and every service has endpoints; name what is not, and why."""
     session.run(stages.MONITOR)
 
 

@@ -179,7 +179,8 @@ def show_status(session: Session) -> None:
         }
     )
     session.progress.note(
-        f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: {session.context.settings.local_url}/"
+        f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: "
+        f"{session.context.settings.local_url}/"
     )
     waiting = rollout.unready(state)
     session.progress.note("Not ready: " + ", ".join(waiting) if waiting else "All ready.")
@@ -225,7 +226,8 @@ def verify_release(session: Session, restart: bool, report_folder: str, keep: bo
     )
     failed = [row for row in rows if row.status == "failed"]
     session.progress.note(
-        f"{len(rows) - len(failed)} of {len(rows)} lines hold or do not apply; {written}, verify.xml and verify.json beside it"
+        f"{len(rows) - len(failed)} of {len(rows)} lines hold or do not apply; {written}, "
+        "verify.xml and verify.json beside it"
     )
     if keep:
         session.progress.note(f"Wrote {records.run_record(rows, time.strftime('%Y-%m-%d'))}")
@@ -263,8 +265,9 @@ def _look(session: Session, restart: bool = False) -> acceptance.Look:
 
 
 def show_health(session: Session, with_ai: bool, seconds: int) -> None:
-    """Use against limits, now and over `seconds`, restarts, log lines by level, warnings; `with_ai`
-    also an assistant's opinion of them.
+    """Show use against limits, now and over `seconds`, restarts, log lines by level, and warnings.
+
+    with_ai: also an assistant's opinion of them.
     """
     look = _look(session)
     samples = [acceptance.use(look)]
@@ -312,7 +315,8 @@ def make_bundle(session: Session, path: str) -> None:
     look = _look(session)
     number = support.bundle(session.context, look.engine, look.tools, target)
     session.progress.note(
-        f"Wrote {target}: {number} files, every known secret masked and the archive searched for them. Read it before you send it."
+        f"Wrote {target}: {number} files, every known secret masked and the archive searched for "
+        "them. Read it before you send it."
     )
 
 
@@ -322,8 +326,9 @@ def make_record(session: Session, kind: str, title: str) -> None:
 
 
 def show_logs(session: Session, component: str, follow: bool) -> None:
-    """Logs of the app's pods, each line with its container; with `follow` also of pods that come
-    later, until Ctrl-C.
+    """Show the logs of the app's pods, each line with its container.
+
+    follow: also of pods that come later, until Ctrl-C.
     """
     found = _kubectl(session)
     selector = _selector(session) + (
@@ -351,8 +356,9 @@ def _selector(session: Session) -> str:
 
 
 def develop(session: Session, component: str) -> None:
-    """Deploy, then bring every change of the app's files into running containers until Ctrl-C; then
-    back to what was deployed.
+    """Deploy, then bring every change of the app's files into running containers.
+
+    Ctrl-C ends it, and brings back what was deployed.
     """
     if component and component not in dev.WORKSPACES:
         raise failure(
@@ -382,7 +388,8 @@ def _develop_once(session: Session, components: list[str]) -> str:
     try:
         pods = dev.start(session.context, tools_found, {name: sources[name] for name in components})
         session.progress.note(
-            f"Edit {' or '.join(str(plan.context) for plan in chosen.values())}; it is served at {session.context.settings.local_url}/. Ctrl-C ends."
+            f"Edit {' or '.join(str(plan.context) for plan in chosen.values())}; it is served at "
+            f"{session.context.settings.local_url}/. Ctrl-C ends."
         )
         logs = (
             background,
@@ -464,7 +471,8 @@ def dump_database(session: Session, path: str) -> None:
     target = Path(path or time.strftime("todo-%Y%m%d-%H%M%S.dump")).expanduser()
     size = database.dump(session.context, _kubectl(session), target)
     session.progress.note(
-        f"Wrote {target} ({size / 1024:.0f} KiB). It holds all todos and password hashes: keep it to yourself."
+        f"Wrote {target} ({size / 1024:.0f} KiB). It holds all todos and password hashes: keep it "
+        "to yourself."
     )
 
 
@@ -473,7 +481,8 @@ def restore_database(session: Session, path: str) -> None:
     source = Path(path).expanduser()
     found = _kubectl(session)
     if not session.context.confirm(
-        f"replace every account and todo of {session.context.settings.release.name} by those in {source}"
+        f"replace every account and todo of {session.context.settings.release.name} by those in "
+        f"{source}"
     ):
         session.progress.note("Nothing was changed.")
         return

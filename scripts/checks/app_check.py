@@ -1,5 +1,6 @@
-"""Green is not enough: does the app serve the routes that its code declares, and does one of them
-work?
+"""Whether the app serves the routes that its code declares, and whether one of them works.
+
+Pods that are ready do not prove that.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ MOST_PROBES = 12  # routes that are asked one by one
 LOGIN = re.compile(r"(login|log-in|signin|sign-in|signup|sign-up|register|token)/?$")
 ASIDE = re.compile(r"(health|ready|metrics|docs|openapi)")
 TROUBLE = re.compile(
-    r"ImportError|ModuleNotFoundError|Traceback|(?i:failed to (import|load)|could not (import|load)|not available|error)"
+    r"ImportError|ModuleNotFoundError|Traceback"
+    r"|(?i:failed to (import|load)|could not (import|load)|not available|error)"
 )
 
 
 @dataclass(frozen=True)
 class Checked:
-    """declared: routes of the code whose path is known. served: those of them that the running app
+    """What was found.
+
+    declared: routes of the code whose path is known. served: those of them that the running app
     has. asked: requests and their statuses. notes: integrations without keys.
     """
 
@@ -138,8 +142,9 @@ class _Asked:
 
 
 def _ask(session: requests.Session, api: str, route: Route) -> _Asked:
-    """Ask as nobody, with nothing: a working app refuses (4xx) or answers, a broken one fails
-    (5xx).
+    """Ask without a log-in and without data.
+
+    A working app refuses (4xx) or answers, a broken one fails (5xx).
 
     A redirect is followed where it only adds the last slash. Another leads to a log-in elsewhere.
     """

@@ -1,5 +1,6 @@
-"""A task's session: settings, shell and display put together, and every way to end turned into
-words and an exit code.
+"""A task's session: settings, shell and display put together.
+
+Every way to end is turned into words and an exit code.
 """
 
 from __future__ import annotations
@@ -84,8 +85,10 @@ def open_session(
     dry: bool = False,
     app: str = "",
 ) -> Iterator[Session]:
-    """Give a task its session; `stop(message, code)` makes the exception that ends the program with
-    a code. app: the app's folder.
+    """Give a task its session.
+
+    stop: `stop(message, code)` makes the exception that ends the program with a code. app: the
+    app's folder.
     """
     progress = Progress("json" if as_json else None)
     shell = Shell(dry=dry)
@@ -155,8 +158,9 @@ def _ask(progress: Progress, attended: bool) -> Callable[[str, bool], str]:
 
 
 def _unexpected(error: BaseException, shell: Shell) -> Finding:
-    """A failure that nobody foresaw: where it happened goes to the transcript, one sentence to the
-    person.
+    """A failure that nobody foresaw.
+
+    Where it happened goes to the transcript, one sentence to the person.
     """
     if shell.transcript:
         shell.transcript.parent.mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,9 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of stages left: a result by stage, and the timings in the order in which they
-    ended.
+    """What a run of stages left.
+
+    It holds a result by stage, and the timings in the order in which the stages ended.
     """
 
     results: Mapping[Stage[Any], Any]

@@ -163,5 +163,8 @@ def stage(
     after: After = (),
     says: Callable[[R], str] = _nothing,
 ) -> Stage[R]:
-    """A stage whose work is a function of the run and of the results of its needs, in that order."""
+    """A stage whose work is a function.
+
+    The function gets the run, then the results of the stage's needs, in their order.
+    """
     return Stage(name, work, needs, after, says)

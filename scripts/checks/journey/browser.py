@@ -54,7 +54,8 @@ COMMON_SIGN_UP = ("/signup", "/sign-up", "/register", "/auth/signup", "/auth/reg
 COMMON_LOG_IN = ("/login", "/sign-in", "/signin", "/auth/login", "/auth/signin")
 COMMON_TODO = ("/dashboard", "/tasks", "/todos", "/todo")
 ERRORS = (
-    "[role=alert], [class*=error i], [class*=destructive i], [class*='text-red'], [class*='bg-red'],"
+    "[role=alert], [class*=error i], [class*=destructive i], "
+    "[class*='text-red'], [class*='bg-red'],"
     " [data-sonner-toast], [class*=toast i]"
 )
 ASIDE = re.compile(r"/_next/|/__nextjs|favicon|\.well-known|/_vercel|telemetry|analytics|sentry")
@@ -112,8 +113,9 @@ def journey(
     log: Callable[[], str] = lambda: "",
     restart: Callable[[], None] | None = None,
 ) -> Journey:
-    """Walk the whole way. folder: for the pictures. restart: deletes the pods and waits for new
-    ones.
+    """Walk the whole way.
+
+    folder: for the pictures. restart: deletes the pods and waits for new ones.
 
     Raises NoBrowser.
     """
@@ -295,8 +297,10 @@ def _complaint(page: Page) -> str:
 
 
 def _reach(walk: Walk, kind: Kind) -> bool:
-    """Find the form: on the page, behind a link or a tab, at an address that the code has, or a
-    usual one.
+    """Find the form of this kind.
+
+    It may be on the page, behind a link or a tab, at an address that the code has, or at a usual
+    one.
     """
     page = walk.page
     pattern, usual = (
@@ -503,7 +507,10 @@ def _with_origin(walk: Walk, request: str, words: str) -> str:
     place = urlsplit(request.split(" ")[-1])
     own = urlsplit(walk.target.site)
     if place.netloc and place.netloc != own.netloc:
-        return f"the page calls {place.scheme}://{place.netloc}, which is not of this deployment: {words}"
+        return (
+            f"the page calls {place.scheme}://{place.netloc}, which is not of this deployment: "
+            f"{words}"
+        )
     return words
 
 
@@ -593,7 +600,10 @@ def _add(walk: Walk, title: str) -> bool:
 
 
 def _reach_todo(walk: Walk) -> bool:
-    """A field for a new todo: here, behind a button, behind a link, or at an address of the code's."""
+    """Find a field for a new todo.
+
+    It may be here, behind a button, behind a link, or at an address that the code has.
+    """
     if _todo_here(walk):
         return True
     for one in [

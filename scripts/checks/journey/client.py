@@ -1,4 +1,7 @@
-"""Asking an app over HTTP as its page would: one origin, its cookies, the API below its own path."""
+"""Asks an app over HTTP as its page would.
+
+It uses one origin, the app's cookies, and the API below its own path.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,10 @@ class Client:
         headers: Mapping[str, str],
         sent: Mapping[str, Any],
     ) -> requests.Response:
-        """FastAPI sends a path without its last slash on, by an address that may name its own host."""
+        """Follow a redirect by which FastAPI takes away or adds the last slash of a path.
+
+        The address that it leads to may name FastAPI's own host, so only its path is used.
+        """
         place = urlsplit(before.headers.get("location", ""))
         asked = urlsplit(before.url).path.removeprefix(urlsplit(base).path)
         path = asked.rstrip("/") + ("" if asked.endswith("/") else "/")

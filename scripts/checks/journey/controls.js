@@ -1,4 +1,5 @@
-// Every control of a page that a person sees, in its order: what it is, and the words that belong to it.
+// Every control of a page that a person sees, in its order: what it is, and the words that belong
+// to it.
 (elements) => {
   const clean = (text) => (text || "").replace(/\s+/g, " ").trim().slice(0, 120);
   const visible = (element) => {
@@ -17,6 +18,8 @@
     }
     return found.filter(Boolean);
   };
+  const dialogs =
+    "[role=dialog], dialog, [aria-modal=true], [class*=modal i], .fixed.inset-0";
   const forms = [...document.forms];
   const told = [];
   elements.forEach((element, index) => {
@@ -24,7 +27,8 @@
     const tag = element.tagName.toLowerCase();
     const isField = ["input", "textarea", "select"].includes(tag);
     const role = element.getAttribute("role") || "";
-    const type = isField || tag === "button" ? element.type : element.isContentEditable ? "textbox" : role;
+    const other = element.isContentEditable ? "textbox" : role;
+    const type = isField || tag === "button" ? element.type : other;
     const name = (attribute) => element.getAttribute(attribute) || "";
     const words = [
       ...(isField ? labels(element) : []), name("aria-label"), name("title"), name("placeholder"),
@@ -37,7 +41,7 @@
       text: isField && tag !== "input" ? "" : clean(shown || name("aria-label") || name("title")),
       href: tag === "a" ? clean(name("href")) : "",
       form: forms.indexOf(element.form || element.closest("form")),
-      dialog: Boolean(element.closest("[role=dialog], dialog, [aria-modal=true], [class*=modal i], .fixed.inset-0")),
+      dialog: Boolean(element.closest(dialogs)),
       required: Boolean(element.required), value: isField ? clean(element.value) : "",
       disabled: Boolean(element.disabled),
     });

@@ -13,7 +13,8 @@ from typing import Any, Literal
 Kind = Literal["sign up", "log in", ""]
 
 SIGN_UP = re.compile(
-    r"\bsign\s?-?up\b|\bregister\b|create (an? |your |my )?(free )?(new )?account|get started|\bjoin\b"
+    r"\bsign\s?-?up\b|\bregister\b|create (an? |your |my )?(free )?(new )?account"
+    r"|get started|\bjoin\b"
     r"|start (for )?free|don.?t have an account|new here",
     re.I,
 )
@@ -57,8 +58,9 @@ PURPOSES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Control:
-    """A visible control. index: its place among all controls of the page. words: label, placeholder
-    and the like.
+    """A visible control.
+
+    index: its place among all controls of the page. words: label, placeholder and the like.
     """
 
     index: int

@@ -57,7 +57,10 @@ class Hints:
 
 
 def hints(app: Survey) -> Hints:
-    """Read them from the survey; the pages' code is looked into only where Next may keep accounts."""
+    """Read the hints from the survey.
+
+    The pages' code is read only where Next may keep accounts.
+    """
     packages = set(app.frontend.packages)
     return Hints(
         _accounts(app),

@@ -146,7 +146,10 @@ def _json(line: str) -> Mapping[str, object] | None:
 
 
 def _what(step: Step) -> str:
-    """The request, its status, and why: the answer's words, the log's, or both where they differ."""
+    """The request, its status, and why.
+
+    The reason is in the answer's words, the log's, or both where they differ.
+    """
     why = step.said
     if step.log and (step.said in step.log or EMPTY.match(step.said)):
         why = step.log
@@ -159,8 +162,9 @@ def _what(step: Step) -> str:
 
 
 def _companion(step: Step, hints: Hints) -> str:
-    """The service that a route passes its requests on to, where the code names one that is not
-    deployed.
+    """The service that a route passes its requests on to, if it is not deployed.
+
+    The code names it.
     """
     told = f"{step.said} {step.log}"
     calls = [call for call in hints.calls if step.name == CHAT or not OF_THE_CHAT.search(call[0])]

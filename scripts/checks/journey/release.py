@@ -81,8 +81,9 @@ def judged(found: Journey, known: Hints) -> Journey:
 def diagnosis(
     run: Run, tools: Mapping[str, Found], api_path: str, app: Survey | None = None
 ) -> tuple[Finding, ...]:
-    """What the short form finds wrong with a release. app: what its folder tells, where it is
-    there.
+    """What the short form finds wrong with a release.
+
+    app: what its folder tells, where that is there.
     """
     known = hints(app) if app else Hints()
     return judgement.findings(short_form(run, tools, api_path, known), known)

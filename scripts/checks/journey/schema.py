@@ -63,8 +63,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. body: its schema, None when nothing is known of it. form: sent as an
-    HTML form.
+    """One method of one path.
+
+    body: its schema, None when nothing is known of it. form: sent as an HTML form.
 
     known: the document describes it; otherwise only its route is known. at_page: Next's own server
     has it, not the API.
@@ -101,8 +102,9 @@ class Operation:
 
 @dataclass(frozen=True)
 class Shape:
-    """The operations of a person's way, each the likeliest first. open: no operation wants a
-    log-in.
+    """The operations of a person's way, each with the likeliest first.
+
+    open: no operation wants a log-in.
     """
 
     sign_up: tuple[Operation, ...] = ()
@@ -215,7 +217,10 @@ class Values:
 
 
 def body_of(one: Operation, values: Values, optional: re.Pattern[str] | None = None) -> Any:
-    """A body for this operation: what is required, and the optional fields that `optional` matches."""
+    """A body for this operation.
+
+    It has the required fields, and the optional fields that `optional` matches.
+    """
     if one.body is None:
         return {}
     wanted = required(one.body)

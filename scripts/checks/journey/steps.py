@@ -59,8 +59,9 @@ class Journey:
 
     @property
     def verdict(self) -> Verdict:
-        """Degraded when a step failed; works when a todo, or an account where there are no todos,
-        was seen.
+        """Degraded when a step failed; works when a todo was seen.
+
+        Where there are no todos, an account is enough.
         """
         if self.failed:
             return "degraded"
