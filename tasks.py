@@ -8,7 +8,7 @@ run alone, twice, or again after it was interrupted.
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be told, not trip over the imports
+if sys.version_info < (3, 11):  # noqa: UP036 - told here, before the imports fail
     sys.stderr.write(
         f"This project needs Python 3.11 or later, and this is {sys.version.split()[0]}. "
         "(PYTHON-TOO-OLD in TROUBLESHOOTING.md)\n"

@@ -127,7 +127,9 @@ class TodoView(BaseModel):
     def _listed(cls, value: Any) -> list[str]:
         return list(value)
 
-    @computed_field(description="It should have been done before today (UTC)")  # type: ignore[prop-decorator]
+    @computed_field(  # type: ignore[prop-decorator]
+        description="It should have been done before today (UTC)"
+    )
     @property
     def overdue(self) -> bool:
         """Return whether it is open and its day has passed."""

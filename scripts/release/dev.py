@@ -211,7 +211,10 @@ def workspace(deployed: Mapping[str, Any], component: str, image: str) -> dict[s
         "failureThreshold": 60,
     }
     container.setdefault("env", []).extend(
-        [{"name": "HOME", "value": "/tmp"}, {"name": "PYTHONDONTWRITEBYTECODE", "value": ""}]  # noqa: S108
+        [
+            {"name": "HOME", "value": "/tmp"},  # noqa: S108
+            {"name": "PYTHONDONTWRITEBYTECODE", "value": ""},
+        ]
     )
     copy = {
         "name": "copy-source",

@@ -16,7 +16,8 @@ from scripts.app.survey.tree import Evidence, Tree, join
 from scripts.app.survey.variables import Variable, merged
 
 ASIDE = re.compile(
-    r"(^|/)(tests?|examples?|scripts|docs?|specs?|migrations|alembic|old|backup|archive|node_modules|\.[^/]+)(/|$)|(^|/)(test_|conftest)"
+    r"(^|/)(tests?|examples?|scripts|docs?|specs?|migrations|alembic|old|backup|archive"
+    r"|node_modules|\.[^/]+)(/|$)|(^|/)(test_|conftest)"
 )
 USUAL = ("backend", "api", "server", "app", "src")
 #: A client of a model provider that is made while its module is imported.

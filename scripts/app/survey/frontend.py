@@ -253,7 +253,8 @@ def _rewrites(tree: Tree, config: str) -> tuple[Evidence, ...]:
 
 def _variables(tree: Tree, names: list[str]) -> Iterator[Variable]:
     pattern = re.compile(
-        r"process\.env(?:\.(\w+)|\[[\"'](\w+)[\"']\])(!)?(?:\s*(?:\|\||\?\?)\s*[\"'`]([^\"'`]*)[\"'`])?"
+        r"process\.env(?:\.(\w+)|\[[\"'](\w+)[\"']\])(!)?"
+        r"(?:\s*(?:\|\||\?\?)\s*[\"'`]([^\"'`]*)[\"'`])?"
     )
     for name in names:
         for number, line in enumerate(tree.texts[name].splitlines(), 1):

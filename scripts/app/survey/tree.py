@@ -47,7 +47,8 @@ TEXTS = frozenset(
     }
 )
 NAMED = re.compile(
-    r"(?i)(dockerfile|procfile|\.env|\.python-version|\.nvmrc|\.node-version|\.npmrc|pipfile|compose)"
+    r"(?i)(dockerfile|procfile|\.env|\.python-version|\.nvmrc"
+    r"|\.node-version|\.npmrc|pipfile|compose)"
 )
 LARGEST = 1 << 20  # bytes; more is a lock file or data
 

@@ -44,7 +44,8 @@ CHAT_TIMEOUT = 60.0
 REPAIRS = 3  # bodies that are sent again with what the answer missed
 EXISTS = re.compile(r"exist|already|taken|in use|registered|duplicate", re.I)
 CONFIRM = re.compile(
-    r"(verif|confirm|activat)\w*[^.]{0,40}(e-?mail|account)|e-?mail[^.]{0,40}(verif|confirm|activat)"
+    r"(verif|confirm|activat)\w*[^.]{0,40}(e-?mail|account)"
+    r"|e-?mail[^.]{0,40}(verif|confirm|activat)"
     r"|check your (e-?mail|inbox)",
     re.I,
 )

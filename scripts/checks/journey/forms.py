@@ -25,7 +25,8 @@ ELSEWHERE = re.compile(
 BY_MAIL = re.compile(r"(continue|sign up|sign in|register) with e-?mail", re.I)
 SERVICES = re.compile(r"google|github|facebook|microsoft|\bsso\b|\bapple\b", re.I)
 ADDS = re.compile(
-    r"^\W*(add|create|new|save|submit)\b|^\s*[+＋]\s*$|\b(add|create|new)\b.{0,12}\b(task|todo|item)\b",
+    r"^\W*(add|create|new|save|submit)\b|^\s*[+＋]\s*$"
+    r"|\b(add|create|new)\b.{0,12}\b(task|todo|item)\b",
     re.I,
 )
 ADDS_TODO = re.compile(r"\b(add|create|new)\b.{0,16}\b(task|todo|to-do|item)\b", re.I)

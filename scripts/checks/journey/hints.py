@@ -27,7 +27,8 @@ WIDGETS = {"@openai/chatkit-react": "OpenAI's ChatKit", "@openai/chatkit": "Open
 SIGN_UP_PAGE = re.compile(r"/(sign-?up|register|registration|create-account|join)/?$", re.I)
 LOG_IN_PAGE = re.compile(r"/(log-?in|sign-?in|auth|account)/?$", re.I)
 TODO_PAGE = re.compile(
-    r"/(dashboard|todos?|tasks?|app|home|list|inbox|board|my-?tasks|(add|new|create)-?(task|todo))/?$"
+    r"/(dashboard|todos?|tasks?|app|home|list|inbox|board|my-?tasks"
+    r"|(add|new|create)-?(task|todo))/?$"
     r"|/(todos?|tasks?)/(add|new|create)/?$",
     re.I,
 )
