@@ -1,5 +1,7 @@
-"""The reference app as a process: its environment, its logs, its end, its tables, and a real
-OpenAI-compatible server in a process of its own.
+"""The reference app as a process.
+
+Its environment, its logs, its end and its tables are tested, with a real OpenAI-compatible server
+in a process of its own.
 """
 
 import json
@@ -130,8 +132,9 @@ def test_a_model_that_breaks_or_hangs_is_replaced(with_model, question):
 
 
 def test_a_model_that_was_talked_into_it_reaches_no_other_user(with_model):
-    """Prompt injection: whatever a model is made to ask for, the tools are bound to the user who is
-    logged in.
+    """Prompt injection: the tools are bound to the user who is logged in.
+
+    That holds whatever a model is made to ask for.
     """
     victim, attacker = User(with_model), User(with_model)
     todo = victim.post("/todos", {"title": "private"})
@@ -159,8 +162,9 @@ def test_a_model_that_does_not_stop_is_stopped(with_model):
 
 
 def test_a_refusal_keeps_nothing_of_the_ones_before():
-    """An exception raised again and again would hold the frames, and the tokens, of every request
-    that it refused.
+    """One exception object that is raised again and again would hold old frames.
+
+    With them it would hold the tokens of every request that it refused.
     """
     code = """
 import asyncio
@@ -264,8 +268,9 @@ def _python(code, **environment):
 
 
 def test_migrations_make_the_tables_that_the_models_describe(tmp_path):
-    """Alembic's own comparison finds nothing to do; a database of before Alembic keeps what it
-    holds.
+    """Alembic's own comparison finds nothing to do.
+
+    A database of before Alembic keeps what it holds.
     """
     code = """
 from alembic.autogenerate import compare_metadata
@@ -285,9 +290,12 @@ print(schema.version())
     (tmp_path / "old").mkdir()
     with sqlite3.connect(tmp_path / "old" / "todos.sqlite3") as old:
         old.executescript("""
-            create table users (id integer primary key, email varchar(254) not null unique, password varchar(200) not null, created_at datetime not null);
-            create table todos (id integer primary key, owner_id integer not null references users(id) on delete cascade, title varchar(200) not null,
-                note text not null, completed boolean not null, created_at datetime not null, updated_at datetime not null);
+            create table users (id integer primary key, email varchar(254) not null unique,
+                password varchar(200) not null, created_at datetime not null);
+            create table todos (id integer primary key,
+                owner_id integer not null references users(id) on delete cascade,
+                title varchar(200) not null, note text not null, completed boolean not null,
+                created_at datetime not null, updated_at datetime not null);
             create index ix_todos_owner_id on todos (owner_id);
             insert into users values (1, 'ada@example.com', 'x', '2026-01-01');
             insert into todos values (7, 1, 'from before', '', 0, '2026-01-01', '2026-01-01');
@@ -330,7 +338,8 @@ def test_a_migrations_file_begins_with_its_version():
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from app.database import schema
-assert [one.revision for one in ScriptDirectory.from_config(Config("alembic.ini")).walk_revisions()] == schema._known[::-1]
+scripts = ScriptDirectory.from_config(Config("alembic.ini"))
+assert [one.revision for one in scripts.walk_revisions()] == schema._known[::-1]
 """
     _python(code, DATA_DIR="/nowhere")
 
@@ -345,7 +354,10 @@ def test_a_migration_that_is_refused_says_so_in_one_line_of_json(tmp_path):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"postgresql://todo:hidden-password@127.0.0.1:{nobody.getsockname()[1]}/todo"
-        code = "from app.database import schema; schema.STARTUP_PATIENCE = 0; import alembic.config; alembic.config.main(['upgrade', 'head'])"
+        code = (
+            "from app.database import schema; schema.STARTUP_PATIENCE = 0; import alembic.config; "
+            "alembic.config.main(['upgrade', 'head'])"
+        )
         environment = {**os.environ, "DATABASE_URL": url}
         result = subprocess.run(
             [sys.executable, "-c", code],

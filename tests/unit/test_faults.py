@@ -1,5 +1,6 @@
-"""Faults that no live cluster here can be given: tools that answer as they do then, played by
-scripts.
+"""Faults that no live cluster here can be given.
+
+Scripts play the tools, and answer as the tools do then.
 """
 
 import json
@@ -44,7 +45,8 @@ def play(stub):
     """Let a program print `said` (on stderr with a status other than 0)."""
     return lambda name, said="", status=0: stub(
         name,
-        f"cat >/dev/null 2>&1 </dev/null; printf '%s\\n' '{said}' {'>&2' if status else ''}; exit {status}",
+        f"cat >/dev/null 2>&1 </dev/null; printf '%s\\n' '{said}' {'>&2' if status else ''}; exit "
+        f"{status}",
     )
 
 
@@ -98,7 +100,8 @@ def test_a_client_that_cannot_build(make_run, stub, monkeypatch):
     )
     path = stub(
         "docker",
-        f"case $1 in info) echo '{info}';; --version) echo Docker version 28.0.0;; *) exit 1;; esac",
+        f"case $1 in info) echo '{info}';; --version) echo Docker version 28.0.0;; *) exit 1;; "
+        "esac",
     )
     monkeypatch.setattr(docker, "_clients", lambda run: [str(path)])
     with pytest.raises(Failure) as caught:
@@ -138,7 +141,8 @@ def test_a_cluster_that_does_not_start_says_minikubes_words(make_run, stub, foun
 def test_an_addon_that_does_not_come_up(make_run, stub, found):
     stub(
         "kubectl",
-        'for word; do [ "$word" = wait ] && echo timed out >&2 && exit 1; done; echo traefik-1 0/1 Pending',
+        'for word; do [ "$word" = wait ] && echo timed out >&2 && exit 1; done; echo traefik-1 '
+        "0/1 Pending",
     )
     with pytest.raises(Failure) as caught:
         addons._wait_available(make_run(), found, ["ingress/traefik"])
@@ -155,7 +159,8 @@ def test_an_app_that_is_not_there(tmp_path):
 def test_an_image_that_does_not_run(make_run, stub):
     stub(
         "docker",
-        "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo ModuleNotFoundError: app;; container) echo false;; esac",
+        "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo ModuleNotFoundError: app;; "
+        "container) echo false;; esac",
     )
     with pytest.raises(Failure) as caught:
         trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
@@ -166,7 +171,8 @@ def test_an_image_that_does_not_run(make_run, stub):
 def test_an_image_that_does_not_arrive_by_any_way(make_run, stub, found, monkeypatch, tmp_path):
     stub(
         "docker",
-        """case "$*" in *crictl*) printf '{"images": []}\\n----\\n----\\n';; *) cat >/dev/null </dev/null;; esac""",
+        """case "$*" in *crictl*) printf '{"images": []}\\n----\\n----\\n';;"""
+        " *) cat >/dev/null </dev/null;; esac",
     )
     stub("minikube", "exit 0")  # as minikube does: nothing arrives, and the status is 0
     monkeypatch.setattr(transport, "nodes", lambda profile: (transport.Node("n", "containerd"),))
@@ -185,7 +191,8 @@ def test_an_image_that_does_not_arrive_by_any_way(make_run, stub, found, monkeyp
 def test_a_chart_that_helm_refuses(make_run, stub, found, verb):
     stub(
         "helm",
-        f"[ $1 = {verb} ] && echo 'at backend.replicas: got string, want integer' >&2 && exit 1; exit 0",
+        f"[ $1 = {verb} ] && echo 'at backend.replicas: got string, want integer' >&2 && exit 1; "
+        "exit 0",
     )
     with pytest.raises(Failure) as caught:
         chart.validate(make_run(), found, {"backend": {"replicas": "x"}})
@@ -196,7 +203,8 @@ def test_a_chart_that_helm_refuses(make_run, stub, found, verb):
 def test_an_app_without_its_database_is_tried_in_the_cluster(make_run, stub, said):
     stub(
         "docker",
-        "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo OperationalError: Connection refused;; container) echo false;; esac",
+        "case $1 in run) echo c1;; port) echo 127.0.0.1:1;; logs) echo OperationalError: "
+        "Connection refused;; container) echo false;; esac",
     )
     trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:candidate", PLAN)
     assert "tried in the cluster" in said[-1]
@@ -256,7 +264,8 @@ def test_a_release_that_helm_cannot_install(make_run, stub, found):
     stub("helm", "echo 'Error: another operation is in progress' >&2; exit 1")
     stub(
         "kubectl",
-        """case "$*" in *"get secret"*) echo '{}';; *apply*) echo 7;; *) echo '{"items": []}';; esac""",
+        """case "$*" in *"get secret"*) echo '{}';; *apply*) echo 7;;"""
+        """ *) echo '{"items": []}';; esac""",
     )
     with pytest.raises(Failure) as caught:
         installation.install(
@@ -284,7 +293,8 @@ def test_an_old_volume_does_not_get_a_new_password(make_run, stub, found):
 def test_there_is_nothing_to_go_back_to(make_run, stub, found):
     stub(
         "helm",
-        """case $1 in history) echo '[{"revision": 1, "updated": "", "status": "deployed", "description": ""}]';; *) echo '{}';; esac""",
+        """case $1 in history) echo '[{"revision": 1, "updated": "","""
+        """ "status": "deployed", "description": ""}]';; *) echo '{}';; esac""",
     )
     with pytest.raises(Failure) as caught:
         rollback.rollback(make_run(), found, 0)
@@ -302,7 +312,8 @@ def test_a_database_that_is_not_ours_and_dumps_that_are_none(make_run, stub, fou
     assert _code(caught) == "RESTORE-FAILED"
     stub(
         "kubectl",
-        """case "$*" in *"get pod"*) printf Running;; *) echo 'connection refused' >&2; exit 1;; esac""",
+        """case "$*" in *"get pod"*) printf Running;;"""
+        " *) echo 'connection refused' >&2; exit 1;; esac",
     )
     (tmp_path / "dump").write_text("the one before")
     with pytest.raises(Failure) as caught:
@@ -313,7 +324,8 @@ def test_a_database_that_is_not_ours_and_dumps_that_are_none(make_run, stub, fou
 
 def test_a_rollout_that_takes_too_long_without_a_clearer_cause(make_run, stub, found, monkeypatch):
     deployment = {
-        "kind": "Deployment", "metadata": {"name": "todo-app-backend", "generation": 2}, "spec": {"replicas": 1}, "status": {"observedGeneration": 1},
+        "kind": "Deployment", "metadata": {"name": "todo-app-backend", "generation": 2},
+        "spec": {"replicas": 1}, "status": {"observedGeneration": 1},
     }  # fmt: skip
     stub("kubectl", f"echo '{json.dumps({'items': [deployment]})}'")
     run = make_run(release={"timeout": 30})

@@ -1,4 +1,7 @@
-"""The program that makes better-auth's tables, with Node, against stand-ins for the app and for better-auth."""
+"""The program that makes better-auth's tables, run with Node.
+
+The app and better-auth are stand-ins.
+"""
 
 import shutil
 import subprocess

@@ -16,7 +16,10 @@ from scripts.session.shell import Result
 
 @pytest.fixture
 def root(tmp_path):
-    source = "import os\napp = FastAPI()\nTEAM = os.environ['TEAM']\nKEY = os.getenv('OPENAI_API_KEY')\nSIGN = os.getenv('JWT_SECRET')\nX = 'sqlite:///x.db'\n"
+    source = (
+        "import os\napp = FastAPI()\nTEAM = os.environ['TEAM']\n"
+        "KEY = os.getenv('OPENAI_API_KEY')\nSIGN = os.getenv('JWT_SECRET')\nX = 'sqlite:///x.db'\n"
+    )
     for name, content in {
         "app/main.py": source,
         "app/requirements.txt": "fastapi\npsycopg2==2.9\npywin32==300\n",
@@ -44,7 +47,8 @@ def test_values_come_from_the_environment_then_the_env_file_and_secrets_stay_apa
     for name in ("TEAM", "OPENAI_API_KEY", "JWT_SECRET"):
         monkeypatch.delenv(name, raising=False)
     (root / ".env").write_text(
-        "TEAM=red\nexport OPENAI_API_KEY='sk-from-file'  # mine\nDATABASE_URL=postgresql://theirs.example/x\nUNREAD=1\n"
+        "TEAM=red\nexport OPENAI_API_KEY='sk-from-file'  # mine\n"
+        "DATABASE_URL=postgresql://theirs.example/x\nUNREAD=1\n"
     )
     run = make_run()
     given = environment.gather(run, read(root))

@@ -9,7 +9,10 @@ from scripts.app.reach import Reach, reach
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository with these files; the app's folder in it is the second argument of what is returned."""
+    """A repository with these files.
+
+    The app's folder in it is the second argument of what is returned.
+    """
 
     def make(files):
         (tmp_path / ".git").mkdir()
@@ -29,7 +32,9 @@ def test_a_frontend_by_itself(repository):
 def test_relative_imports_that_leave_the_folder(repository):
     root = repository(
         {
-            "phase3/web/src/app/login/page.tsx": "import { T } from '../../../../shared/types/todo';",
+            "phase3/web/src/app/login/page.tsx": (
+                "import { T } from '../../../../shared/types/todo';"
+            ),
             "phase3/shared/types/todo.ts": "export type T = 1;",
         }
     )

@@ -1,4 +1,7 @@
-"""How other people's backends are started: their roots, their database, what they need and write."""
+"""How other people's backends are started.
+
+It depends on their roots, their database, what they need and what they write.
+"""
 
 import json
 

@@ -1,4 +1,7 @@
-"""Apps of many shapes, read without running them. The folders of tests/apps are also deployed, by `nox -s apps`."""
+"""Apps of many shapes, read without running them.
+
+The folders of tests/apps are also deployed, by `nox -s apps`.
+"""
 
 import json
 
@@ -71,7 +74,8 @@ def test_the_reference_app_is_read_with_its_lines():
     )
 
 
-#: folder of tests/apps -> what must be found: backend folder, module, output, database, scheme, health, API path, other paths
+#: folder of tests/apps -> what must be found: backend folder, module, output, database, scheme,
+#: health, API path, other paths
 SHAPES = {
     "export-sqlite": ("backend", "main:app", "export", "file", "postgresql", "/health", "/api", ()),
     "rewrites-asyncpg": (
@@ -171,10 +175,19 @@ def test_a_factory_without_an_object_and_routes_that_a_function_adds(app):
     found = read(
         app(
             {
-                "app/main.py": "from app.routes import setup\ndef create_app():\n    app = FastAPI()\n    setup(app)\n    return app\n",
+                "app/main.py": (
+                    "from app.routes import setup\ndef create_app():\n    app = FastAPI()\n"
+                    "    setup(app)\n    return app\n"
+                ),
                 "app/__init__.py": "",
-                "app/routes.py": "from app import things\ndef setup(target):\n    target.include_router(things.router, prefix='/v1')\n",
-                "app/things.py": "PREFIX = '/things'\nrouter = APIRouter(prefix=PREFIX)\n@router.get('/{id}')\ndef one(id): ...\n# sqlite:///x.db\n",
+                "app/routes.py": (
+                    "from app import things\ndef setup(target):\n"
+                    "    target.include_router(things.router, prefix='/v1')\n"
+                ),
+                "app/things.py": (
+                    "PREFIX = '/things'\nrouter = APIRouter(prefix=PREFIX)\n@router.get('/{id}')\n"
+                    "def one(id): ...\n# sqlite:///x.db\n"
+                ),
                 "app/db.py": "URL = 'sqlite:///./x.db'\n",
             }
         )
@@ -188,7 +201,9 @@ def test_of_two_backends_the_one_with_the_app_in_it(app):
     routes = "".join(f"@app.get('/{number}')\ndef r{number}(): ...\n" for number in range(12))
     real = {
         "backend/requirements.txt": "fastapi\nasyncpg\n",
-        "backend/app/main.py": f"import os\napp = FastAPI()\nURL = os.environ['DATABASE_URL']\n{routes}",
+        "backend/app/main.py": (
+            f"import os\napp = FastAPI()\nURL = os.environ['DATABASE_URL']\n{routes}"
+        ),
     }
     root = app({**stub, **real})
     found = read(root)
@@ -226,7 +241,10 @@ def test_when_no_frontend_has_pages_that_is_said(app):
 
 
 def test_poetry_and_python_versions(app):
-    poetry = '[tool.poetry.dependencies]\npython = "^3.11"\nfastapi = "^0.115"\nasyncpg = {version = "~0.30", extras = ["x"]}\n'
+    poetry = (
+        '[tool.poetry.dependencies]\npython = "^3.11"\nfastapi = "^0.115"\n'
+        'asyncpg = {version = "~0.30", extras = ["x"]}\n'
+    )
     found = read(
         app(
             {
@@ -253,8 +271,10 @@ def test_powershells_encoding(app):
 
 def test_settings_classes_and_decouple(app):
     settings = (
-        "class Settings(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix='APP_')\n    secret_key: str\n"
-        "    hosts: list[str] = []\n    other: str = Field(default='x', alias='OTHER_NAME')\nKEY = config('DECOUPLED')\nsqlite = 'sqlite:///a.db'\n"
+        "class Settings(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix='APP_')\n"
+        "    secret_key: str\n"
+        "    hosts: list[str] = []\n    other: str = Field(default='x', alias='OTHER_NAME')\n"
+        "KEY = config('DECOUPLED')\nsqlite = 'sqlite:///a.db'\n"
     )
     variables = {
         one.name: one
@@ -270,7 +290,10 @@ def test_settings_classes_and_decouple(app):
 def test_merge_markers_and_missing_files_are_findings(app):
     root = app(
         {
-            "app/main.py": "from app.models import Todo\nfrom app import broken\napp = FastAPI()\nX = 'sqlite:///x.db'\n",
+            "app/main.py": (
+                "from app.models import Todo\nfrom app import broken\napp = FastAPI()\n"
+                "X = 'sqlite:///x.db'\n"
+            ),
             "app/broken.py": "<<<<<<< HEAD\nx = 1\n",
         }
     )
@@ -284,7 +307,9 @@ def test_a_database_that_is_not_deployed_here(app):
         read(
             app(
                 {
-                    "app/main.py": "from motor.motor_asyncio import AsyncIOMotorClient\napp = FastAPI()\n"
+                    "app/main.py": (
+                        "from motor.motor_asyncio import AsyncIOMotorClient\napp = FastAPI()\n"
+                    )
                 }
             )
         )
@@ -352,10 +377,15 @@ def test_no_folder_at_all(tmp_path):
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("DATABASE_URL", "database"), ("NEON_DB_URL", "database"), ("Neon_db_url", "database"), ("POSTGRES_DSN", "database"), ("JWT_SECRET_KEY", "signing"),
-        ("SECRET_KEY", "signing"), ("BETTER_AUTH_SECRET", "signing"), ("OPENAI_API_KEY", "provider"), ("GOOGLE_CLIENT_SECRET", "provider"),
-        ("ACCESS_TOKEN_EXPIRE_MINUTES", "plain"), ("JWT_ALGORITHM", "plain"), ("OPENAI_BASE_URL", "plain"), ("OPENAI_MODEL", "plain"), ("NEXT_PUBLIC_API_URL", "api"),
-        ("NEXT_PUBLIC_API_BASE_URL", "api"), ("BACKEND_URL", "api"), ("NEXT_PUBLIC_APP_URL", "site"), ("BETTER_AUTH_URL", "site"), ("CORS_ORIGINS", "origins"), ("DEBUG", "plain"),
+        ("DATABASE_URL", "database"), ("NEON_DB_URL", "database"), ("Neon_db_url", "database"),
+        ("POSTGRES_DSN", "database"), ("JWT_SECRET_KEY", "signing"),
+        ("SECRET_KEY", "signing"), ("BETTER_AUTH_SECRET", "signing"),
+        ("OPENAI_API_KEY", "provider"), ("GOOGLE_CLIENT_SECRET", "provider"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "plain"), ("JWT_ALGORITHM", "plain"),
+        ("OPENAI_BASE_URL", "plain"), ("OPENAI_MODEL", "plain"), ("NEXT_PUBLIC_API_URL", "api"),
+        ("NEXT_PUBLIC_API_BASE_URL", "api"), ("BACKEND_URL", "api"),
+        ("NEXT_PUBLIC_APP_URL", "site"), ("BETTER_AUTH_URL", "site"), ("CORS_ORIGINS", "origins"),
+        ("DEBUG", "plain"),
     ],
 )  # fmt: skip
 def test_a_variable_is_known_by_its_name(name, meant):
@@ -403,12 +433,16 @@ def test_the_newest_versions_of_alembic_are_read_and_not_run():
 
 def test_the_cause_in_a_log_has_its_place_in_the_app():
     log = (
-        'Traceback (most recent call last):\n  File "/venv/lib/python3.13/site-packages/uvicorn/x.py", line 1, in y\n  File "/srv/app/main.py", line 7, in <module>\n'
-        "    from app.models import Todo\n  File \"/opt/phase4/phase4/asgi.py\", line 9, in z\nImportError: cannot import name 'Todo'\n"
+        "Traceback (most recent call last):\n"
+        '  File "/venv/lib/python3.13/site-packages/uvicorn/x.py", line 1, in y\n'
+        '  File "/srv/app/main.py", line 7, in <module>\n'
+        '    from app.models import Todo\n  File "/opt/phase4/phase4/asgi.py", line 9, in z\n'
+        "ImportError: cannot import name 'Todo'\n"
     )
     assert cause(log) == "ImportError: cannot import name 'Todo' (app/main.py:7)"
     assert cause(
-        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\nSECRET_KEY\n  Field required [type=missing]\n"
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\n"
+        "SECRET_KEY\n  Field required [type=missing]\n"
     ).endswith("1 validation error for Settings: SECRET_KEY, Field required [type=missing]")
     assert cause("starting\nFATAL: no space left\n") == "FATAL: no space left"
     assert cause("all is well\n") == ""

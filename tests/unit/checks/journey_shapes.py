@@ -268,7 +268,10 @@ def long_form():
 
 
 def plain_dict():
-    """Bodies that are a `dict` in the code: only an example tells their fields; deleted by query."""
+    """Bodies that are a `dict` in the code, so that only an example tells their fields.
+
+    Todos are deleted by query.
+    """
     app, store = made()
 
     @app.post("/api/auth/signup")

@@ -26,6 +26,7 @@ def page(*told):
 
 
 EMAIL, PASSWORD = ("input", "email", "you@example.com"), ("input", "password", "Password")
+GO = ("button", "submit", "Go")
 
 
 @pytest.mark.parametrize(
@@ -37,18 +38,34 @@ EMAIL, PASSWORD = ("input", "email", "you@example.com"), ("input", "password", "
         (page(EMAIL, PASSWORD, ("button", "submit", "Continue")), "/signup", "", "sign up"),
         (page(EMAIL, PASSWORD, ("button", "submit", "Continue")), "/sign-up", "", "sign up"),
         (page(EMAIL, PASSWORD, ("button", "submit", "Continue")), "/auth", "Register", "sign up"),
-        (page(EMAIL, PASSWORD, ("input", "password", "Confirm"), ("button", "submit", "Go")), "/", "", "sign up"),
-        (page(("input", "text", "Full name"), EMAIL, PASSWORD, ("button", "submit", "Go")), "/", "", "sign up"),
+        (page(EMAIL, PASSWORD, ("input", "password", "Confirm"), GO), "/", "", "sign up"),
+        (page(("input", "text", "Full name"), EMAIL, PASSWORD, GO), "/", "", "sign up"),
         (page(("input", "text", "What needs to be done?")), "/register", "Register", ""),
         (
-            page(("button", "button", "Register"), ("button", "button", "Login"), EMAIL, PASSWORD, ("button", "submit", "Login")),
+            page(
+                ("button", "button", "Register"),
+                ("button", "button", "Login"),
+                EMAIL,
+                PASSWORD,
+                ("button", "submit", "Login"),
+            ),
             "/",
             "Register or log in",
             "log in",
         ),
-        (page(EMAIL, PASSWORD, ("button", "submit", "Sign in with Google"), ("button", "submit", "Login")), "/", "", "log in"),
+        (
+            page(
+                EMAIL,
+                PASSWORD,
+                ("button", "submit", "Sign in with Google"),
+                ("button", "submit", "Login"),
+            ),
+            "/",
+            "",
+            "log in",
+        ),
     ],
-)  # fmt: skip
+)
 def test_which_form_it_is(controls, path, heading, kind):
     assert forms.form_kind(controls, path, heading) == kind
 
@@ -77,7 +94,8 @@ def test_what_belongs_into_a_field(tag, kind, words, wanted):
 
 def test_links_to_a_sign_up_by_their_words():
     controls = page(
-        ("a", "", "Features"), ("a", "", "Get Started"), ("button", "submit", "Sign up with Google"),
+        ("a", "", "Features"), ("a", "", "Get Started"),
+        ("button", "submit", "Sign up with Google"),
         ("a", "", "Don't have an account? Sign up"), ("a", "", "Sign up"),
     )  # fmt: skip
     assert [one.text for one in forms.leads_to(controls, "sign up")] == [
@@ -89,7 +107,8 @@ def test_links_to_a_sign_up_by_their_words():
 
 def test_the_field_of_a_todo_is_no_search_no_description_no_chat():
     controls = page(
-        ("input", "text", "Search tasks..."), ("textarea", "textarea", "Task description (optional)"),
+        ("input", "text", "Search tasks..."),
+        ("textarea", "textarea", "Task description (optional)"),
         ("input", "text", "Ask me to manage your tasks..."), ("input", "text", "Enter task title"),
     )  # fmt: skip
     assert forms.title_field(controls).words == "Enter task title"
@@ -110,7 +129,8 @@ def test_a_field_in_a_dialog_needs_no_words():
 
 def test_the_button_that_opens_and_the_button_that_keeps():
     controls = page(
-        ("button", "button", "All tasks"), ("button", "button", "Delete task"), ("button", "button", "+ New Task"),
+        ("button", "button", "All tasks"), ("button", "button", "Delete task"),
+        ("button", "button", "+ New Task"),
         ("input", "text", "Title"), ("button", "button", "Cancel"), ("button", "submit", "Create"),
     )  # fmt: skip
     assert forms.adds(controls)[0].text == "+ New Task"

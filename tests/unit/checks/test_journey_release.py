@@ -1,4 +1,7 @@
-"""The journey on a release: its account from the Secret, its cause from the log, its pods deleted."""
+"""The journey on a release.
+
+Its account comes from the Secret, its cause from the log, and its pods are deleted.
+"""
 
 import base64
 from urllib.parse import urlsplit
@@ -25,7 +28,8 @@ def deployed(tmp_path, make_run, stub):
         path = stub(
             "kubectl",
             f'echo "$*" >> {tmp_path}/calls\n'
-            f'case "$*" in *" get secret "*) printf %s "{told}";; *" logs "*) cat {tmp_path}/log;; esac',
+            f'case "$*" in *" get secret "*) printf %s "{told}";; *" logs "*) cat '
+            f"{tmp_path}/log;; esac",
         )
         run = make_run(cluster={"ingress_port": urlsplit(address).port})
         return run, {"kubectl": Found("kubectl", path, "v1", "PATH")}

@@ -91,7 +91,8 @@ def test_references_are_followed_and_circles_end():
 
 def test_what_only_looks_like_an_account_is_left_alone():
     routes = [
-        ("post", "/auth/google/callback/login"), ("post", "/auth/refresh-token"), ("post", "/auth/reset-password/login"),
+        ("post", "/auth/google/callback/login"), ("post", "/auth/refresh-token"),
+        ("post", "/auth/reset-password/login"),
         ("post", "/features/registered"), ("get", "/login"),
     ]  # fmt: skip
     found = schema.shape(schema.undocumented(routes))
@@ -159,7 +160,10 @@ def test_an_integration_without_keys_is_a_note(status, text, is_note):
 
 
 def test_the_cause_in_a_log_of_json_and_of_text():
-    text = 'Traceback (most recent call last):\n  File "/srv/app/todos.py", line 7, in add\nValueError: no'
+    text = (
+        'Traceback (most recent call last):\n  File "/srv/app/todos.py", line 7, in add\n'
+        "ValueError: no"
+    )
     assert judgement.cause_in("INFO: fine\n" + text) == "ValueError: no (app/todos.py:7)"
     line = (
         '{"level": "error", "message": "failed", "error": ' + __import__("json").dumps(text) + "}"

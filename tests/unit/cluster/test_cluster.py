@@ -135,8 +135,9 @@ def test_what_a_cluster_lacks_is_named(objects, code):
     ("volume", "preload"), [("exit 1", "--preload=true"), ("exit 0", "--preload=false")]
 )
 def test_images_are_unpacked_into_a_new_volume_only(make_run, stub, tmp_path, volume, preload):
-    """Also where the volume of a cluster that is there was taken away: a new one of an old cluster
-    is as empty as any.
+    """Also where somebody took away the volume of a cluster that exists.
+
+    A new volume of an old cluster is as empty as any.
     """
     stub("minikube", f"echo $* > {tmp_path}/asked")
     stub("docker", volume)

@@ -1,4 +1,7 @@
-"""The programs that build a frontend, run with Node on a folder of their own; `next` is a stand-in."""
+"""The programs that build a frontend, run with Node on a folder of their own.
+
+`next` is a stand-in.
+"""
 
 import json
 import os
@@ -191,7 +194,7 @@ def test_webpack_settings_without_turbopacks(build, tmp_path):
 
 PRERENDER = """ ⨯ useSearchParams() should be wrapped in a suspense boundary at page "/login". Read more: x
 Error occurred prerendering page "/login". Read more: https://nextjs.org/docs/messages
-"""
+"""  # noqa: E501
 LAYOUT = "export default function Layout({ children }) { return children; }\n"
 
 

@@ -79,7 +79,10 @@ def test_the_build_gets_those_bytes_with_new_dates_and_nothing_left_from_before(
 
 
 def test_an_image_is_tried_until_it_has_run_once(make_run, stub, monkeypatch, tmp_path):
-    """The second name, -untried, outlives an interruption: an image that was built and never ran is not taken for one that works."""
+    """The second name, -untried, outlives an interruption.
+
+    So an image that was built and never ran is not taken for one that works.
+    """
     (tmp_path / "names").mkdir()
     stub(
         "docker",

@@ -1,4 +1,7 @@
-"""Images read from an engine's store, which is made here the way the engine makes it: a layer's files, and a tar-split beside them."""
+"""Images read from an engine's store.
+
+The store is made here the way the engine makes it: a layer's files, and a tar-split beside them.
+"""
 
 import base64
 import gzip

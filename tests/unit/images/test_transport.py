@@ -37,8 +37,10 @@ def test_nodes_are_containers_named_after_the_profile(profile, runtime):
 def test_an_image_that_lacks_a_layer_is_not_whole():
     text = (
         "REF TYPE DIGEST STATUS SIZE UNPACKED\n"
-        "docker.io/library/a:1 application/vnd.docker.distribution.manifest.v2+json sha256:1 complete (7/7) 201 MiB/201 MiB true\n"
-        "docker.io/library/b:1 application/vnd.docker.distribution.manifest.v2+json sha256:2 incomplete (6/7) 200 MiB/201 MiB true\n"
+        "docker.io/library/a:1 application/vnd.docker.distribution.manifest.v2+json sha256:1 "
+        "complete (7/7) 201 MiB/201 MiB true\n"
+        "docker.io/library/b:1 application/vnd.docker.distribution.manifest.v2+json sha256:2 "
+        "incomplete (6/7) 200 MiB/201 MiB true\n"
     )
     assert whole(text) == {"docker.io/library/a:1"}
 

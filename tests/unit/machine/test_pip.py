@@ -60,7 +60,8 @@ def test_the_nearest_file_wins_and_a_variable_before_all(place, monkeypatch):
     assert pip.settings()["index-url"] == _pip_says("index-url") == "https://old-home.test/simple"
     place(
         "home/.config/pip/pip.conf",
-        "[global]\nindex-url = https://home.test/simple\n[install]\nproxy = http://mine.test:3128\n",
+        "[global]\nindex-url = https://home.test/simple\n"
+        "[install]\nproxy = http://mine.test:3128\n",
     )
     assert pip.settings()["index-url"] == _pip_says("index-url") == "https://home.test/simple"
     assert pip.settings()["proxy"] == _pip_says("proxy") == "http://mine.test:3128"

@@ -24,7 +24,8 @@ APP = read(ROOT / "phase3-chatbot")
         ),
         ("echo 'FATAL: the database system is starting up' >&2; exit 2", None),
         (
-            "echo 'Error from server (NotFound): pods \"todo-app-postgres-0\" not found' >&2; exit 1",
+            "echo 'Error from server (NotFound): pods \"todo-app-postgres-0\" not found' >&2; "
+            "exit 1",
             None,
         ),
     ],

@@ -19,9 +19,12 @@ LABELS = {"app.kubernetes.io/name": "todo-chatbot", "app.kubernetes.io/component
 @pytest.fixture
 def deployed():
     container = {
-        "name": "backend", "image": "todo-chatbot-backend:1", "env": [{"name": "X", "value": "1"}], "livenessProbe": {"httpGet": {"path": "/health"}},
-        "startupProbe": {"httpGet": {"path": "/health"}}, "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 5},
-        "lifecycle": {"preStop": {}}, "securityContext": {"readOnlyRootFilesystem": True}, "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "name": "backend", "image": "todo-chatbot-backend:1", "env": [{"name": "X", "value": "1"}],
+        "livenessProbe": {"httpGet": {"path": "/health"}},
+        "startupProbe": {"httpGet": {"path": "/health"}},
+        "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 5},
+        "lifecycle": {"preStop": {}}, "securityContext": {"readOnlyRootFilesystem": True},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }  # fmt: skip
     pod = {
         "containers": [container],

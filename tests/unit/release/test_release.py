@@ -46,7 +46,7 @@ def test_file_storage_needs_no_database_secret():
     assert set(complete_secrets({}, "todo-app", replace(OWN, scheme=""))) == {"BETTER_AUTH_SECRET"}
 
 
-def test_a_secret_of_the_apps_own_is_made_once_and_a_key_that_is_given_takes_the_place_of_a_made_up_one():
+def test_a_secret_of_the_apps_own_is_made_once_and_a_given_key_replaces_a_made_up_one():
     wanted = replace(OWN, generated=("JWT_SECRET",), placeholders=("OPENAI_API_KEY",))
     first = complete_secrets({}, "todo-app", wanted)
     assert (first["OPENAI_API_KEY"], len(first["JWT_SECRET"]) >= 32) == (fit.PLACEHOLDER, True)
@@ -96,7 +96,10 @@ def test_an_image_is_known_by_its_contents_where_ids_differ():
 
 
 def test_node_images_are_read_from_crictl():
-    text = '{"images": [{"id": "sha256:a", "repoTags": ["docker.io/library/todo:1"]}, {"id": "sha256:b", "repoTags": null}]}'
+    text = (
+        '{"images": [{"id": "sha256:a", "repoTags": ["docker.io/library/todo:1"]}, {"id": '
+        '"sha256:b", "repoTags": null}]}'
+    )
     assert parse_node_images(text) == {"docker.io/library/todo:1": "sha256:a"}
 
 

@@ -43,7 +43,11 @@ def test_an_apps_own_secrets_reach_both_sides(values):
 
 
 def test_what_the_person_says_goes_before_what_is_found_out(values):
-    mine = "backend: {config: {NEXT_PUBLIC_API_URL: /other}}\nfrontend: {extraEnv: [{name: BETTER_AUTH_URL, value: mine}], resources: {limits: {cpu: 1}}}\n"
+    mine = (
+        "backend: {config: {NEXT_PUBLIC_API_URL: /other}}\n"
+        "frontend: {extraEnv: [{name: BETTER_AUTH_URL, value: mine}], resources: {limits: {cpu: "
+        "1}}}\n"
+    )
     made = values("tests/apps/auth-next16", mine)
     assert "NEXT_PUBLIC_API_URL" not in made["backend"]["config"]
     front = {one["name"]: one for one in made["frontend"]["extraEnv"]}
@@ -64,7 +68,9 @@ def test_the_plans_app_adds_no_variables(values):
         ({"OPENAI_BASE_URL": "http://host.minikube.internal:11434/v1"}, (11434,)),
         (
             {
-                "DATABASE_URL": "postgresql+asyncpg://user:p%40ss@db.example.com:6543/app?ssl=require"
+                "DATABASE_URL": (
+                    "postgresql+asyncpg://user:p%40ss@db.example.com:6543/app?ssl=require"
+                )
             },
             (6543,),
         ),

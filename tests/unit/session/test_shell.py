@@ -85,10 +85,14 @@ def test_a_detached_process_outlives_the_call(shell, tmp_path):
 @pytest.mark.parametrize(
     ("command", "reads"),
     [
-        ("docker image inspect x", True), ("docker build .", False), ("docker exec node ctr images import -", False), ("docker info --format x", True),
-        ("/opt/kubectl --context c -n get get pods", True), ("kubectl -n get delete pods", False), ("kubectl apply -f - --dry-run=server", True),
-        ("kubectl --context get apply -f -", False), ("helm template x", True), ("helm upgrade x", False), ("minikube start", False),
-        ("nice -n 10 go version", False), ("rm -rf /", False), ("ss -Hltnp", True), ("kubectl getaway", False),
+        ("docker image inspect x", True), ("docker build .", False),
+        ("docker exec node ctr images import -", False), ("docker info --format x", True),
+        ("/opt/kubectl --context c -n get get pods", True), ("kubectl -n get delete pods", False),
+        ("kubectl apply -f - --dry-run=server", True),
+        ("kubectl --context get apply -f -", False), ("helm template x", True),
+        ("helm upgrade x", False), ("minikube start", False),
+        ("nice -n 10 go version", False), ("rm -rf /", False), ("ss -Hltnp", True),
+        ("kubectl getaway", False),
     ],
 )  # fmt: skip
 def test_a_dry_run_knows_what_only_looks(command, reads):
