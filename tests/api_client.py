@@ -113,8 +113,9 @@ def run_api_tests(base, host):
 
 
 class Writer:
-    """Makes todos one after another, each with a key, and remembers which were acknowledged; what
-    failed is sent again with its key.
+    """Makes todos one after another, each with a key, and remembers which were acknowledged.
+
+    What failed is sent again with its key.
     """
 
     def __init__(self, user):

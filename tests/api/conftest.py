@@ -12,7 +12,10 @@ def pytest_addoption(parser):
     parser.addoption(
         "--app",
         default="",
-        help="address of a running API, for example http://127.0.0.1:8080/api; default: start one on file storage",
+        help=(
+            "address of a running API, for example http://127.0.0.1:8080/api; default: start one "
+            "on file storage"
+        ),
     )
     parser.addoption(
         "--app-host", default="", help="Host header to send, for an ingress on loopback"

@@ -1,5 +1,6 @@
-"""Apps of other people's shapes, each in a release of its own, as `invoke deploy --app` puts them
-there.
+"""Apps of other people's shapes, each in a release of its own.
+
+`invoke deploy --app` puts them there.
 """
 
 import os

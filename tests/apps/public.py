@@ -36,8 +36,9 @@ PROVIDERS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one app. status: of the deploy. code, line: of its first finding, empty if it
-    had none.
+    """What came of one app.
+
+    status: of the deploy. code, line: of its first finding, empty if it had none.
 
     journey: the verdict of the person's way through the app. steps: its steps and their results.
     seconds: of the deploy.

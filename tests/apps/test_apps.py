@@ -1,5 +1,6 @@
-"""Each app is deployed unmodified, its page used in a browser, and its data looked for after its
-pods were deleted.
+"""Each app is deployed unmodified, and its page is used in a browser.
+
+Its data must still be there after its pods were deleted.
 """
 
 import subprocess

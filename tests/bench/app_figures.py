@@ -1,5 +1,6 @@
-"""Figures of the app behind its ingress: page load, API latency under a steady load, and the
-assistant's first word.
+"""Figures of the app behind its ingress.
+
+They are page load, API latency under a steady load, and the time until the assistant's first word.
 
 Loopback only, bounded in time. Run it with `nox -s bench`; the table is printed and kept as
 artifacts/bench-app.json.
@@ -28,8 +29,9 @@ def _percentile(values, share):
 
 
 def api_latency(anybody):
-    """Milliseconds of each answer at RATE requests a second, sent on time whatever the answers
-    take.
+    """Milliseconds of each answer at RATE requests a second.
+
+    Requests are sent on time, however long the answers take.
     """
     users = [register(anybody) for _ in range(USERS)]
     for user in users:
@@ -41,9 +43,14 @@ def api_latency(anybody):
         user = users[number % USERS]
         time.sleep(max(0.0, begin + number / RATE - time.perf_counter()))
         method, path, body = random.Random(number).choices(
-            [("GET", "/todos", None), ("GET", "/todos?search=todo&sort=due", None), ("POST", "/todos", {"title": f"load {number}"}), ("GET", "/auth/me", None)],
+            [
+                ("GET", "/todos", None),
+                ("GET", "/todos?search=todo&sort=due", None),
+                ("POST", "/todos", {"title": f"load {number}"}),
+                ("GET", "/auth/me", None),
+            ],
             [5, 2, 2, 1],
-        )[0]  # fmt: skip
+        )[0]
         started = time.perf_counter()
         status = user.ask(method, path, body).status_code
         assert status < 400, f"{method} {path}: {status}"
@@ -65,8 +72,9 @@ def first_token(anybody):
 
 
 def page_load(anybody, url):
-    """Milliseconds until the load event, and until the list is there, of somebody who is logged in;
-    nothing cached.
+    """Milliseconds until the load event, and until the list is there.
+
+    The person is logged in, and nothing is cached.
     """
     user, loaded, shown = register(anybody), [], []
     for number in range(20):

@@ -1,5 +1,6 @@
-"""Figures of deploying again: `invoke deploy` beside the way people do it by hand, case by case in
-one run.
+"""Figures of deploying again: `invoke deploy` beside the way people do it by hand.
+
+All cases are measured in one run, one after another.
 
 By hand is: docker build of both images under a new tag, `minikube image load`, `helm upgrade
 --install --wait`. It deploys a release of its own into the same cluster. Cases run in turns, so
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -93,14 +95,18 @@ class ByHand:
             _quietly(self._found["minikube"], "-p", profile, "image", "load", image)
         repository, _, postgres = self._bases["postgres"].rpartition(":")
         sets = [
-            f"frontend.image.repository={NAME}-frontend", f"frontend.image.tag={tag}", f"backend.image.repository={NAME}-backend",
-            f"backend.image.tag={tag}", f"postgres.image.repository={repository}", f"postgres.image.tag={postgres}", f"ingress.host={NAME}.local",
+            f"frontend.image.repository={NAME}-frontend", f"frontend.image.tag={tag}",
+            f"backend.image.repository={NAME}-backend",
+            f"backend.image.tag={tag}", f"postgres.image.repository={repository}",
+            f"postgres.image.tag={postgres}", f"ingress.host={NAME}.local",
             "ingress.extraHosts=null",
         ]  # fmt: skip
         context = self._run.settings.context
         _quietly(
-            self._found["helm"], "--kube-context", context, "upgrade", "--install", NAME, ROOT / "helm-chart", "-n", NAME, "--create-namespace",
-            "--wait", "--timeout", "300s", "-f", self._values, *(part for one in sets for part in ("--set", one)),
+            self._found["helm"], "--kube-context", context, "upgrade", "--install", NAME,
+            ROOT / "helm-chart", "-n", NAME, "--create-namespace",
+            "--wait", "--timeout", "300s", "-f", self._values,
+            *(part for one in sets for part in ("--set", one)),
         )  # fmt: skip
 
     def load_postgres(self):
@@ -115,8 +121,9 @@ class ByHand:
         )
 
     def remove(self):
-        """All that it left: the release, the engine's images, and the copies that `minikube image
-        load` keeps.
+        """Remove all that it left.
+
+        That is the release, the engine's images, and the copies that `minikube image load` keeps.
         """
         _quietly(
             self._found["kubectl"],
@@ -202,8 +209,9 @@ def deployments(run, app, values):
 
 
 def transports(run):
-    """Images of one new layer on the backend's: `minikube image load` beside ours, by the layer's
-    size and the number of images.
+    """Images of one new layer on the backend's: `minikube image load` beside ours.
+
+    The cases differ by the layer's size and the number of images.
 
     Yields (case, {side: seconds}).
     """
@@ -250,10 +258,10 @@ def transports(run):
             taken = {"by hand": [], "invoke deploy": []}
             for _ in range(turns):
                 images = dict(image(megabytes) for _ in range(number))
-                taken["by hand"].append(_seconds(lambda: by_minikube(images)))  # noqa: B023 - called at once
+                taken["by hand"].append(_seconds(partial(by_minikube, images)))
                 images = dict(image(megabytes) for _ in range(number))
                 taken["invoke deploy"].append(
-                    _seconds(lambda: transport.load_images(run, docker, minikube, images, python))  # noqa: B023
+                    _seconds(partial(transport.load_images, run, docker, minikube, images, python))
                 )
             name = f"transport of {number} image{'s' if number > 1 else ''} with {megabytes} MB new"
             yield name, {side: statistics.median(times) for side, times in taken.items()}
@@ -327,8 +335,9 @@ def edits(run, app):
 
 
 def new_cluster(run, app, values):
-    """The cluster deleted, caches warm: `invoke deploy` beside cluster, build, load and install one
-    after another.
+    """A new cluster with warm caches: `invoke deploy` beside the same steps one after another.
+
+    The cluster is deleted before. The steps are cluster, build, load and install.
 
     Yields (case, {side: seconds}).
     """
@@ -376,7 +385,8 @@ def main():
                 rows[case] = row
                 hand, ours = row.get("by hand"), row.get("invoke deploy", row.get("invoke dev"))
                 print(
-                    f"| {case} | {f'{hand:.1f}' if hand else ''} | {ours:.1f} | {f'1/{hand / ours:.1f}' if hand else ''} |",
+                    f"| {case} | {f'{hand:.1f}' if hand else ''} | {ours:.1f} | "
+                    f"{f'1/{hand / ours:.1f}' if hand else ''} |",
                     flush=True,
                 )
     _quietly("invoke", "deploy", "--yes")

@@ -103,7 +103,10 @@ def render(helm):
 
 @pytest.fixture(scope="session", params=OVERLAYS)
 def overlay(request, helm):
-    """The name of an overlay of ci/, and the objects that it renders; kept as a file for checkov."""
+    """The name of an overlay of ci/, and the objects that it renders.
+
+    They are kept as a file for checkov.
+    """
     text = _template(helm, OVERLAYS[request.param].read_text())
     RENDERED.mkdir(parents=True, exist_ok=True)
     (RENDERED / f"{request.param}.yaml").write_text(text)
@@ -160,8 +163,9 @@ def test_no_object_is_there_twice_and_each_says_its_namespace(overlay):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_helm_3_and_4_agree(helm, helm3, name):
-    """They lint every overlay without a word, and render the same objects (generated secrets and
-    certificates apart).
+    """They lint every overlay without a word, and render the same objects.
+
+    Generated secrets and certificates are left out of the comparison.
     """
     for program in (helm, helm3):
         linted = subprocess.run(
@@ -193,10 +197,21 @@ def test_helm_3_and_4_agree(helm, helm3, name):
 
 #: What kube-score would refuse and is right here.
 WAIVED = {
-    "container-image-pull-policy": "Always would ask a registry for images that are loaded into the node; their tags name their contents",
-    "container-security-context-user-group-id": "PostgreSQL's official image is user 999 and owns its volume as that; all others are above 10000",
-    "statefulset-has-servicename": "one pod, reached by a service with an address; serviceName cannot change in an upgrade",
-    "pod-probes-identical": "the plan wants both probes of the frontend on /: nginx has nothing that could be alive and not ready",
+    "container-image-pull-policy": (
+        "Always would ask a registry for images that are loaded into the node; their tags name "
+        "their contents"
+    ),
+    "container-security-context-user-group-id": (
+        "PostgreSQL's official image is user 999 and owns its volume as that; all others are "
+        "above 10000"
+    ),
+    "statefulset-has-servicename": (
+        "one pod, reached by a service with an address; serviceName cannot change in an upgrade"
+    ),
+    "pod-probes-identical": (
+        "the plan wants both probes of the frontend on /: nginx has nothing that could be alive "
+        "and not ready"
+    ),
 }
 
 
@@ -682,7 +697,10 @@ def test_values_that_cannot_work_are_refused_by_name(render, overlay, words):
 
 @pytest.fixture(scope="module")
 def services(helm):
-    """What the overlay with further components renders: (kind, name after the release's) -> object."""
+    """What the overlay with further components renders.
+
+    (kind, name after the release's) -> object.
+    """
     text = _template(helm, OVERLAYS["services"].read_text())
     return {
         (item["kind"], item["metadata"]["name"].removeprefix("todo-app-")): item
@@ -820,7 +838,10 @@ def test_a_file_system_may_be_written_where_a_component_says_so(render):
 
 
 def test_releases_share_nothing(helm):
-    """Two releases in one namespace: no object of the same kind and name, and none of the cluster."""
+    """Two releases in one namespace have no object of the same kind and name.
+
+    They have no object of the whole cluster either.
+    """
     values = OVERLAYS["services"].read_text()
     argv = [helm, "template", "-n", "spot", "--kube-version", KUBERNETES, "-f", "-"]
     names = {}

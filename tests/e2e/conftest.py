@@ -1,5 +1,6 @@
-"""The live cluster as the tests see it: addresses, kubectl, a user a test, and a report when
-something failed.
+"""The live cluster as the tests see it.
+
+It gives addresses, kubectl, a user for each test, and a report when something failed.
 """
 
 import json
@@ -118,9 +119,7 @@ def keep_logs(kube, kept_logs):
 
 @pytest.fixture(scope="session")
 def browser_path(run):
-    """Debian's chromium where there is one (or where it can be installed); otherwise Playwright's
-    own.
-    """
+    """Debian's chromium where there is one or can be installed; otherwise Playwright's own."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if not path and shutil.which("apt-get") and os.geteuid() == 0:
         apt_install(run, "chromium")

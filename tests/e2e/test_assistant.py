@@ -1,5 +1,6 @@
-"""The assistant with a model that runs on this machine, as Ollama would: given once, in the
-environment of `invoke deploy`.
+"""The assistant with a model that runs on this machine, as Ollama would.
+
+Its address is given once, in the environment of `invoke deploy`.
 """
 
 import os

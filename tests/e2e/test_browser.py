@@ -1,5 +1,6 @@
-"""A person's way through the app in a real browser: everything that it can do, without an error in
-console or network.
+"""A person's way through the app in a real browser.
+
+Everything that the app can do is done, without an error in console or network.
 """
 
 import base64
@@ -32,8 +33,10 @@ def _row(page, title):
 
 
 def test_the_whole_journey(page, make_user):
-    """Plan 5.1 to 5.5: register, log out, log in at /login, a JWT, the life of a todo, the chat
-    with a tool, and log out.
+    """Plan 5.1 to 5.5.
+
+    Register, log out, log in at /login, a JWT, the life of a todo, the chat with a tool, and log
+    out.
     """
     email = f"{time.time_ns()}@example.com"
     page.goto("/register")
@@ -215,8 +218,9 @@ def test_a_page_that_is_not_there_says_so(page):
 
 
 def test_a_session_ends_when_its_token_expires(page, user, log_in, kube):
-    """A token of ours that is about to expire: the app leaves by itself, says why, and takes the
-    person back after a new login.
+    """A token of ours that is about to expire.
+
+    The app leaves by itself, says why, and takes the person back after a new login.
     """
     claims = jwt.decode(user.token, options={"verify_signature": False})
     secret = base64.b64decode(

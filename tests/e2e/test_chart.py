@@ -1,5 +1,6 @@
-"""The chart by itself, with plain helm, on the live cluster: a release of its own in a namespace
-that admits `restricted` pods only.
+"""The chart by itself, with plain helm, on the live cluster.
+
+It is a release of its own in a namespace that admits `restricted` pods only.
 """
 
 import json
@@ -61,8 +62,9 @@ def on_cluster(run, found):
 
 @pytest.fixture(scope="module")
 def helm(run, found, values, on_cluster):
-    """helm for the release; a chart is installed or upgraded with more values than those that are
-    always given.
+    """helm for the release.
+
+    A chart is installed or upgraded with more values than those that are always given.
     """
     namespace = {
         "apiVersion": "v1",
@@ -109,8 +111,9 @@ def until_ready(run, found):
 
 @pytest.fixture(scope="module")
 def release(helm, until_ready):
-    """The chart as it is now, installed as the README says: with --wait, which is over when
-    everything is ready.
+    """The chart as it is now, installed as the README says.
+
+    It is installed with --wait, which is over when everything is ready.
     """
     helm("upgrade", "--install", "--wait", chart=CHART)
     until_ready()
@@ -147,8 +150,9 @@ def test_from_the_previous_version_up_back_and_up_again_with_all_data(
 
 
 def test_a_first_install_with_wait_makes_the_tables(helm, release, on_cluster):
-    """A hook would deadlock here: Helm runs it after the pods are ready, and they are not before
-    the tables are theirs.
+    """A hook would wait for ever here.
+
+    Helm runs it after the pods are ready, and they are ready only when their tables are there.
     """
     helm("uninstall", NAME, "--wait", "--timeout", "120s")
     on_cluster("delete", "pvc", f"data-{NAME}-postgres-0", "--wait=true", timeout=60)
@@ -206,7 +210,8 @@ def test_inside_a_pod_there_is_nothing_to_take(release, on_cluster):
             "--",
             "sh",
             "-c",
-            "id -u; touch /x 2>&1; ls /var/run/secrets/kubernetes.io 2>&1; grep CapEff /proc/1/status",
+            "id -u; touch /x 2>&1; ls /var/run/secrets/kubernetes.io 2>&1; grep CapEff "
+            "/proc/1/status",
         )
         user, *rest = said.splitlines()
         assert int(user) > 0
@@ -256,7 +261,8 @@ def test_network_policies(run, found, kube, release, on_cluster):
     if not enforcer:
         assert reaches(on_cluster, f"{NAME}-frontend", database, 5432)
         pytest.skip(
-            "this cluster's network does NOT enforce NetworkPolicies: the frontend reached PostgreSQL. The policies are there for one that does"
+            "this cluster's network does NOT enforce NetworkPolicies: the frontend reached "
+            "PostgreSQL. The policies are there for one that does"
         )
     passed = [
         (source, host, port)
@@ -321,8 +327,9 @@ def test_an_upgrade_under_load_fails_no_request(helm, release, until_ready, make
 
 @pytest.fixture
 def quick_metrics(run, found):
-    """metrics-server looks every 15 s, its own default, while a test waits for it; minikube's addon
-    says 60.
+    """metrics-server looks every 15 s, its own default, while a test waits for it.
+
+    minikube's addon says 60.
     """
 
     def args(value):

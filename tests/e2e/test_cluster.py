@@ -83,7 +83,10 @@ def test_the_node_has_our_images_and_pods_run_content_tags(run, docker: Engine, 
 
 
 def test_the_backend_listens_on_8001_and_nothing_on_8000(as_json, kube):
-    script = "import socket; print([port for port in (8000, 8001) if socket.socket().connect_ex(('127.0.0.1', port)) == 0])"
+    script = (
+        "import socket; print([port for port in (8000, 8001) if "
+        "socket.socket().connect_ex(('127.0.0.1', port)) == 0])"
+    )
     assert (
         kube("exec", "deploy/todo-app-backend", "--", "python3", "-c", script).strip() == "[8001]"
     )

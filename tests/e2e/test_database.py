@@ -17,8 +17,9 @@ def _invoke(*arguments):
 
 @pytest.fixture
 def deploy_copy(tmp_path, kube):
-    """Deploy a copy of the app after a change of it; the pods' way back afterwards, and that of the
-    tables.
+    """Deploy a copy of the app after a change of it.
+
+    Afterwards the pods and the tables are brought back.
     """
     app = tmp_path / "phase3-chatbot"
     shutil.copytree(

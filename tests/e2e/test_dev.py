@@ -1,5 +1,6 @@
-"""The dev loop on the live cluster: edits are served, the release is not touched, and every way out
-leads back to it.
+"""The dev loop on the live cluster.
+
+Edits are served, the release is not touched, and every way out leads back to it.
 """
 
 import os
@@ -38,7 +39,9 @@ class Loop:
         self.lines = []
         environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
         self.process = subprocess.Popen(
-            ["invoke", "dev", "--yes"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+            ["invoke", "dev", "--yes"], env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -1,5 +1,6 @@
-"""The app while a part of it is gone, and after it came back: nothing that was acknowledged is
-lost, and every page says what is going on.
+"""The app while a part of it is gone, and after it came back.
+
+Nothing that was acknowledged is lost, and every page says what is going on.
 """
 
 import json
@@ -154,8 +155,9 @@ def test_a_login_without_a_database_says_so(page, user, away, keep_logs):
 
 @pytest.mark.last
 def test_every_log_line_is_json_and_none_is_an_error(kube, kept_logs):
-    """No test causes an error of the app on purpose: a lost database is a warning of its clients
-    and of PostgreSQL itself.
+    """No test causes an error of the app on purpose.
+
+    A lost database is a warning of its clients and of PostgreSQL itself.
     """
     lines = dict(kept_logs)
     for pod in kube("get", "pods", "-o", "name").split():

@@ -1,5 +1,6 @@
-"""The release as it is reached: pages and API through the ingress, names, run-time values, its API
-tests on either storage.
+"""The release as it is reached.
+
+Pages and API through the ingress, names, run-time values, and the API tests on either storage.
 """
 
 import json
@@ -48,8 +49,9 @@ def test_the_api_leads_back_through_the_ingress(base, run, anybody):
 
 
 def test_the_api_behind_the_ingress_on_postgresql(base, run, anybody):
-    """All tests of tests/api, against the release; there they also run against a process on file
-    storage.
+    """All tests of tests/api, against the release.
+
+    There they also run against a process on file storage.
     """
     assert anybody.get("/ready")["database"] == "postgresql"
     run_api_tests(base, run.settings.release.host)
@@ -58,9 +60,13 @@ def test_the_api_behind_the_ingress_on_postgresql(base, run, anybody):
 def test_schemathesis_finds_nothing(base, run, user):
     """Every check, in all phases, stateful too, against the live OpenAPI document."""
     argv = [
-        Path(sys.executable).with_name("schemathesis"), "--config-file", ROOT / "tests/e2e/schemathesis.toml", "run", f"{base}/api/openapi.json",
-        "--url", f"{base}/api", "--header", f"Host: {run.settings.release.host}", "--header", f"Authorization: Bearer {user.token}",
-        "--max-examples", "40", "--seed", "1", "--exclude-path", "/auth/logout", "--phases", "examples,coverage,fuzzing,stateful",
+        Path(sys.executable).with_name("schemathesis"),
+        "--config-file", ROOT / "tests/e2e/schemathesis.toml",
+        "run", f"{base}/api/openapi.json", "--url", f"{base}/api",
+        "--header", f"Host: {run.settings.release.host}",
+        "--header", f"Authorization: Bearer {user.token}",
+        "--max-examples", "40", "--seed", "1", "--exclude-path", "/auth/logout",
+        "--phases", "examples,coverage,fuzzing,stateful",
     ]  # fmt: skip
     result = subprocess.run(argv, cwd=ROOT / "tests", capture_output=True, text=True, timeout=500)
     assert result.returncode == 0, result.stdout[-4000:]

@@ -1,5 +1,6 @@
-"""The official-image path against a real registry: a base image is pushed to it, and pulled as
-upstream's would be.
+"""The official-image path against a real registry.
+
+A base image is pushed to it, and pulled as upstream's would be.
 """
 
 import socket

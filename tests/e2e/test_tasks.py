@@ -1,5 +1,6 @@
-"""Every task that the README lists does its work on the live cluster, alone; those that take
-something away have tests of their own.
+"""Every task that the README lists does its work on the live cluster, alone.
+
+Those that take something away have tests of their own.
 """
 
 import re

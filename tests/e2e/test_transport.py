@@ -1,5 +1,6 @@
-"""Images on their way into the node, and everything that can make what runs there older than what
-is here.
+"""Images on their way into the node.
+
+Here is also everything that can make what runs there older than what is here.
 """
 
 import os
@@ -127,8 +128,9 @@ def test_an_engine_with_another_store_sends_whole_images(
 def test_what_cannot_be_put_together_from_layers_goes_whole(
     run, docker, found, make_image, python, backend, watched, tmp_path
 ):
-    """As when a newer engine keeps its layers in other places: the archive ends in its middle, and
-    nothing is lost.
+    """As when a newer engine keeps its layers in other places.
+
+    The archive ends in its middle, and nothing is lost.
     """
     reference, image_id = make_image(backend)
     other = replace(docker, root=str(tmp_path))
@@ -186,8 +188,9 @@ def test_an_image_taken_from_the_node_comes_back(run, docker, backend, in_the_no
 def test_a_tag_that_means_something_else_on_the_node_is_put_right_with_the_pods_that_run_it(
     run, docker, kube, state, backend, base, in_the_node, user
 ):
-    """Somebody gives our tag to other contents, and the pod starts with them: nothing in
-    Kubernetes' objects differs.
+    """Somebody gives our tag to other contents, and the pod starts with them.
+
+    Nothing in Kubernetes' objects differs.
     """
     right = run.shell.run(
         docker.client, "image", "inspect", "--format={{.Id}}", backend

@@ -1,5 +1,6 @@
-"""Things go wrong on the live cluster: the first finding names the cause, and once the cause is
-gone the next deploy succeeds.
+"""Things go wrong on the live cluster, and the first finding names the cause.
+
+Once the cause is gone the next deploy succeeds.
 """
 
 import json
@@ -16,6 +17,12 @@ from scripts.release.chart import CHART
 from scripts.session.findings import Failure
 from scripts.session.settings import ROOT
 
+#: A patch: the first variable of the backend comes from a key that its Secret does not have.
+OTHER_KEY = (
+    '{"op": "replace", "path": "/spec/template/spec/containers/0/env/0/valueFrom/secretKeyRef/key",'
+    ' "value": "NO_SUCH_KEY"}'
+)
+
 
 def _deploy():
     subprocess.run(["invoke", "deploy", "--yes"], check=True, capture_output=True, timeout=300)
@@ -24,15 +31,23 @@ def _deploy():
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
-        (["set", "image", "deploy/todo-app-frontend", "frontend=todo-chatbot-frontend:nowhere"], "IMAGE-PULL", "todo-chatbot-frontend:nowhere"),
-        (["set", "env", "deploy/todo-app-backend", "-c", "backend", "BETTER_AUTH_SECRET=short"], "CRASH-LOOP", "256 bits"),
         (
-            ["patch", "deploy/todo-app-backend", "--type=json",
-             '-p=[{"op": "replace", "path": "/spec/template/spec/containers/0/env/0/valueFrom/secretKeyRef/key", "value": "NO_SUCH_KEY"}]'],
-            "CONFIG-MISSING", "NO_SUCH_KEY",
+            ["set", "image", "deploy/todo-app-frontend", "frontend=todo-chatbot-frontend:nowhere"],
+            "IMAGE-PULL",
+            "todo-chatbot-frontend:nowhere",
+        ),
+        (
+            ["set", "env", "deploy/todo-app-backend", "-c", "backend", "BETTER_AUTH_SECRET=short"],
+            "CRASH-LOOP",
+            "256 bits",
+        ),
+        (
+            ["patch", "deploy/todo-app-backend", "--type=json", f"-p=[{OTHER_KEY}]"],
+            "CONFIG-MISSING",
+            "NO_SUCH_KEY",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_pod_is_named_with_its_cause_and_the_next_deploy_succeeds_once_it_is_gone(
     run, found, kube, base, user, command, code, words
 ):
@@ -173,8 +188,9 @@ def test_a_release_that_helm_left_pending_is_taken_back(run, found, kube, as_jso
         run.settings.context,
     ]
     slow = subprocess.Popen(
-        [*helm, "upgrade", run.settings.release.name, str(CHART), "--reuse-values", "--set", "backend.replicas=1",
-         "--set", "backend.image.tag=nowhere", "--wait", "--timeout=60s", "--force-conflicts"],
+        [*helm, "upgrade", run.settings.release.name, str(CHART), "--reuse-values",
+         "--set", "backend.replicas=1", "--set", "backend.image.tag=nowhere",
+         "--wait", "--timeout=60s", "--force-conflicts"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     pending = [

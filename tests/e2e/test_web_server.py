@@ -1,4 +1,7 @@
-"""The frontend's web server by itself: its configuration, and a Next server's redirects behind it."""
+"""The frontend's web server by itself.
+
+Its configuration is tested, and a Next server's redirects behind it.
+"""
 
 import json
 import socket
@@ -46,7 +49,8 @@ def address(run, docker, web, tmp_path_factory):
     )  # fmt: skip
     program = (Path(__file__).parent / "answers.cjs").read_text(encoding="utf-8")
     run.shell.run(
-        docker.client, "run", "--detach", "--name", f"{NAME}-node", "--network", f"container:{NAME}",
+        docker.client, "run", "--detach", "--name", f"{NAME}-node", "--network",
+        f"container:{NAME}",
         web, "node", "-e", program,
     )  # fmt: skip
     port = run.shell.run(docker.client, "port", NAME, "80/tcp").stdout.split()[0]
