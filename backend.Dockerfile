@@ -34,8 +34,10 @@ ARG RUN_PACKAGES=
 RUN install-debian-packages ${RUN_PACKAGES}
 COPY --from=packages /venv /venv
 ARG DATA_DIR=/data
-ENV PATH=/venv/bin:$PATH PYTHONPATH=/srv:/opt/phase4 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    HOME=/tmp DATA_DIR=${DATA_DIR}
+# Folders of the app from which it imports, besides its own: /srv/src:
+ARG PYTHON_PATH=
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/srv:${PYTHON_PATH}/opt/phase4 \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp DATA_DIR=${DATA_DIR}
 WORKDIR /srv
 ARG SOURCE=phase3-chatbot
 COPY --chown=10001:10001 ${SOURCE}/ ./

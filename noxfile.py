@@ -90,7 +90,7 @@ def unit(session: nox.Session) -> None:
 def chart(session: nox.Session) -> None:
     """Render the chart with Helm 3 and 4; check schemas, kube-score and our own policies."""
     session.install("-r", "requirements.txt", "kubernetes-validate==1.37.0", *PYTEST)
-    session.run("pytest", "tests/chart", "--timeout=600", *session.posargs)
+    session.run("pytest", "tests/chart", "-n", "2", "--timeout=600", *session.posargs)
     session.notify("checkov")
 
 

@@ -188,8 +188,18 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 - name: DATABASE_URL
   valueFrom: {{ include "todo-chatbot.fromSecret" (dict "root" $ "key" $keys.databaseUrl) }}
 {{- end }}
+{{- include "todo-chatbot.databaseAuthority" . }}
 {{- with .Values.backend.extraEnv }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Who signed the database's certificate, for what verifies it. Call with the root. */}}
+{{- define "todo-chatbot.databaseAuthority" -}}
+{{- if and (eq .Values.database.kind "postgres") .Values.postgres.tls }}
+{{- $secret := printf "%s-postgres-certificate" (include "todo-chatbot.fullname" .) }}
+- name: DATABASE_CA
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: ca.crt}}
 {{- end }}
 {{- end -}}
 
@@ -296,6 +306,7 @@ decided. Names that others of the release's objects have are refused.
   {{- $from := dict "root" $root "key" $key "optional" (not (has $key $needed)) }}
   valueFrom: {{ include "todo-chatbot.fromSecret" $from }}
 {{- end }}
+{{- include "todo-chatbot.databaseAuthority" $root }}
 {{- with .values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

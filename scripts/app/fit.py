@@ -187,7 +187,8 @@ def trial_of_backend(app: Survey, settings: Settings) -> dict[str, str]:
     found = trial_environment(app.backend.variables, app.decision.scheme)
     found.update(environment(app, settings, {}).plain)
     if needs_database(app):
-        address = f"{app.decision.scheme}://{TRIAL}:{TRIAL}@127.0.0.1:5432/{TRIAL}"
+        place = f"{TRIAL}:{TRIAL}@127.0.0.1:5432/{TRIAL}{app.decision.query}"
+        address = f"{app.decision.scheme}://{place}"
         names = [one.name for one in app.backend.variables if one.kind == "database"]
         # The chart gives it under this name, too.
         found.update(dict.fromkeys([*names, "DATABASE_URL"], address))
@@ -199,9 +200,15 @@ def needs_database(app: Survey) -> bool:
     return app.database == "postgres" and not is_reference(app)
 
 
+def speaks_tls(app: Survey) -> bool:
+    """Whether PostgreSQL speaks TLS: other people's code may ask for it anywhere, and verify it."""
+    return needs_database(app)
+
+
 def is_reference(app: Survey) -> bool:
-    """Whether it is the reference app of this repository, which writes nothing beside itself."""
-    return app.root == REFERENCE and not app.backend.writes
+    """Whether it is the reference app of this repository, which only writes to its data folder."""
+    beside = any(is_folder or path.endswith(".log") for path, _, is_folder in app.backend.writes)
+    return app.root == REFERENCE and not beside
 
 
 def environment(
@@ -364,13 +371,12 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
     """The command that runs before a backend pod serves: wait for the database, then bring its tables up to date, unless they are. behind: not known to be."""
     back = app.backend
     steps = [*(["python3 -m phase4.wait DATABASE_URL"] if must_wait(app) else [])]
-    back_trusts = bool(app.decision.tls) and app.database == "postgres"
     migrate = back.migrations if behind else ()
     if not steps and not back.migrations_folder:
-        return list(migrate)
+        return [*TRUST.split(), *migrate] if migrate and speaks_tls(app) else list(migrate)
     if migrate:
         steps += [
             *([f"cd {back.migrations_folder}"] if back.migrations_folder else []),
-            f"exec {TRUST if back_trusts else ''}{' '.join(migrate)}",
+            f"exec {TRUST if speaks_tls(app) else ''}{' '.join(migrate)}",
         ]
     return ["sh", "-c", " && ".join(steps)] if steps else []

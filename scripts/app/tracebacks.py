@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 FRAME = re.compile(r'File "/srv/([^"]+)", line (\d+)')
@@ -9,14 +10,14 @@ RAISED = re.compile(
     r"^\s*(?:[\w.]+\.)?\w*(?:Error|Exception|Exit|Interrupt|Invalid\w*|NotFound)\b(?::.*)?$"
 )
 TROUBLE = re.compile(
-    r"error|exception|fatal|refused|denied|invalid|cannot import|no module named|failed to",
+    r"error|exception|fatal|^failed|refused|denied|invalid|cannot import|no module named|failed to",
     re.IGNORECASE,
 )
 
 
 def cause(log: str) -> str:
     """What the last traceback raised, with file and line of the app's own code; else the last line that looks like an error; else nothing."""
-    lines = log.splitlines()
+    lines = [line for written in log.splitlines() for line in _message(written).splitlines()]
     raised = [number for number, line in enumerate(lines) if RAISED.match(line)]
     if raised:
         frames = [match for line in lines[: raised[-1]] if (match := FRAME.search(line))]
@@ -31,3 +32,15 @@ def cause(log: str) -> str:
         return words[:300] + (f" ({frames[-1].group(1)}:{frames[-1].group(2)})" if frames else "")
     troubled = [line.strip() for line in lines if TROUBLE.search(line)]
     return troubled[-1][:200] if troubled else ""
+
+
+def _message(line: str) -> str:
+    """What a line of a log says: of one that is a JSON object, its message and its traceback."""
+    if not line.startswith("{"):
+        return line
+    try:
+        read = json.loads(line)
+    except json.JSONDecodeError:
+        return line
+    said = [str(read[name]) for name in ("message", "msg", "event", "exception") if read.get(name)]
+    return "\n".join(said) or line

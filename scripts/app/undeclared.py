@@ -133,9 +133,9 @@ def _driver(app: Survey, have: set[str], lines: list[tuple[str, str]]) -> tuple[
     if app.database == "file":
         return "", ""
     kinds = {
-        "postgresql+asyncpg": ("asyncpg", r"\bcreate_async_engine\b"),
-        "postgresql+psycopg": ("psycopg[binary]", r"\bcreate_(async_)?engine\b"),
-        "postgresql": ("psycopg2-binary", r"\bcreate_engine\b"),
+        "postgresql+asyncpg": ("asyncpg", r"\bcreate_async_engine\("),
+        "postgresql+psycopg": ("psycopg[binary]", r"\bcreate_(async_)?engine\("),
+        "postgresql": ("psycopg2-binary", r"\bcreate_engine\("),
     }
     package, maker = kinds.get(app.decision.scheme, ("", "$^"))
     names = {"psycopg2", "psycopg2-binary"} if package == "psycopg2-binary" else {name_of(package)}

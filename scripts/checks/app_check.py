@@ -1,4 +1,6 @@
-"""Green is not enough: does the app serve the routes that its code declares, and does one of them work?"""
+"""Green is not enough: does the app serve the routes that its code declares, and does one of them
+work?
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ TROUBLE = re.compile(
 
 @dataclass(frozen=True)
 class Checked:
-    """declared: routes of the code whose path is known. served: those of them that the running app has. asked: requests and their statuses. notes: integrations without keys."""
+    """declared: routes of the code whose path is known. served: those of them that the running app
+    has. asked: requests and their statuses. notes: integrations without keys.
+    """
 
     declared: int
     served: int
@@ -42,7 +46,10 @@ class Checked:
 
 
 def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Checked:
-    """Compare the routes, and ask a real one and the login. Raises APP-DEGRADED, the cause in it."""
+    """Compare the routes, and ask a real one and the login.
+
+    Raises APP-DEGRADED, the cause in it.
+    """
     api = f"http://127.0.0.1:{run.settings.cluster.ingress_port}{fit.api_path(app)}"
     session = requests.Session()
     session.trust_env = False  # no proxy between us and loopback
@@ -54,7 +61,8 @@ def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Checked:
     ]
     known = _schema(session, api)
     absent = [route for route in declared if _shape(route.path) not in known]
-    # What is left out of the schema on purpose is there all the same: a path that exists answers anything but FastAPI's own 404.
+    # What is left out of the schema on purpose is there all the same: a path that exists answers
+    # anything but FastAPI's own 404.
     missing = [route for route in absent[:MOST_PROBES] if _is_absent(session, api, route)]
     answers = [_ask(session, api, route) for route in _sample(app, missing)]
     asked = {one.what: one.status for one in answers}
@@ -130,7 +138,8 @@ class _Asked:
 
 
 def _ask(session: requests.Session, api: str, route: Route) -> _Asked:
-    """Ask as nobody, with nothing: a working app refuses (4xx) or answers, a broken one fails (5xx).
+    """Ask as nobody, with nothing: a working app refuses (4xx) or answers, a broken one fails
+    (5xx).
 
     A redirect is followed where it only adds the last slash. Another leads to a log-in elsewhere.
     """

@@ -240,7 +240,7 @@ def _read_only(seen: Database, place: str, psql: str) -> list[Finding]:
         "a server that follows another one takes no writes: promote it, or use the other"
         if seen.recovery
         else f"make room first if its disk was full; then, and restart the backend: {psql} "
-        f"-c 'SET transaction_read_only = off' -c '{undo}'"
+        f"-c 'SET default_transaction_read_only = off' -c '{undo}'"
     )
     told = "the database is read-only: every write of the app fails"
     return [Finding("DATABASE-READ-ONLY", place, told, "\n".join(evidence), remedy)]

@@ -17,6 +17,10 @@ from scripts.supply.tools import Found
 FOLDER = "phase4/app"  # annotation of a namespace: the folder of the app that lives in it
 
 
+#: Releases of every state. `--all`, as Helm 3 has it, is gone from Helm 4.
+EVERY = ("-A", "--deployed", "--failed", "--pending")
+
+
 @dataclass(frozen=True)
 class App:
     """A release of this project's chart. folder: where the app was deployed from, empty if unknown.
@@ -36,7 +40,7 @@ class App:
 def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
     """Every app on the cluster, by name."""
     scope = ("--kube-context", run.settings.context)
-    listed = run.shell.run(tools["helm"].path, "list", "-A", "--all", "-o", "json", *scope)
+    listed = run.shell.run(tools["helm"].path, "list", *EVERY, "-o", "json", *scope)
     seen = get_items(run, tools, "namespaces,ingresses", "-A")
     return [
         _app(one, seen)

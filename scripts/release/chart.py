@@ -75,7 +75,7 @@ def values(
         "backend": _backend(run, app, given, images, mine("backend"), config),
         "migrations": {"command": fit.before_start(app, behind)},
         "database": {"kind": app.database},
-        "postgres": {"image": _image(postgres), "tls": bool(app.decision.tls)},
+        "postgres": {"image": _image(postgres), "tls": fit.speaks_tls(app)},
         "storage": {"files": app.keeps_files},
         "existingSecret": secret_name(run),
         "ingress": _ingress(run, app, facts),
@@ -118,6 +118,7 @@ def _backend(
     written = mine.get("config") or {}
     return {
         "image": _image(images.backend.reference),
+        "readOnlyRootFilesystem": fit.is_reference(app),
         "healthPath": app.backend.health_path,
         "readyPath": app.backend.ready_path,
         "config": {name: value for name, value in config.items() if name not in written},

@@ -40,6 +40,7 @@ class Secrets:
     are missing. scheme: of our own database's address, empty without one. frontend_database:
     Next's server gets the address too.
     service_schemes: key of the Secret -> scheme, for a service whose driver wants another form.
+    query: of the backend's address, where its code looks for it there.
     """
 
     given: Mapping[str, str] = field(repr=False)
@@ -48,6 +49,7 @@ class Secrets:
     scheme: str
     frontend_database: bool
     service_schemes: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
 
 
 def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
@@ -75,6 +77,7 @@ def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
             for one in app.companions.services
             if own and one.decision.scheme and one.decision.scheme != app.decision.scheme
         },
+        app.decision.query,
     )
 
 
@@ -138,7 +141,7 @@ def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> 
         address = (
             f"{USER}:{quote(full['POSTGRES_PASSWORD'], safe='')}@{release}-postgres:5432/{USER}"
         )
-        full["DATABASE_URL"] = f"{wanted.scheme}://{address}"
+        full["DATABASE_URL"] = f"{wanted.scheme}://{address}{wanted.query}"
         for key, scheme in wanted.service_schemes.items():
             full[key] = f"{scheme}://{address}"
         if wanted.frontend_database:

@@ -52,6 +52,11 @@ def test_pages_that_only_the_code_names(walk):
     assert found.verdict == "works", found
 
 
+def test_pages_that_come_to_life_late(walk):
+    found, _ = walk({**PAGES, "/auth/register": "late.html", "/auth/sign-in": "late.html"})
+    assert found.verdict == "works", found
+
+
 def test_a_todo_by_the_chat(walk):
     pages = {**PAGES, "/dashboard": "chat.html"}
     found, store = walk(pages)
@@ -99,3 +104,8 @@ def test_accounts_of_another_service(walk):
 def test_a_site_that_is_not_there(tmp_path):
     found = browser.journey(Target("http://localhost:1"), account.fresh(), Hints(), tmp_path)
     assert found.verdict == "degraded"
+
+
+def test_a_first_page_that_is_not_served(walk):
+    found, _ = walk({})
+    assert "the first page answers 404" in judgement.findings(found, Hints())[0].summary

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import subprocess
 
 import kubernetes_validate
@@ -159,7 +160,9 @@ def test_no_object_is_there_twice_and_each_says_its_namespace(overlay):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_helm_3_and_4_agree(helm, helm3, name):
-    """They lint every overlay without a word, and render the same objects (generated secrets and certificates apart)."""
+    """They lint every overlay without a word, and render the same objects (generated secrets and
+    certificates apart).
+    """
     for program in (helm, helm3):
         linted = subprocess.run(
             [
@@ -271,11 +274,11 @@ def test_an_app_of_another_shape(render):
         "stripPrefix": {"prefixes": ["/_api"]}
     }
     postgres = named["StatefulSet", "todo-app-postgres"]["spec"]["template"]["spec"]
-    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/other-app"} in postgres[
-        "containers"
-    ][0]["env"]
+    assert {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"} in postgres["containers"][
+        0
+    ]["env"]
     assert "ssl=on" in postgres["containers"][0]["args"][0]
-    assert named["Secret", "todo-app-postgres-tls"]["type"] == "kubernetes.io/tls"
+    assert named["Secret", "todo-app-postgres-certificate"]["type"] == "kubernetes.io/tls"
     assert ("PersistentVolumeClaim", "todo-app-data") in named
     assert ("NetworkPolicy", "todo-app-frontend-out") in named
 
@@ -984,3 +987,43 @@ def test_an_upgrade_changes_nothing_that_kubernetes_forbids_to_change(helm, rend
             assert new["selector"] == old["spec"]["selector"]
             assert new.get("serviceName") == old["spec"].get("serviceName")
             assert new.get("volumeClaimTemplates") == old["spec"].get("volumeClaimTemplates")
+
+
+def test_the_databases_certificate_can_be_verified_by_all_names_of_its_service(render, tmp_path):
+    """As strictly as Python 3.13 does by itself: the authority's key usage is looked at, too."""
+    objects = render({"postgres": {"tls": True}, "frontend": {"server": True}})
+    secret = _one(objects, "Secret", "todo-app-postgres-certificate")
+    service = f"todo-app-postgres.{secret['metadata']['namespace']}.svc.cluster.local"
+    for name, value in secret["data"].items():
+        (tmp_path / name).write_bytes(base64.b64decode(value))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    for host in ("todo-app-postgres", service):
+        client = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        client.verify_flags |= ssl.VERIFY_X509_STRICT
+        _shake_hands(client, server, host)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        client = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        _shake_hands(client, server, "another-postgres")
+    for component in ("backend", "frontend"):
+        container = _container(objects, "Deployment", f"todo-app-{component}")
+        assert {"name": "DATABASE_CA", "valueFrom": {
+            "secretKeyRef": {"name": "todo-app-postgres-certificate", "key": "ca.crt"}
+        }} in container["env"]  # fmt: skip
+
+
+def _shake_hands(client, server, host):
+    """A TLS handshake in memory. Raises what the client finds wrong with the server."""
+    first, second = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(first, second, server_hostname=host),
+        server.wrap_bio(second, first, server_side=True),
+    ]
+    done = set()
+    while len(done) < len(sides):
+        for side in sides:
+            try:
+                side.do_handshake()
+                done.add(side)
+            except ssl.SSLWantReadError:
+                pass

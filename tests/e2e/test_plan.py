@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from scripts.cluster.kubectl import kubectl
+from scripts.images import transport
 from scripts.machine.engine import apt_install
 from scripts.release import rollout
 from scripts.session.settings import ROOT
@@ -46,9 +47,9 @@ class Line:
 
 
 HOLD = (
-    Line("minikube start --driver=docker --memory=4096 --cpus=2", r"Done!", 300),
+    Line("minikube start --driver=docker --memory=4096 --cpus=2", r"Done!|To connect to this", 300),
     Line("minikube addons enable metrics-server", r"metrics-server' addon is enabled", 120),
-    Line("minikube addons list", r"metrics-server .*enabled"),
+    Line("minikube addons list", r"metrics-server.*enabled"),
     Line("kubectl get storageclass", r"\(default\)"),
     Line("kubectl get ingressclass", r"traefik"),
     Line("kubectl describe nodes", r"Allocatable:"),
@@ -61,7 +62,7 @@ HOLD = (
     Line("helm install --dry-run --debug todo-app ./helm-chart", r"name: todo-app-ingress"),
     Line("helm template todo-app ./helm-chart --debug", r"name: todo-app-ingress"),
     Line("kubectl get nodes -o wide", r"Ready"),
-    Line("minikube image ls | grep todo-chatbot", r"(?s)todo-chatbot-backend.*-frontend"),
+    Line("minikube image ls | grep todo-chatbot", r"todo-chatbot-(backend|frontend):latest"),
     Line(
         "helm install todo-app ./helm-chart --set backend.secret.OPENAI_API_KEY=sk-...",
         r"STATUS: deployed",
@@ -77,7 +78,7 @@ HOLD = (
     Line("kubectl describe ingress todo-app-ingress", r"todo-app-frontend:http"),
     Line("curl http://todo.local/api/health", r'"status": ?"ok"'),
     Line("kubectl top pods", r"(?s)todo-app-backend.*todo-app-postgres", 240),
-    Line("kubectl logs -f deployment/todo-app-frontend", r"nginx", ends=False),
+    Line("kubectl logs -f deployment/todo-app-frontend", r'"status":200', ends=False),
     Line("kubectl logs -f deployment/todo-app-backend", r"Running upgrade|uvicorn", ends=False),
     Line("kubectl logs -f statefulset/todo-app-postgres", r"ready to accept", ends=False),
     Line("kubectl delete pod <postgres-pod>", r"todo-app-postgres-0\"? deleted", 120),
@@ -155,17 +156,29 @@ def images(run, found, environment):
         component = item["metadata"].get("labels", {}).get("app.kubernetes.io/component")
         if item["kind"] in ("Deployment", "StatefulSet") and component in wanted:
             image = item["spec"]["template"]["spec"]["containers"][0]["image"]
-            tag = ["minikube", "image", "tag", image, wanted[component]]
+            latest = ["docker", "tag", image, f"todo-chatbot-{component}:latest"]
+            if component != "postgres":  # another app's build may have taken the tag since
+                subprocess.run(latest, env=environment(), check=True, capture_output=True)
+            # `minikube image tag` leaves a name alone that has no registry in front.
+            names = [transport.normalized(one) for one in (image, wanted[component])]
+            tag = ["minikube", "image", "tag", *names]
             subprocess.run(tag, env=environment(), check=True, capture_output=True, timeout=60)
+
+
+def _containers():
+    argv = ["docker", "ps", "--all", "--quiet", "--filter", "ancestor=todo-chatbot-backend:latest"]
+    return set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
 
 
 @pytest.fixture(scope="module")
 def staying():
-    """Processes that stay until the last line is typed."""
-    processes = []
+    """Processes that stay until the last line is typed. Their containers are removed, too."""
+    before, processes = _containers(), []
     yield processes
     for process in processes:
         _end(process)
+    if made := _containers() - before:
+        subprocess.run(["docker", "rm", "--force", *made], check=True, capture_output=True)
 
 
 def _end(process):

@@ -38,6 +38,12 @@ def diagnosed(run, found):  # noqa: F811
 
 
 @pytest.fixture
+def diagnosed_now(run, found):  # noqa: F811
+    """Diagnose once."""
+    return lambda: diagnose(run, found)
+
+
+@pytest.fixture
 def healthy(run, found):  # noqa: F811
     """Wait until nothing is wrong."""
     return lambda: run.shell.until(lambda: diagnose(run, found) == (), 150, 1)

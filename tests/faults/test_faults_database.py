@@ -1,5 +1,6 @@
 """What can happen to a database that goes on answering; the first finding names it."""
 
+import shlex
 import subprocess
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ def name(run):
 
 @pytest.fixture
 def sql(kube, name):
-    """Run statements as the database's owner, each a transaction, writing even where that is off."""
+    """Run statements as the database's owner; they write even where that is switched off."""
 
     def sql(*statements):
         force = ("env", "PGOPTIONS=-c default_transaction_read_only=off")
@@ -34,13 +35,18 @@ def deploy():
 
 
 @pytest.mark.parametrize("whose", ["DATABASE", "ROLE"])
-def test_a_database_that_takes_no_writes(sql, diagnosed, deploy, whose):
+def test_a_database_that_takes_no_writes(sql, kube, diagnosed, diagnosed_now, deploy, whose):
     sql(f"ALTER {whose} todo SET default_transaction_read_only = on")
     try:
         first = diagnosed("DATABASE-READ-ONLY")[0]
         assert "read-only" in first.summary
         assert f"ALTER {whose} todo SET default_transaction_read_only = on" in first.evidence
         assert f"ALTER {whose} todo RESET default_transaction_read_only" in first.remedy
+        # The remedy works as it stands.
+        command = first.remedy.partition("backend: kubectl ")[2]
+        kube(*shlex.split(command)[2:])
+        assert not diagnosed_now()
+        sql(f"ALTER {whose} todo SET default_transaction_read_only = on")
         result = deploy()
         assert result.returncode == 19, result.stdout + result.stderr
         assert "DATABASE-READ-ONLY" in result.stdout

@@ -68,7 +68,8 @@ def test_a_policy_that_keeps_the_backend_from_its_database(kube, name, put, diag
     finally:
         kube("apply", "-f", "-", stdin=own)
         kube("delete", "networkpolicy", "lockdown")
-        kube("rollout", "restart", f"deployment/{name}-backend")
+        kube("rollout", "undo", f"deployment/{name}-backend")
+        kube("rollout", "status", f"deployment/{name}-backend", "--timeout=150s")
 
 
 def test_a_quota_that_somebody_else_made_is_named(kube, name, put, diagnosed):
@@ -119,7 +120,12 @@ def test_a_route_of_traefiks_own_kind_that_takes_a_path(run, name, put, diagnose
     assert match in first.evidence
 
 
-def test_a_middleware_that_somebody_hung_before_the_pages(run, kube, name, put, diagnosed):
+def _page_ingress(as_json):
+    names = [one["metadata"]["name"] for one in as_json("get", "ingress")["items"]]
+    return next(name for name in names if not name.endswith("-api"))
+
+
+def test_a_middleware_that_somebody_hung_before_the_pages(run, kube, as_json, put, diagnosed):
     put(
         {
             "apiVersion": "traefik.io/v1alpha1",
@@ -130,12 +136,13 @@ def test_a_middleware_that_somebody_hung_before_the_pages(run, kube, name, put, 
     )
     key = "traefik.ingress.kubernetes.io/router.middlewares"
     full = f"{run.settings.release.namespace}-doorman@kubernetescrd"
-    kube("annotate", "ingress", name, f"{key}={full}")
+    ingress = _page_ingress(as_json)
+    kube("annotate", "ingress", ingress, f"{key}={full}")
     try:
         first = diagnosed("INGRESS-MIDDLEWARE")[0]
         assert f"uses the middleware {full}, which is not of this release" in first.summary
     finally:
-        kube("annotate", "ingress", name, f"{key}-")
+        kube("annotate", "ingress", ingress, f"{key}-")
 
 
 def test_a_middleware_that_is_gone(kube, as_json, name, diagnosed):

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -316,7 +317,9 @@ def test_a_rollout_that_takes_too_long_without_a_clearer_cause(make_run, stub, f
     }  # fmt: skip
     stub("kubectl", f"echo '{json.dumps({'items': [deployment]})}'")
     run = make_run(release={"timeout": 30})
-    monkeypatch.setattr(rollout.time, "monotonic", iter([0.0, 0.0, 31.0, 31.0, 31.0]).__next__)
+    # Only the rollout's own clock: threads that end meanwhile look at the real one.
+    clock = SimpleNamespace(monotonic=iter([0.0, 0.0, 31.0, 31.0, 31.0]).__next__)
+    monkeypatch.setattr(rollout, "time", clock)
     monkeypatch.setattr(rollout, "look", lambda *_: [deployment])
     monkeypatch.setattr(run.shell, "wait", lambda seconds: None)
     with pytest.raises(Failure) as caught:

@@ -20,12 +20,22 @@ ASIDE = re.compile(
 )
 USUAL = ("backend", "api", "server", "app", "src")
 CLIENT = r"^\w+(\s*:\s*\w+)?\s*=\s*([\w.]+\.)?(Async)?(OpenAI|AzureOpenAI|Groq|Anthropic|Client|ClientV2|AsyncClient)\(|^genai\.configure\("  # made while imported
+#: Package, its clients, and the variable in which they look for their key.
+CLIENT_KEYS = (
+    ("anthropic", r"(Async)?Anthropic", "ANTHROPIC_API_KEY"),
+    ("cohere", r"(Async)?Client(V2)?", "CO_API_KEY"),
+    ("groq", r"(Async)?Groq", "GROQ_API_KEY"),
+    ("openai", r"(Async)?OpenAI", "OPENAI_API_KEY"),
+)
 REQUIREMENTS = re.compile(r"requirements[\w.-]*\.txt$")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A FastAPI object. folder: from which it is imported. module: dotted. routes: how many it serves."""
+    """A FastAPI object. folder: from which it is imported. module: dotted. routes: how many.
+
+    paths: folders below `folder` from which its modules import, too.
+    """
 
     folder: str
     module: str
@@ -33,6 +43,7 @@ class Candidate:
     factory: bool
     evidence: Evidence
     routes: int
+    paths: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -42,12 +53,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Backend:
-    """What was found. folder: import root, relative to the app. modules: files that importing the app reads, relative to the app, as is
-    dependencies: the file that lists its packages.
+    """What was found, all paths relative to the app.
 
-    python: a requires-python specifier, empty for any. migrations: the command that brings the tables up to date. migrated: the versions that they have
-    then, empty when that is not known. writes: (path relative to folder,
-    place, whether a folder). imported: top-level packages that are imported when the app starts, with a place. unresolved: local imports that lead nowhere.
+    folder: import root. paths: folders below it from which modules are imported, too.
+    modules: files that importing the app reads. dependencies: the file that lists its packages.
+    python: a requires-python specifier, empty for any.
+    migrations: the command that brings the tables up to date. migrated: the versions that they
+    have then, empty when that is not known.
+    writes: (path relative to folder, place, whether a folder).
+    imported: top-level packages that are imported when the app starts, with a place.
+    unresolved: local imports that lead nowhere.
+    assigned: environment variables that the code sets itself, with a place.
     """
 
     folder: str
@@ -77,6 +93,8 @@ class Backend:
     waits_for_database: bool
     candidates: tuple[Candidate, ...]
     evidence: Evidence
+    paths: tuple[str, ...] = ()
+    assigned: tuple[tuple[str, str], ...] = ()
 
 
 def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
@@ -86,8 +104,8 @@ def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
         if ASIDE.search(name):
             continue
         for variable, factory, line in python.apps(source):
-            folder = _import_root(tree, sources, name)
-            project = Project(sources, folder)
+            folder, paths = _import_roots(tree, sources, name)
+            project = Project(sources, folder, paths)
             module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
             text = tree.texts[name].splitlines()[line - 1].strip()
             own = "app" if factory else variable
@@ -104,6 +122,7 @@ def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
                     factory,
                     Evidence(f"{name}:{line}", text[:160]),
                     routes,
+                    paths,
                 )
             )
     return sorted(found, key=lambda one: _rank(tree, one))
@@ -133,8 +152,62 @@ def _import_root(tree: Tree, sources: dict[str, Source], name: str) -> str:
         module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
         resolved = sum(1 for reached in project.reached(module)[1:])
         listed = bool(dependency_files(tree, folder))
-        scores.append((resolved, listed, length, folder))
-    return max(scores)[3] if scores else "/".join(parts)
+        scores.append((-project.beyond(module), resolved, listed, length, folder))
+    return max(scores)[-1] if scores else "/".join(parts)
+
+
+def _import_roots(tree: Tree, sources: dict[str, Source], name: str) -> tuple[str, tuple[str, ...]]:
+    """The folder from which a module is imported, and those below it that must be on the path, too.
+
+    Some apps have two: `from src.api import x` beside `from models import y` of src/models.
+    """
+    first = _import_root(tree, sources, name)
+    home = name.rsplit("/", 1)[0] if "/" in name else ""
+    parts = home.split("/") if home else []
+    above = ["/".join(parts[:length]) for length in range(len(parts) + 1)]
+    listed = _listed(tree, above)
+    roots = {first}
+    while True:
+        outermost = min(roots, key=len)
+        below = tuple(
+            root.removeprefix(outermost).strip("/") for root in sorted(roots) if root != outermost
+        )
+        project = Project(sources, outermost, below)
+        module = python.dotted(name.removeprefix(f"{outermost}/") if outermost else name)
+        missing = {
+            root
+            for reached in project.reached(module)
+            for one in python.imports(project.modules[reached])
+            if one.module and not one.relative and not project.local(one.module)
+            for root in above
+            if root not in roots and _holds(sources, root, one.module.split(".")[0], listed)
+        }
+        if not missing:
+            return outermost, below
+        roots.add(max(missing, key=len))
+
+
+def _listed(tree: Tree, folders: list[str]) -> set[str]:
+    """The words in the names of the packages that are listed in these folders."""
+    names = set()
+    for file in (file for folder in folders for file in dependency_files(tree, folder)):
+        text = tree.texts[file]
+        lines = _project_dependencies(text)[0] if file.endswith(".toml") else _lines(text)
+        names |= {word for line in lines for word in re.split(r"[^a-z0-9_.]", line.lower())[:4]}
+    return names
+
+
+def _holds(sources: dict[str, Source], folder: str, top: str, listed: set[str]) -> bool:
+    """Whether a folder has a module or a package of this name, and no listed package brings it.
+
+    A folder `mcp` beside the package mcp must not take its place.
+    """
+    start = join(folder, top)
+    return (
+        not python.standard(top)
+        and top not in listed
+        and any(name == f"{start}.py" or name.startswith(f"{start}/") for name in sources)
+    )
 
 
 def dependency_files(tree: Tree, folder: str) -> list[str]:
@@ -176,7 +249,7 @@ def read(
 ) -> Backend:
     """Survey the app object `chosen`."""
     folder = chosen.folder
-    project = Project(sources, folder)
+    project = Project(sources, folder, chosen.paths)
     reached = project.reached(chosen.module)
     files = [project.modules[name].name for name in reached]
     within = [
@@ -227,7 +300,12 @@ def read(
         next(
             (match.group(1) for _, match in tree.search(r"allow_origins\s*=\s*(.+?),?$", files)), ""
         ),
-        merged([one for name in reached for one in python.variables(project.modules[name])]),
+        merged(
+            [
+                *(one for name in reached for one in python.variables(project.modules[name])),
+                *_of_clients(tree, files),
+            ]
+        ),
         migrations,
         migrations_folder,
         migrated,
@@ -241,7 +319,17 @@ def read(
         bool(tree.first(r"^\s*(from|import)\s+(tenacity|backoff|retry)", files)),
         tuple(others),
         chosen.evidence,
+        chosen.paths,
+        tuple(one for name in reached for one in python.assigned_variables(project.modules[name])),
     )
+
+
+def _of_clients(tree: Tree, files: list[str]) -> Iterator[Variable]:
+    """The keys that clients of language models read by themselves, where the code gives none."""
+    for package, maker, variable in CLIENT_KEYS:
+        if tree.first(rf"^\s*(from|import)\s+{package}\b", files):
+            for evidence, _ in tree.search(rf"\b{maker}\(\s*\)", files):
+                yield Variable(variable, evidence.place)
 
 
 def _dependencies_of(tree: Tree, folder: str, chosen: Candidate) -> str:

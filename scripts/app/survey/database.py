@@ -18,8 +18,12 @@ TLS = (
     r"sslmode[\"']?\s*[:=]\s*[\"']?(require|verify|prefer)|create_default_context\("
     r"|[\"']ssl[\"']\s*:\s*(?!False|None)|\bssl\s*=\s*(?!False|None|ssl\b)\S"
 )
+#: Code that asks whether the address wants TLS: without that it takes a way of its own.
+SSLMODE_READ = r"[\"']sslmode=require[\"']\s+in\b"
+DRIVEN = re.compile(r"postgresql\+\w+")
 NEEDED = (
     ("MongoDB", r"\b(motor|pymongo|beanie|mongoengine)\b"),
+    ("Supabase", r"supabase\b"),
     ("MySQL", r"\b(pymysql|mysqlclient|aiomysql|MySQLdb)\b"),
 )
 
@@ -28,7 +32,9 @@ NEEDED = (
 class Database:
     """kind: None when the code does not tell. scheme: of the address that the backend's driver takes. variables: those that name the address.
 
-    tls: the code forces TLS. other: a database that this project does not deploy. hosted: the provider that the code or its examples name.
+    tls: the code forces TLS. other: a database that this project does not deploy.
+    neon: where the frontend takes the driver of that provider. query: of the address, where the
+    code looks for it there. hosted: the provider that the code or its examples name.
     """
 
     kind: Kind | None
@@ -38,6 +44,8 @@ class Database:
     other: str
     hosted: str
     evidence: tuple[Evidence, ...]
+    neon: Evidence | None = None
+    query: str = ""
 
 
 def decide(
@@ -46,14 +54,7 @@ def decide(
     """Decide from the modules that the backend imports (`names`), its packages and the frontend's database."""
     code = _without_docstrings(tree, names)
     found = _Traces(code, backend, names)
-    other = next(
-        (
-            name
-            for name, pattern in NEEDED
-            if code.first(rf"^\s*(?:from|import)\s+{pattern}", names)
-        ),
-        "",
-    )
+    other, asked = _other(code, names)
     kind: Kind | None = None
     if found.is_postgres or (_keeps_accounts(frontend) and not other):
         kind = "postgres"
@@ -75,8 +76,28 @@ def decide(
         tuple(evidence for evidence, _ in code.search(TLS, names)),
         other if kind is None else "",
         hosted[1].group(1) if hosted else "",
-        found.evidence,
+        (*([asked] if asked and kind is None else []), *found.evidence),
+        _neon(tree, frontend),
+        "?sslmode=require" if code.first(SSLMODE_READ, names) else "",
     )
+
+
+def _other(code: Tree, names: list[str]) -> tuple[str, Evidence | None]:
+    """A database or service that is not PostgreSQL, and the line that imports its client."""
+    for name, pattern in NEEDED:
+        found = code.first(rf"^\s*(?:from|import)\s+{pattern}", names)
+        if found:
+            return name, found[0]
+    return "", None
+
+
+def _neon(tree: Tree, frontend: Frontend) -> Evidence | None:
+    """The line in which Next's server takes Neon's own driver, which no PostgreSQL understands."""
+    if frontend.served == "export" or "@neondatabase/serverless" not in frontend.packages:
+        return None
+    sources = tree.below(frontend.folder, (".ts", ".tsx", ".js", ".mjs"))
+    found = tree.first(r"(from|import|require)\W.*@neondatabase/serverless", sources)
+    return found[0] if found else None
 
 
 def _keeps_accounts(frontend: Frontend) -> bool:
@@ -101,7 +122,7 @@ class _Traces:
         word = r"[\"']\w*(DATABASE|POSTGRES|NEON|DB)\w*(URL|URI|DSN)[\"']"
         self.address = _read_at(code, backend) or first(word, names, re.IGNORECASE)
         self.written = first(r"postgres(?:ql)?(?:\+\w+)?(?:://|\b)", names)
-        imported = first(rf"^\s*(?:from|import)\s+{DRIVERS[2:]}", names)
+        imported = first(rf"^\s*(?:from|import)\s+(?:\w+,\s*)*{DRIVERS}", names)
         self.driver = imported or first(DRIVERS, listed)
         self.sqlite = first(r"sqlite(?:\+\w+)?://|sqlite3\.connect|aiosqlite\.connect", names)
         files = r"\.(?:sqlite3?|db|json)[\"']"
@@ -152,12 +173,16 @@ def _without_docstrings(tree: Tree, names: list[str]) -> Tree:
 def _scheme(code: Tree, names: list[str], backend: Backend) -> str:
     """The form of the address that the code takes: with a driver's name, where it does not add that."""
     taken = code.first(r"replace\(\s*[\"']postgres(?:ql)?://", names) or code.first(
-        r"(=|return|\()\s*f?[\"']postgresql\+\w+://[\"'{]|drivername|set\(.*drivername|make_url",
+        r"[\"']postgresql\+\w+://[\"'{]|drivername|make_url",
         names,
     )
     raw = code.first(r"asyncpg\.(connect|create_pool)|psycopg2?\.connect|ConnectionPool\(", names)
+    defaults = (one.default for one in backend.variables if one.kind == "database")
+    given = next((found[0] for one in defaults if (found := DRIVEN.match(one))), "")
     if taken or raw:
         return "postgresql"
+    if given:
+        return given
     packages = {re.split(r"[^\w-]", one)[0].lower() for one in backend.declared}
     if code.first(r"\bcreate_async_engine\b", names):
         only_psycopg = "psycopg" in packages and "asyncpg" not in packages

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePosixPath
 
-from scripts.app.survey.tree import Tree
+from scripts.app.survey.tree import Tree, join
 from scripts.app.survey.variables import Variable
 
 METHODS = frozenset(
@@ -182,16 +182,21 @@ def _is_call(node: ast.AST | None, name: str) -> bool:
 
 
 class Project:
-    """Modules below an import root, and how they refer to each other."""
+    """Modules below an import root, and how they refer to each other.
 
-    def __init__(self, sources: Mapping[str, Source], folder: str) -> None:
+    paths: folders below it from which modules are imported, too.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, Source], folder: str, paths: Iterable[str] = ()
+    ) -> None:
         self.folder = folder
-        start = f"{folder}/" if folder else ""
-        self.modules = {
-            dotted(name.removeprefix(start)): one
-            for name, one in sources.items()
-            if name.startswith(start)
-        }
+        self.modules: dict[str, Source] = {}
+        for root in (folder, *(join(folder, path) for path in paths)):
+            start = f"{root}/" if root else ""
+            for name, one in sources.items():
+                if name.startswith(start):
+                    self.modules.setdefault(dotted(name.removeprefix(start)), one)
         self._constants = _constants(sources.values())
         self._routers: dict[str, dict[str, Router]] = {}
 
@@ -224,6 +229,17 @@ class Project:
                 target = self.resolve(name, one)
                 pending += [target, *(f"{target}.{inner}" for inner, _ in one.names)]
         return seen
+
+    def beyond(self, start: str) -> int:
+        """How many relative imports lead above the import root, which Python refuses."""
+        return sum(
+            one.relative > len(name.split(".")) - (not self._is_package(name))
+            for name in self.reached(start)
+            for one in imports(self.modules[name])
+        )
+
+    def _is_package(self, module: str) -> bool:
+        return self.modules[module].name.endswith("__init__.py")
 
     def unresolved(self, start: str) -> list[tuple[str, str]]:
         """Local imports that lead nowhere: (what is imported, place). A missing file, or one whose name differs in case."""
@@ -487,6 +503,18 @@ def variables(source: Source) -> list[Variable]:
         Variable(one.name, one.place, one.required or one.name in needed, one.default, one.is_list)
         for one in found
     ]
+
+
+def assigned_variables(source: Source) -> Iterator[tuple[str, str]]:
+    """Environment variables that a module sets itself: (name, place). They win over the pod's."""
+    for node in nodes(source):
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Store)
+            and isinstance(node.slice, ast.Constant)
+            and ast.unparse(node.value) in ("os.environ", "environ")
+        ):
+            yield str(node.slice.value), f"{source.name}:{node.lineno}"
 
 
 def _reading(node: ast.AST | None, name: str) -> Variable | None:

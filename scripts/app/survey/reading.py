@@ -16,6 +16,7 @@ from scripts.app.survey.companions import Companions, Service
 from scripts.app.survey.database import Database, Kind, decide
 from scripts.app.survey.frontend import Frontend
 from scripts.app.survey.tree import Evidence, Tree, join, read_tree
+from scripts.app.survey.variables import kind as kind_of
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.run import Run
 from scripts.session.settings import remember
@@ -132,7 +133,7 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
     chosen, backend_candidates = _backend(tree, sources, module)
     front, frontend_candidates = _frontend(tree, frontend, chosen)
     back = backends.read(tree, sources, chosen, backend_candidates)
-    reached = python.Project(sources, chosen.folder)
+    reached = python.Project(sources, chosen.folder, chosen.paths)
     names = [reached.modules[name].name for name in reached.reached(chosen.module)]
     decision = decide(tree, back, front, names)
     called = companions.find(tree, sources, chosen, back, front)
@@ -152,6 +153,7 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
         (
             *_warnings(tree, back, front, backend_candidates, frontend_candidates),
             *_warnings_of(called),
+            *_hosted_driver(decision),
         ),
         called,
     )
@@ -166,7 +168,8 @@ def _settled(root: Path, database: str, decision: Database) -> Kind:
             "APP-NEEDS-SERVICE",
             str(root),
             f"the app keeps its data in {decision.other}, which is not deployed here",
-            remedy=f"run {decision.other} yourself and give its address to the app's own variables,"
+            "\n".join(f"{one.place}: {one.line}" for one in decision.evidence),
+            f"run {decision.other} yourself and give its address to the app's own variables,"
             " with INVOKE_PHASE4_APP_DATABASE=external",
         )
     if decision.kind is None:
@@ -179,6 +182,19 @@ def _settled(root: Path, database: str, decision: Database) -> Kind:
             "say which: INVOKE_PHASE4_APP_DATABASE=postgres (or file) invoke deploy",
         )
     return decision.kind
+
+
+def _hosted_driver(decision: Database) -> Iterator[Finding]:
+    """The frontend's database driver, where only its provider understands it."""
+    if decision.neon:
+        yield Finding(
+            "APP-NEEDS-SERVICE",
+            decision.neon.place,
+            "Next's server reaches its database by Neon's own driver, over WebSocket:"
+            " PostgreSQL does not understand that",
+            f"{decision.neon.place}: {decision.neon.line}",
+            "use `pg` in the frontend, or give the address of a database at Neon",
+        )
 
 
 def _containers(tree: Tree) -> tuple[str, ...]:
@@ -335,6 +351,13 @@ def _warnings(
             f"{module} is imported, and there is no such file: it was not committed, or its name differs in case",
             place,
         )
+    for name, place in back.assigned:
+        if kind_of(name) in ("database", "signing"):
+            yield warn(
+                place,
+                f"the code sets {name} itself: the value that the deployment gives is not used",
+                remedy=f"delete the line {place}, or write os.environ.setdefault",
+            )
     lost = {path: place for path, place, _ in back.writes if SCRATCH.search(path)}
     if lost:
         yield warn(

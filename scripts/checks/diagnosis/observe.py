@@ -33,7 +33,7 @@ from scripts.supply.tools import Found
 
 NAMESPACED = (
     "pods,deployments,statefulsets,replicasets,services,endpointslices,ingresses,events,"
-    "persistentvolumeclaims,configmaps,networkpolicies"
+    "persistentvolumeclaims,configmaps"
 )
 CLUSTER_WIDE = "nodes,storageclasses,ingressclasses,namespaces"
 TRAEFIK = "ingressroutes.traefik.io,middlewares.traefik.io"
@@ -68,7 +68,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         traefik = pool.submit(kubectl, run, tools, "get", TRAEFIK, "-A", "-o", "json", check=False)
         state = pool.submit(get_items, run, tools, NAMESPACED, *scope)
         whole = pool.submit(get_items, run, tools, CLUSTER_WIDE)
-        every = pool.submit(get_items, run, tools, "pods,ingresses", "-A")
+        every = pool.submit(get_items, run, tools, "pods,ingresses,networkpolicies", "-A")
         latest = pool.submit(helm.latest, run, tools)
         secrets = pool.submit(kubectl, run, tools, *listing, check=False)
         time_there = ("info", "--format", "{{.SystemTime}}")
@@ -96,6 +96,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         skew=skew(clock.result().stdout),
         namespace=release.namespace,
         database=asked.result(),
+        policies=of_kind(every.result(), "NetworkPolicy"),
         elsewhere=[*of_kind(every.result(), "Ingress"), *of_kind(routes or [], "IngressRoute")],
         middlewares=None if routes is None else of_kind(routes, "Middleware"),
         proxy=os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY") or "",

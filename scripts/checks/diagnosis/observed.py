@@ -23,7 +23,7 @@ class Observed:
     release: helm's newest revision. secrets: name -> keys -> whether they have a value; None: they
     could not be read. database: as its own pod tells; None: it does not answer.
     elsewhere: Ingresses and Traefik's routes of all namespaces. middlewares: those of Traefik;
-    None: it has none here.
+    None: it has none here. policies: the NetworkPolicies of all namespaces.
     logs: pod -> its last lines. answers: path -> status through the ingress, 0: no connection.
     name: the address that the host name resolves to. expected: the addresses that are right.
     skew: seconds between this machine's clock and the engine's.
@@ -51,6 +51,7 @@ class Observed:
     database: Database | None = None
     elsewhere: Objects = field(default_factory=list)
     middlewares: Objects | None = None
+    policies: Objects = field(default_factory=list)
 
     def of(self, kind: str) -> Objects:
         """Objects of a kind in the release's namespace."""

@@ -40,45 +40,45 @@ def _ways(seen: Observed) -> list[tuple[Item, str, Item]]:
     """The traffic that an app needs: (a pod, the direction, the pod at the other end)."""
     pods = {component_of(pod): pod for pod in seen.of("Pod")}
     backend, postgres = pods.get("backend"), pods.get("postgres")
-    ways: list[tuple[Item, str, Item]] = [
-        (pods[component], "Ingress", controller)
-        for component in ("frontend", "backend")
-        if component in pods
-        for controller in seen.controllers[:1]
-    ]
+    ways: list[tuple[Item, str, Item]] = []
+    for component in ("frontend", "backend"):
+        for controller in seen.controllers[:1] if component in pods else ():
+            ways.append((pods[component], "Ingress", controller))
+            ways.append((controller, "Egress", pods[component]))
     if backend and postgres:
         ways += [(postgres, "Ingress", backend), (backend, "Egress", postgres)]
     return ways
 
 
 def _blocked(seen: Observed, pod: Item, direction: str, other: Item) -> list[Finding]:
-    policies = [one for one in seen.of("NetworkPolicy") if _selects(one, direction, pod)]
+    policies = [one for one in seen.policies if _selects(one, direction, pod)]
     foreign = [one for one in policies if not is_ours(one, seen.app)]
     if not foreign or any(_allows(seen, one, direction, pod, other) for one in policies):
         return []
-    names, component = ", ".join(name_of(one) for one in foreign), component_of(pod)
-    way = "to" if direction == "Ingress" else "from"
-    return [_finding(names, component, f"it lets nothing {way} {component} through")]
+    ends = (other, pod) if direction == "Ingress" else (pod, other)
+    source, target = (component_of(one) or name_of(one) for one in ends)
+    return [_finding(foreign, target, f"it lets nothing from {source} to {target} through")]
 
 
 def suspects(seen: Observed, component: str) -> list[Finding]:
     """Policies of somebody else that select a component's pods, whatever they allow."""
     pods = [pod for pod in seen.of("Pod") if component_of(pod) == component]
     foreign = [
-        name_of(one)
-        for one in seen.of("NetworkPolicy")
-        if not is_ours(one, seen.app) and any(_matches(_selector(one), pod) for pod in pods)
+        one
+        for one in seen.policies
+        if not is_ours(one, seen.app) and any(_is_about(one, pod) for pod in pods)
     ]
-    return [_finding(", ".join(foreign), component, "it selects its pods")] if foreign else []
+    return [_finding(foreign, component, "it selects its pods")] if foreign else []
 
 
-def _finding(names: str, component: str, evidence: str) -> Finding:
+def _finding(foreign: Sequence[Item], component: str, evidence: str) -> Finding:
+    names, home = ", ".join(map(name_of, foreign)), foreign[0]["metadata"]["namespace"]
     return Finding(
         "POLICY-IN-THE-WAY",
         f"networkpolicy/{names.partition(',')[0]}",
         f"the network policy {names}, which is not of this release, keeps traffic from {component}",
         evidence,
-        f"kubectl describe networkpolicy {names.replace(',', '')}; "
+        f"kubectl -n {home} describe networkpolicy {names.replace(',', '')}; "
         "ask who made it, change or delete it",
     )
 
@@ -93,7 +93,13 @@ def _selects(policy: Item, direction: str, pod: Item) -> bool:
     spec = policy["spec"]
     default = ["Ingress", *(["Egress"] if "egress" in spec else [])]
     types: list[str] = spec.get("policyTypes", default)
-    return direction in types and _matches(_selector(policy), pod)
+    return direction in types and _is_about(policy, pod)
+
+
+def _is_about(policy: Item, pod: Item) -> bool:
+    """The policy selects the pod; it selects in its own namespace only."""
+    near = policy["metadata"]["namespace"] == pod["metadata"]["namespace"]
+    return bool(near) and _matches(_selector(policy), pod)
 
 
 def _matches(selector: Mapping[str, Any], item: Item) -> bool:

@@ -120,7 +120,9 @@ def _ended(walk: Walk, began: float) -> Journey:
 
 
 def find(client: Client, hints: Hints) -> tuple[Shape, Answer]:
-    """The operations of the API, those of its document, else those of its code; and what it answered."""
+    """The operations of the API, those of its document, else those of its code; and what it
+    answered.
+    """
     answer, own = Answer("", 0, ""), schema.of_handlers(hints.handlers)
     for path in DOCUMENTS:
         answer = client.api("get", path)
@@ -186,9 +188,13 @@ def _is_there(answer: Answer) -> bool:
 
 
 def _log_in(walk: Walk) -> bool:
-    """Log in by the API's operation, or by a handler of Next's; what sign-up gave does where there is none."""
+    """Log in by the API's operation, or by a handler of Next's; what sign-up gave does where there
+    is none.
+    """
     ways = walk.shape.log_in
     given = walk.signed_up
+    if not ways and walk.hints.accounts == "next-auth":
+        return _next_auth(walk)
     if not ways:
         if given is not None and _take(walk, given):
             walk.note(LOG_IN, "passed", said="signing up logs in")
@@ -230,6 +236,24 @@ def _take(walk: Walk, answer: Answer, before: Answer | None = None) -> bool:
                 users += user_ids(told.body)
     walk.users = tuple(dict.fromkeys(users))
     return bool(client.token or len(client.session.cookies))
+
+
+def _next_auth(walk: Walk) -> bool:
+    """NextAuth's log-in with a password, and the token that its session gives to the API."""
+    client, account = walk.client, walk.account
+    told = client.page("get", "/api/auth/csrf")
+    entry = {"email": account.email, "username": account.email, "password": account.password}
+    mark = told.body.get("csrfToken", "") if isinstance(told.body, Mapping) else ""
+    form = {**entry, "csrfToken": mark, "json": "true"}
+    answer = client.page("post", "/api/auth/callback/credentials", data=form)
+    session = client.page("get", "/api/auth/session")
+    if not session.body:  # a refused log-in leads back to its page, by a redirect that looks well
+        walk.note(LOG_IN, "failed", answer, "the log-in gives no session")
+        return False
+    client.token = token_of(session)
+    walk.users = user_ids(session.body, client.token)
+    walk.note(LOG_IN, "passed", answer)
+    return True
 
 
 def _better_auth(walk: Walk) -> bool:

@@ -45,7 +45,7 @@ CONTROLS = (
     " [role=checkbox], [contenteditable=true]"
 )
 SCRIPT = Path(__file__).with_name("controls.js")
-LOADS, SETTLES, ANSWERS, CHATS = 20.0, 4.0, 15.0, 45.0  # seconds
+LOADS, SETTLES, ANSWERS, CHATS = 30.0, 6.0, 20.0, 45.0  # seconds
 QUIET = 4.0  # seconds in which a click that did something has asked for something
 GOOD = re.compile(
     r"success|created|welcome|logged in|signed (up|in)|check your|loading|thank", re.I
@@ -68,8 +68,8 @@ class NoBrowser(Exception):
 class Sight:
     """A page, what it asked for, and what it said.
 
-    lost: (request, error) of those that had no answer. pending: those that change something and have
-    none yet.
+    lost: (request, error) of those that had no answer. pending: those that change something and
+    have none yet.
     """
 
     page: Page
@@ -95,6 +95,7 @@ class Walk:
     sight: Sight | None = None
     doing: str = SIGN_UP
     home: str = "/"
+    status: int = 0
 
     @property
     def page(self) -> Page:
@@ -111,7 +112,8 @@ def journey(
     log: Callable[[], str] = lambda: "",
     restart: Callable[[], None] | None = None,
 ) -> Journey:
-    """Walk the whole way. folder: for the pictures. restart: deletes the pods and waits for new ones.
+    """Walk the whole way. folder: for the pictures. restart: deletes the pods and waits for new
+    ones.
 
     Raises NoBrowser.
     """
@@ -217,7 +219,8 @@ def _go(walk: Walk, path: str) -> bool:
         walk.notes.append(f"{path} did not load: {str(error).splitlines()[0][:160]}")
         return False
     _settle(walk.page)
-    return answer is None or answer.status < 400
+    walk.status = answer.status if answer else 200
+    return walk.status < 400
 
 
 def _settle(page: Page) -> None:
@@ -292,7 +295,9 @@ def _complaint(page: Page) -> str:
 
 
 def _reach(walk: Walk, kind: Kind) -> bool:
-    """Find the form: on the page, behind a link or a tab, at an address that the code has, or a usual one."""
+    """Find the form: on the page, behind a link or a tab, at an address that the code has, or a
+    usual one.
+    """
     page = walk.page
     pattern, usual = (
         (SIGN_UP_PAGE, COMMON_SIGN_UP) if kind == "sign up" else (LOG_IN_PAGE, COMMON_LOG_IN)
@@ -383,7 +388,7 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
     name = SIGN_UP if kind == "sign up" else LOG_IN
     before = (len(seen.responses), len(seen.lost), len(seen.alerts))
     address = page.url
-    for _ in range(2):  # a page that was not alive yet has taken the click and done nothing
+    for _ in range(3):  # a page that was not alive yet has taken the click and done nothing
         _fill(walk)
         controls = _controls(page)
         secret = [one for one in controls if one.type == "password"]
@@ -408,7 +413,7 @@ def _send_form(walk: Walk, kind: Kind) -> Step:
 
         _until(page, lambda: moved() or bool(seen.pending or _asked(seen, before)), QUIET)
         asked = seen.pending or _asked(seen, before)
-        if not asked and not moved() and urlsplit(page.url).query == "":
+        if not asked and not moved():
             continue
         _until(page, moved, ANSWERS)
         break
@@ -437,8 +442,8 @@ def _asked(seen: Sight, before: Before) -> list[Response]:
 def _trouble(seen: Sight, before: Before) -> tuple[str, int, str] | None:
     """The request that decides, when it failed: (request, status, words).
 
-    It is the first that was sent since, or the first about todos: what a page asks for afterwards, a
-    session of its chat for example, decides nothing.
+    It is the first that was sent since, or the first about todos: what a page asks for afterwards,
+    a session of its chat for example, decides nothing.
     """
     sent = _asked(seen, before)
     for one in [*(one for one in sent if forms.OF_TODOS.search(urlsplit(one.url).path)), *sent[:1]]:
@@ -527,9 +532,8 @@ def _sign_up(walk: Walk) -> bool:
     if _reach(walk, "sign up"):
         return _send_form(walk, "sign up").status == "passed"
     if not _go(walk, "/"):
-        _note(
-            walk, SIGN_UP, "failed", said=walk.notes[-1] if walk.notes else "the page has an error"
-        )
+        said = walk.notes[-1] if walk.notes else f"the first page answers {walk.status}"
+        _note(walk, SIGN_UP, "failed", said=said)
         return False
     if walk.hints.hosted:
         why = f"{walk.hints.hosted} keeps the accounts, outside this deployment"

@@ -22,9 +22,9 @@ SHOWN = 300  # characters of an answer that are worth showing
 class Target:
     """Where an app answers.
 
-    site: the page's origin, as a browser has it. connect: the origin that is connected to, where the
-    name of the site does not resolve by itself. api: the path below which the API is, or a whole
-    address where it has an origin of its own.
+    site: the page's origin, as a browser has it. connect: the origin that is connected to, where
+    the name of the site does not resolve by itself. api: the path below which the API is, or a
+    whole address where it has an origin of its own.
     """
 
     site: str
@@ -103,7 +103,8 @@ class Client:
                 base + path,
                 headers=headers,
                 timeout=sent.pop("timeout", self.timeout),
-                # What is sent again after a redirect is no longer what was sent; slashes at the end are followed.
+                # What is sent again after a redirect is no longer what was sent; slashes at the end
+                # are followed.
                 allow_redirects=method == "get",
                 **sent,
             )

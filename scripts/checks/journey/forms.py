@@ -41,7 +41,8 @@ GONE = re.compile(
     r"delete|remove|edit|complete|filter|all tasks|search|clear|log ?out|sign ?out", re.I
 )
 
-#: Purpose of a field by its words; the first that matches. `where` is what of the field is looked at.
+#: Purpose of a field by its words; the first that matches. `where` is what of the field is looked
+#: at.
 PURPOSES: tuple[tuple[str, str], ...] = (
     ("confirm", r"confirm|repeat|re-?_?(enter|type)|again|password_?2|verify.?pass"),
     ("email", r"e-?mail"),
@@ -56,7 +57,9 @@ PURPOSES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Control:
-    """A visible control. index: its place among all controls of the page. words: label, placeholder and the like."""
+    """A visible control. index: its place among all controls of the page. words: label, placeholder
+    and the like.
+    """
 
     index: int
     tag: str

@@ -1,4 +1,7 @@
-"""What a journey says about a deployment: findings for what failed, sentences for the rest. Pure."""
+"""What a journey says about a deployment: findings for what failed, sentences for the rest.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -156,7 +159,9 @@ def _what(step: Step) -> str:
 
 
 def _companion(step: Step, hints: Hints) -> str:
-    """The service that a route passes its requests on to, where the code names one that is not deployed."""
+    """The service that a route passes its requests on to, where the code names one that is not
+    deployed.
+    """
     told = f"{step.said} {step.log}"
     calls = [call for call in hints.calls if step.name == CHAT or not OF_THE_CHAT.search(call[0])]
     if not calls or step.code not in PASSED_ON or not NOT_REACHED.search(told):

@@ -81,7 +81,9 @@ def judged(found: Journey, known: Hints) -> Journey:
 def diagnosis(
     run: Run, tools: Mapping[str, Found], api_path: str, app: Survey | None = None
 ) -> tuple[Finding, ...]:
-    """What the short form finds wrong with a release. app: what its folder tells, where it is there."""
+    """What the short form finds wrong with a release. app: what its folder tells, where it is
+    there.
+    """
     known = hints(app) if app else Hints()
     return judgement.findings(short_form(run, tools, api_path, known), known)
 
@@ -121,7 +123,10 @@ def _log(run: Run, tools: Mapping[str, Found]) -> Callable[[], str]:
 
 
 def _restart(run: Run, tools: Mapping[str, Found], target: Target) -> None:
-    """Delete every pod of the release, and wait until the page answers again. Raises ROLLOUT-TIMEOUT."""
+    """Delete every pod of the release, and wait until the page answers again.
+
+    Raises ROLLOUT-TIMEOUT.
+    """
     release = run.settings.release
     scope = ("-n", release.namespace)
     selector = f"app.kubernetes.io/instance={release.name}"

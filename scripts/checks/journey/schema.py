@@ -63,10 +63,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. body: its schema, None when nothing is known of it. form: sent as an HTML form.
+    """One method of one path. body: its schema, None when nothing is known of it. form: sent as an
+    HTML form.
 
-    known: the document describes it; otherwise only its route is known. at_page: Next's own server has
-    it, not the API.
+    known: the document describes it; otherwise only its route is known. at_page: Next's own server
+    has it, not the API.
     """
 
     method: str
@@ -100,7 +101,9 @@ class Operation:
 
 @dataclass(frozen=True)
 class Shape:
-    """The operations of a person's way, each the likeliest first. open: no operation wants a log-in."""
+    """The operations of a person's way, each the likeliest first. open: no operation wants a
+    log-in.
+    """
 
     sign_up: tuple[Operation, ...] = ()
     log_in: tuple[Operation, ...] = ()

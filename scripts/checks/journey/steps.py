@@ -16,9 +16,9 @@ AGAIN, RESTARTED, CHAT, CLEAN = "see it again", "see it after a restart", "chat"
 class Step:
     """One thing that a person would do, and what came of it.
 
-    request: the one that failed or decided, as `POST /auth/signup`. code: its HTTP status, 0 without
-    an answer. said: the answer's words, or what the page shows. log: the backend's line of that
-    moment. screenshot: a file, empty without one.
+    request: the one that failed or decided, as `POST /auth/signup`. code: its HTTP status, 0
+    without an answer. said: the answer's words, or what the page shows. log: the backend's line of
+    that moment. screenshot: a file, empty without one.
     """
 
     name: str
@@ -59,7 +59,9 @@ class Journey:
 
     @property
     def verdict(self) -> Verdict:
-        """Degraded when a step failed; works when a todo, or an account where there are no todos, was seen."""
+        """Degraded when a step failed; works when a todo, or an account where there are no todos,
+        was seen.
+        """
         if self.failed:
             return "degraded"
         passed = {step.name for step in self.steps if step.status == "passed"}

@@ -380,7 +380,7 @@ def test_values_for_both_sides():
     assert fit.before_start(read(APPS / "monorepo-uv")) == [
         "sh",
         "-c",
-        f"{wait} && exec alembic upgrade head",
+        f"{wait} && exec python3 -m phase4.trust alembic upgrade head",
     ]
     assert fit.before_start(read(APPS / "monorepo-uv"), behind=False) == ["sh", "-c", wait]
     assert fit.before_start(read(ROOT / "phase3-chatbot")) == ["alembic", "upgrade", "head"]

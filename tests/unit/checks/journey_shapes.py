@@ -412,6 +412,38 @@ def better_auth():
     return app
 
 
+def next_auth():
+    """NextAuth's credentials: a mark against forgery, a form, and a session that has the token."""
+    app, store = made()
+
+    @app.post("/api/register")
+    def register(entry: Entry):
+        return {"id": store.add_user(entry.email, entry.password)["id"]}
+
+    @app.get("/api/auth/csrf")
+    def csrf(response: Response):
+        response.set_cookie("next-auth.csrf-token", "mark|hash")
+        return {"csrfToken": "mark"}
+
+    @app.post("/api/auth/callback/credentials")
+    async def login(request: Request):
+        sent = {name: told[0] for name, told in parse_qs((await request.body()).decode()).items()}
+        if sent["csrfToken"] != "mark" or not request.cookies.get("next-auth.csrf-token"):
+            raise HTTPException(400, "csrf")
+        response = JSONResponse({"url": "/"})
+        user = store.of(sent["email"], sent["password"])
+        response.set_cookie("next-auth.session-token", user["id"])
+        return response
+
+    @app.get("/api/auth/session")
+    def session(request: Request):
+        who = request.cookies.get("next-auth.session-token")
+        return {"user": {"id": who}, "accessToken": token({"id": who})} if who else {}
+
+    todos(app, store, "/api/tasks")
+    return app
+
+
 def nexts_own_todos():
     """Accounts and todos in route handlers of Next's own server; the API has only its health."""
     app, store = FastAPI(openapi_url=None), State()

@@ -48,6 +48,8 @@ def test_a_read_only_database_is_told_with_the_statement_that_undoes_it(settings
     (found,) = judge(replace(WELL, read_only=True, settings=settings), WELL, "r", "n")
     assert found.code == "DATABASE-READ-ONLY"
     assert f"{statement} SET default_transaction_read_only = on" in found.evidence
+    # For the session: each -c is a transaction of its own.
+    assert "-c 'SET default_transaction_read_only = off'" in found.remedy
     assert f"{statement} RESET default_transaction_read_only" in found.remedy
 
 

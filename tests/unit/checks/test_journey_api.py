@@ -81,6 +81,11 @@ def test_routes_of_the_code_do_where_the_document_is_hidden():
     assert journey.verdict == "works", journey
 
 
+def test_a_log_in_by_nextauth():
+    journey = walked(shapes.next_auth(), Hints(accounts="next-auth"))
+    assert journey.verdict == "works", journey
+
+
 def test_todos_of_nexts_own_handlers():
     app = shapes.nexts_own_todos()
     handlers = ("/api/auth/signup", "/api/auth/login", "/api/tasks", "/api/tasks/[id]")

@@ -2,14 +2,16 @@
 
 import asyncio
 import importlib
+import os
 import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import uvicorn
-from phase4 import health, serve, volume
+from phase4 import health, serve, trust, volume
 
 from scripts.images import backend
 from scripts.images.context import File, content_tag, stage
@@ -185,3 +187,21 @@ def test_the_dockerfile_holds_no_program_and_says_how_to_build_it_by_hand():
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("#   docker build ") for line in lines[:4])
     assert not any(word in text for word in ("python3 -c", "sh -c", "printf", "case ", "; do"))
+
+
+def test_the_databases_certificate_is_trusted_beside_the_public_ones(tmp_path, monkeypatch):
+    (tmp_path / "public.crt").write_text("public\n")
+    for name, value in {"DATABASE_CA": "own\n", "SSL_CERT_FILE": f"{tmp_path}/public.crt"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PGSSLROOTCERT", "")
+    trust.add(tmp_path)
+    assert Path(os.environ["SSL_CERT_FILE"]).read_text() == "public\nown\n"
+    assert Path(os.environ["PGSSLROOTCERT"]).read_text() == "own\n"
+
+
+def test_without_such_a_certificate_nothing_changes(tmp_path, monkeypatch):
+    monkeypatch.delenv("DATABASE_CA", raising=False)
+    before = dict(os.environ)
+    trust.add(tmp_path)
+    assert dict(os.environ) == before
+    assert list(tmp_path.iterdir()) == []

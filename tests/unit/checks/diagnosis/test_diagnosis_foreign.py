@@ -23,13 +23,13 @@ DENY = _policy("lockdown", {"podSelector": BACKEND, "policyTypes": ["Ingress"]})
 
 
 def test_a_policy_that_denies_is_named_when_a_page_fails():
-    found = _first(state=[*healthy()["state"], DENY], answers=FAILS)
+    found = _first(policies=[DENY], answers=FAILS)
     assert (found.code, found.subject) == ("POLICY-IN-THE-WAY", "networkpolicy/lockdown")
     assert "answers 502" in found.evidence
 
 
 def test_a_policy_that_is_not_in_force_is_not_blamed():
-    assert codes(state=[*healthy()["state"], DENY]) == []
+    assert codes(policies=[DENY]) == []
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,25 @@ def test_what_another_policy_lets_through_counts(ingress, expected):
     ours = _policy("ours", {"podSelector": BACKEND, "ingress": ingress}, LABELS)
     spaces = [*healthy()["cluster"], {"kind": "Namespace", "metadata": {"name": "todo-app"}}]
     answers = {"/": 200, "/api/health": 500}
-    found = _first(state=[*healthy()["state"], DENY, ours], cluster=spaces, answers=answers)
+    found = _first(policies=[DENY, ours], cluster=spaces, answers=answers)
     assert found.code.startswith(expected)
 
 
 def test_a_policy_that_selects_the_pods_is_suspected_of_a_502():
     ours = _policy("ours", {"podSelector": BACKEND, "ingress": [{}]}, LABELS)
-    found = _first(state=[*healthy()["state"], DENY, ours], answers=FAILS)
+    found = _first(policies=[DENY, ours], answers=FAILS)
     assert found.code == "POLICY-IN-THE-WAY"
     assert "lockdown" in found.summary
+
+
+def test_a_policy_about_the_controller_is_named_with_its_namespace():
+    selector = {"matchLabels": {"app.kubernetes.io/component": "traefik"}}
+    deny = _policy("fence", {"podSelector": selector, "policyTypes": ["Egress"]})
+    found = _first(policies=[deny], answers=FAILS)
+    assert found.code == "POLICY-IN-THE-WAY"
+    assert "kubectl -n todo-app describe networkpolicy fence" in found.remedy
+    elsewhere = {**deny, "metadata": {"name": "fence", "namespace": "other"}}
+    assert _first(policies=[elsewhere], answers=FAILS).code == "SMOKE-FAILED"
 
 
 def _ingress(namespace, host, path, labels=None):

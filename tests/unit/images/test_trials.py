@@ -1,0 +1,90 @@
+"""An image is tried with what its pods will have; docker is played by a script."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.images import trials
+from scripts.images.plans import Plan
+from scripts.machine.engine import Engine
+from scripts.session.findings import Failure
+
+ENGINE = Engine("docker", "20.10.24", "/nowhere", "overlay2", 2, 1 << 34)
+PLAN = Plan(
+    "todo-chatbot-backend",
+    "todo-chatbot-backend:1",
+    "",
+    Path("backend.Dockerfile"),
+    Path(),
+    (),
+    {},
+    8001,
+    "/health",
+    environment={"DATABASE_URL": "postgresql://trial:trial@127.0.0.1:5432/trial"},
+    postgres="postgres:16",
+)
+
+
+@pytest.fixture
+def docker(stub, tmp_path):
+    """Docker: the database is container `db`, the app `app`; asked keeps each command line."""
+
+    def make(app="exit 0", migration="exit 0"):
+        stub(
+            "docker",
+            f"""[ "$1" = logs ] || printf '%s|' "$@" | tr '\\n' ' ' >> {tmp_path}/asked
+            echo >> {tmp_path}/asked
+            case "$*" in
+                *postgres:16*) echo db ;;
+                exec*pg_isready*) exit 0 ;;
+                exec*cat*) echo certificate ;;
+                *--rm*) {migration} ;;
+                run*) echo app ;;
+                port*) echo 127.0.0.1:1 ;;
+                container*) echo false ;;
+                logs*) {app} ;;
+            esac""",
+        )
+        return lambda: (tmp_path / "asked").read_text().splitlines()
+
+    return make
+
+
+def _code(caught):
+    return caught.value.findings[0].code
+
+
+def test_an_app_that_needs_postgresql_is_tried_beside_it(make_run, docker):
+    asked = docker("echo ModuleNotFoundError: no such module")
+    with pytest.raises(Failure, match="no such module") as caught:
+        trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:1", PLAN)
+    assert _code(caught) == "IMAGE-RUN-FAILED"
+    database, app = (line for line in asked() if line.startswith("run|"))
+    assert "|--publish|127.0.0.1::8001|" in database
+    assert "|--network|container:db|--env=DATABASE_CA=certificate" in app
+    assert "|--env=DATABASE_URL=postgresql://trial:trial@127.0.0.1:5432/trial|" in app
+    assert "--read-only" not in app
+    assert [line for line in asked() if line.startswith("port|")] == ["port|db|8001/tcp|"]
+
+
+def test_beside_its_database_a_refused_connection_is_a_failure(make_run, docker):
+    docker("echo OperationalError: Connection refused")
+    with pytest.raises(Failure, match="Connection refused"):
+        trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:1", PLAN)
+
+
+def test_tables_that_cannot_be_made_are_named_before_anything_serves(make_run, docker):
+    asked = docker(migration="echo 'CommandError: no such revision'; exit 1")
+    plan = replace(PLAN, before=("alembic", "upgrade", "head"))
+    with pytest.raises(Failure, match="no such revision"):
+        trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:1", plan)
+    assert len([line for line in asked() if line.startswith("run|")]) == 2
+
+
+def test_ours_is_tried_alone_and_can_write_nothing_but_its_data(make_run, docker):
+    asked = docker("echo OperationalError: Connection refused")
+    plan = replace(PLAN, postgres="", read_only=True)
+    trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:1", plan)
+    (app,) = (line for line in asked() if line.startswith("run|"))
+    assert "|--read-only|--tmpfs=/tmp|" in app
