@@ -50,9 +50,13 @@ def _unknown_version(output: str, texts: Texts) -> str:
 def _not_compiled(output: str, texts: Texts) -> str:
     if "gyp ERR!" not in output:
         return ""
-    found = re.search(r"npm (?:error|ERR!) path \S*node_modules/((?:@[^/\s]+/)?[^/\s]+)", output)
+    found = re.search(r"gyp ERR! cwd \S*\bnode_modules/((?:@[^/\s]+/)?[^/\s]+)", output)
     what = found.group(1) if found else "a package"
-    why = re.search(r"^.*?((?:fatal )?error: .*|not found: make.*)$", output, re.MULTILINE)
+    why = re.search(
+        r"^.*?((?:fatal )?error: .*|not found: make.*|ModuleNotFoundError: .*)$",
+        output,
+        re.MULTILINE,
+    )
     return f"{what} could not be compiled" + (f": {why.group(1).strip()[:160]}" if why else "")
 
 

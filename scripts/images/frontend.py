@@ -36,7 +36,7 @@ COMPILED = (
     "bufferutil",
     "utf-8-validate",
 )
-COMPILERS = "g++ make python3"
+COMPILERS = "g++ make python3 python3-setuptools"  # the last for node-gyp of before 2024
 HEADERS = {"canvas": "libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev pkg-config",
            "libpq": "libpq-dev", "pg-native": "libpq-dev"}  # fmt: skip
 OUTSIDE = re.compile(r"\.([cm]?[jt]sx?|json|s?css|svg|png|jpe?g|webp|mdx?|txt|prisma|graphql)$")

@@ -40,4 +40,5 @@ def _service(
         "secretKeys": keys,
         "before": before,
         "data": {"path": fit.DATA if part.keeps_files else ""},
+        "readOnlyRootFilesystem": fit.is_reference(app),
     }

@@ -34,8 +34,12 @@ SHAPES = {
         "Chat",
         ("Python 3.11 instead of 3.13", "python-multipart is used", "database: postgres"),
     ),
+    "companion/phase3-chat": ("/", "Companion", ("service accounts", "database: postgres")),
     "auth-next16": ("/", "Auth", ("psycopg2 is not for this image", "database: postgres")),
 }
+
+
+SIGN_UP_FIRST = ("auth-next16", "companion/phase3-chat")
 
 
 def _tree(folder):
@@ -58,7 +62,7 @@ def test_an_app_as_it_is(name, deploy, open_page, here, found, release):
     assert _tree(APPS / name) == before, "the app's folder was changed"
     page = open_page(base_url=here.settings.local_url)
     page.goto(path)
-    if name == "auth-next16":
+    if name in SIGN_UP_FIRST:
         page.get_by_label("Email").fill(f"somebody-{time.time_ns()}@example.com")
         page.get_by_label("Password").fill("a long enough password")
         page.get_by_role("button", name="Sign up").click()

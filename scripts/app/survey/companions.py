@@ -49,11 +49,13 @@ ABSENT = {
 class Call:
     """Requests to an address that a variable gives.
 
-    paths: `{}` stands for what is filled in at run time.
+    paths: `{}` stands for what is filled in at run time. passes_on: a route of the component asks
+    for the same route there.
     """
 
     variable: Variable
     paths: tuple[str, ...]
+    passes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,9 @@ def find(
         name, place, candidate = pending.pop(0)
         project = Project(place.sources, candidate.folder)
         for call in calls(project, project.reached(candidate.module)):
-            target = _known(call, [(ITSELF, back), *((one.name, one.backend) for one in services)])
+            known = [(ITSELF, back), *((one.name, one.backend) for one in services)]
+            # Who passes its own routes on does not call itself: that would never end.
+            target = _known(call, [one for one in known if not (call.passes_on and one[0] == name)])
             if not target:
                 found = _search(call, place, candidate)
                 if not found:
@@ -224,7 +228,7 @@ def calls(project: Project, reached: Sequence[str]) -> list[Call]:
                 found.setdefault(one.name, one)
     named = {name: _python_names(name, sources) for name in found}
     made = [
-        Call(found[name], tuple(dict.fromkeys(_asked(sources, names))))
+        Call(found[name], tuple(dict.fromkeys(_asked(sources, names))), _passes_on(sources, names))
         for name, names in named.items()
     ]
     # Without a request, an address that is only passed on, in a list of origins say, calls nobody.
@@ -267,6 +271,26 @@ def _asked(sources: Iterable[Source], names: frozenset[str]) -> Iterator[str]:
                 based = based or _means(node.value, names)
         if based:
             yield from _of_a_client(source)
+
+
+def _passes_on(sources: Iterable[Source], names: frozenset[str]) -> bool:
+    """Whether a route's own function asks the address for the same route."""
+    for source in sources:
+        for node in python.nodes(source):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                served = {_shape(path) for path in _decorated(node)} - {"/"}
+                texts = (one for one in ast.walk(node) if isinstance(one, ast.JoinedStr))
+                asked = {_shape(path) for text in texts for path in _behind(text, names)}
+                if any(path.endswith(own) for path in asked for own in served):
+                    return True
+    return False
+
+
+def _decorated(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """The paths of the routes that a function serves, as its decorators have them."""
+    for one in function.decorator_list:
+        if isinstance(one, ast.Call) and one.args and isinstance(one.args[0], ast.Constant):
+            yield str(one.args[0].value)
 
 
 def _behind(text: ast.JoinedStr, names: frozenset[str]) -> Iterator[str]:

@@ -138,8 +138,11 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
     back = backends.read(tree, sources, chosen, backend_candidates)
     reached = python.Project(sources, chosen.folder, chosen.paths)
     names = [reached.modules[name].name for name in reached.reached(chosen.module)]
-    decision = decide(tree, back, front, names)
     called = companions.find(tree, sources, chosen, back, front)
+    # A backend that keeps nothing itself has a service that does.
+    own = decide(tree, back, front, names)
+    kept = (one.decision for one in called.services if one.decision.kind)
+    decision = own if own.kind or own.other else next(kept, own)
     return Survey(
         root,
         front,

@@ -153,7 +153,8 @@ def _leaves(value: Any, path: str = "") -> list[str]:
 
 
 def lint(look: Look) -> str:
-    """`helm lint --strict` has nothing to say of the deployment's values."""
+    """`helm lint` has nothing to say, by the plan's words and with the deployment's values."""
+    _by_the_plans_words(look)
     if not look.latest:
         raise NotApplicable("installed by other means than helm: its values are not known")
     helm, run = look.tools["helm"].path, look.run
@@ -163,6 +164,16 @@ def lint(look: Look) -> str:
     linted = run.shell.run(helm, *command, stdin=values, check=False)
     assert linted.ok, linted.tail(3)
     return linted.tail(1)
+
+
+def _by_the_plans_words(look: Look) -> None:
+    """The chart lints without a message, and renders, with its own defaults."""
+    helm, run = look.tools["helm"].path, look.run
+    told = run.shell.run(helm, "lint", chart.CHART, check=False)
+    messages = [line for line in told.stdout.splitlines() if line.startswith("[")]
+    assert told.ok and not messages, f"helm lint ./helm-chart: {messages or told.tail(3)}"
+    rendered = run.shell.run(helm, "template", look.release.name, chart.CHART, check=False)
+    assert rendered.ok, f"helm template {look.release.name} ./helm-chart: {rendered.tail(3)}"
 
 
 def accepted(look: Look) -> str:

@@ -143,7 +143,8 @@ def opened_error() -> type[Exception]:
     """Playwright's own error, which is there only when Playwright is."""
     from playwright.sync_api import Error
 
-    return Error
+    error: type[Exception] = Error
+    return error
 
 
 @contextlib.contextmanager

@@ -3,9 +3,10 @@
 import pytest
 
 from scripts.app.survey import backend as backends
-from scripts.app.survey import companions, python
+from scripts.app.survey import companions, python, read
 from scripts.app.survey.frontend import Frontend
 from scripts.app.survey.tree import Evidence, read_tree
+from scripts.session.settings import ROOT
 
 FRONT = Frontend(
     "", "14.2.35", "none", "npm", "", (), (), (), (), (), (), (), "", "", (), {}, Evidence("", "")
@@ -99,7 +100,7 @@ def test_a_companion_that_is_nowhere_is_told_with_its_variable(tmp_path):
 
 
 def test_a_backend_that_calls_itself_gets_its_own_address(tmp_path):
-    text = CHAT.replace("{ACCOUNTS}/auth/signup", "{ACCOUNTS}/login").replace(
+    text = CHAT.replace("{ACCOUNTS}/auth/signup", "{ACCOUNTS}/chat").replace(
         "{ACCOUNTS}/users/{body['id']}", "{ACCOUNTS}/chat"
     )
     _put(tmp_path, {"app/chat/main.py": text, "app/chat/requirements.txt": "fastapi\n"})
@@ -121,6 +122,16 @@ def test_the_ways_to_put_a_path_behind_an_address(tmp_path, change):
     _put(tmp_path, {"a/chat/main.py": text, "a/chat/requirements.txt": "fastapi\n"})
     (call,) = _find(tmp_path / "a").lost
     assert set(call.paths) == {"/auth/signup", "/users/{}"}
+
+
+def test_a_backend_that_keeps_nothing_has_the_database_of_its_service():
+    found = read(ROOT / "tests/apps/companion/phase3-chat")
+    assert [one.name for one in found.companions.services] == ["accounts"]
+    assert [(one.variable, one.target) for one in found.companions.wires] == [
+        ("ACCOUNTS_API_URL", "accounts")
+    ]
+    assert (found.database, found.decision.scheme) == ("postgres", "postgresql")
+    assert found.companions.services[0].root == ROOT / "tests/apps/companion/phase2-web"
 
 
 def test_a_client_with_a_base_address_and_a_field_of_settings(tmp_path):

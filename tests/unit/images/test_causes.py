@@ -29,7 +29,7 @@ CASES = {
         "npm error 404  '@chat/kit-of-old@^1.0.0' is not in this registry.\n",
         "package.json:5 names @chat/kit-of-old@^1.0.0, which the registry does not have",
     ),
-    "the same with pnpm": (
+    "that is gone, with pnpm": (
         " ERR_PNPM_FETCH_404  GET https://npm.example/@chat%2Fkit-of-old: Not Found - 404\n",
         "package.json:5 names @chat/kit-of-old, which the registry does not have",
     ),
@@ -93,8 +93,15 @@ CASES = {
     ),
     "a package that could not be compiled": (
         "npm error code 1\nnpm error path /app/node_modules/better-sqlite3\n"
-        "npm error gyp ERR! stack Error: not found: make\n",
+        "npm error gyp ERR! stack Error: not found: make\n"
+        "npm error gyp ERR! cwd /app/node_modules/better-sqlite3\n",
         "better-sqlite3 could not be compiled: not found: make",
+    ),
+    "the same with pnpm, and an old node-gyp": (
+        ".../sqlite3 install: ModuleNotFoundError: No module named 'distutils'\n"
+        ".../sqlite3 install: gyp ERR! cwd "
+        "/app/node_modules/.pnpm/sqlite3@5.1.7/node_modules/sqlite3\n",
+        "sqlite3 could not be compiled: ModuleNotFoundError: No module named 'distutils'",
     ),
     "no pages": (
         "> Couldn't find any `pages` or `app` directory. Please create one under the root\n",
