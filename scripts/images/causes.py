@@ -21,6 +21,7 @@ def of_frontend(output: str, texts: Texts) -> str:
     texts: the frontend's files, to find the line that a message leaves out.
     """
     plain = STEP.sub("", COLOURS.sub("", output)).replace("\r", "")
+    plain = re.split(r"^phase4: .*$", plain, flags=re.MULTILINE)[-1]  # of the last try only
     return next((cause for rule in RULES if (cause := rule(plain, texts))), "")
 
 

@@ -130,3 +130,12 @@ def test_the_cause_in_the_apps_own_terms(case):
         "src/lib/pay.ts": "\n\nconst key = process.env.STRIPE_KEY;\n",
     }
     assert of_frontend(_printed(printed), texts) == wanted
+
+
+def test_what_a_remedy_was_found_for_is_not_the_cause():
+    first = "Failed to compile.\n\n./src/app/page.tsx:1:1\nType error: no\n"
+    then = "phase4: types do not fit, built without that check: src/app/page.tsx:1: no\n"
+    last = "./src/app/page.tsx:3:1\nModule not found: Can't resolve 'zod'\n"
+    found = of_frontend(_printed(first + then + last), {})
+    assert found == "src/app/page.tsx:3 imports zod, which package.json does not name"
+    assert of_frontend(_printed(first + then + "context canceled\n"), {}) == ""
