@@ -10,6 +10,12 @@ import requests
 
 from scripts.session.settings import ROOT
 
+#: A copy of the app elsewhere is deployed into the release of the plan's app by these.
+PLAN_NAMES = {
+    "INVOKE_PHASE4_RELEASE_NAME": "todo-app",
+    "INVOKE_PHASE4_RELEASE_NAMESPACE": "todo-app",
+    "INVOKE_PHASE4_RELEASE_HOST": "todo.local",
+}
 PASSWORD = "correct horse battery"
 
 

@@ -230,9 +230,10 @@ def speaks_tls(app: Survey) -> bool:
 
 
 def is_reference(app: Survey) -> bool:
-    """Whether it is the reference app of this repository, which only writes to its data folder."""
+    """Whether it is the reference app or a copy of it, which only writes to its data folder."""
     beside = any(is_folder or path.endswith(".log") for path, _, is_folder in app.backend.writes)
-    return app.root == REFERENCE and not beside
+    ours = [path.relative_to(REFERENCE) for path in (REFERENCE / "app").rglob("*.py")]
+    return all((app.root / path).is_file() for path in ours) and not beside
 
 
 def environment(

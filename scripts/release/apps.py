@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scripts.cluster.kubectl import get_items, kubectl
@@ -70,8 +71,10 @@ def _app(one: Mapping[str, Any], seen: list[dict[str, Any]]) -> App:
 
 
 def mark(run: Run, tools: Mapping[str, Found]) -> None:
-    """Write down which app lives in the release's namespace."""
+    """Write down which app lives in the release's namespace; the plan's names are for any app."""
     name, folder = run.settings.release.namespace, run.settings.app_path
+    if run.settings.has_plan_names:
+        return
     kubectl(run, tools, "annotate", "--overwrite", "namespace", name, f"{FOLDER}={folder}")
 
 
@@ -85,12 +88,16 @@ def check_same(run: Run, tools: Mapping[str, Found], values: Mapping[str, Any]) 
     key = FOLDER.replace(".", r"\.")
     path = f"jsonpath={{.metadata.annotations.{key}}}"
     there = kubectl(run, tools, "get", "namespace", release.namespace, "-o", path, check=False)
-    if there.stdout.strip() in ("", wanted):
+    folder = there.stdout.strip()
+    if folder in ("", wanted) or run.settings.has_plan_names:
+        return
+    if not Path(folder).is_dir():  # the app's folder was moved
+        mark(run, tools)
         return
     raise failure(
         "RELEASE-NOT-OURS",
         f"release {release.namespace}/{release.name}",
-        f"the release {release.name} runs the app in {there.stdout.strip()}, not this one",
+        f"the release {release.name} runs the app in {folder}, not this one",
         f"this app: {wanted}",
         "choose another name for this one: INVOKE_PHASE4_RELEASE_NAME=other-name invoke deploy;"
         " `invoke apps` lists what is deployed",

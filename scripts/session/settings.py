@@ -149,6 +149,11 @@ class Settings(_Section):
         return _app_path(self.app.path)
 
     @property
+    def has_plan_names(self) -> bool:
+        """Whether the release has the plan's name, which belongs to no folder."""
+        return self.release.name == ReleaseSettings().name
+
+    @property
     def cache(self) -> Path:
         """The cache of this user: tools, images and logs."""
         if self.supply.cache:

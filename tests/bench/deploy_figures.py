@@ -33,6 +33,7 @@ from scripts.session.run import Run
 from scripts.session.settings import ROOT, Settings
 from scripts.session.shell import Shell
 from scripts.supply import bases, tools
+from tests.reference_app import PLAN_NAMES
 
 TURNS = 3
 NAME = "by-hand"
@@ -191,7 +192,7 @@ def deployments(run, app, values):
     sides = {
         "by hand": hand.deploy,
         "invoke deploy": lambda: _quietly(
-            "invoke", "-f", mine, "deploy", "--yes", INVOKE_PHASE4_APP_PATH=str(app)
+            "invoke", "-f", mine, "deploy", "--yes", INVOKE_PHASE4_APP_PATH=str(app), **PLAN_NAMES
         ),
     }
     try:
@@ -279,7 +280,7 @@ def edits(run, app):
 
     Yields (case, {"invoke dev": seconds}).
     """
-    environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+    environment = {**os.environ, **PLAN_NAMES, "INVOKE_PHASE4_APP_PATH": str(app)}
     loop = subprocess.Popen(
         ["invoke", "dev", "--yes"],
         env=environment,

@@ -9,6 +9,7 @@ import pytest
 
 from scripts.release import helm
 from scripts.session.settings import ROOT
+from tests.reference_app import PLAN_NAMES
 
 
 def _invoke(*arguments):
@@ -28,7 +29,7 @@ def deploy_copy(tmp_path, kube):
 
     def deploy_copy(file, text):
         (app / file).write_text(text)
-        environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+        environment = {**os.environ, **PLAN_NAMES, "INVOKE_PHASE4_APP_PATH": str(app)}
         return subprocess.run(
             ["invoke", "deploy", "--yes"],
             env=environment,

@@ -16,6 +16,7 @@ import requests
 
 from scripts.release.dev import MARK
 from scripts.session.settings import ROOT
+from tests.reference_app import PLAN_NAMES
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ class Loop:
 
     def __init__(self, app):
         self.lines = []
-        environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+        environment = {**os.environ, **PLAN_NAMES, "INVOKE_PHASE4_APP_PATH": str(app)}
         self.process = subprocess.Popen(
             ["invoke", "dev", "--yes"], env=environment, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
@@ -135,7 +136,7 @@ def test_edits_are_served_and_the_release_comes_back(run, base, app, loop, pods,
 
 
 def test_a_loop_that_was_killed_is_cleared_by_the_next_deploy(run, base, app, kube, pods, as_json):
-    environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+    environment = {**os.environ, **PLAN_NAMES, "INVOKE_PHASE4_APP_PATH": str(app)}
     process = Loop(app)
     process.until("Ctrl-C ends")
     refused = subprocess.run(

@@ -16,6 +16,7 @@ from scripts.release import helm, rollout
 from scripts.release.chart import CHART
 from scripts.session.findings import Failure
 from scripts.session.settings import ROOT
+from tests.reference_app import PLAN_NAMES
 
 #: A patch: the first variable of the backend comes from a key that its Secret does not have.
 OTHER_KEY = (
@@ -111,7 +112,7 @@ def test_an_image_that_does_not_run_reaches_no_pod_and_is_tried_again(run, found
         f"raise ImportError('not today')  # {os.urandom(8).hex()}\n"
     )
     for first in (True, False):
-        environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+        environment = {**os.environ, **PLAN_NAMES, "INVOKE_PHASE4_APP_PATH": str(app)}
         result = subprocess.run(
             ["invoke", "deploy", "--yes"],
             env=environment,
@@ -248,7 +249,7 @@ def test_a_dry_run_tells_everything_and_changes_nothing(run, docker, kube, tmp_p
         return objects, set(images), files  # those of one second are listed in any order
 
     before = world()
-    environment = {**os.environ, "INVOKE_PHASE4_APP_PATH": str(app)}
+    environment = {**os.environ, **PLAN_NAMES, "INVOKE_PHASE4_APP_PATH": str(app)}
     result = subprocess.run(
         ["invoke", "deploy", "--dry-run"],
         env=environment,

@@ -235,14 +235,21 @@ def test_a_release_of_another_chart_is_not_touched(make_run, found):
     assert _code(caught) == "RELEASE-NOT-OURS"
 
 
-def test_another_app_does_not_take_the_place_of_the_one_that_runs(make_run, stub, found):
-    stub("kubectl", "echo /home/me/other")
+def test_another_app_does_not_take_the_place_of_the_one_that_runs(make_run, stub, found, tmp_path):
+    other, run = tmp_path / "other", make_run(release={"name": "mine"})
+    other.mkdir()
+    stub("kubectl", f'echo "$*" >> {tmp_path}/asked; case "$*" in *get*) echo {other};; esac')
     with pytest.raises(Failure) as caught:
-        apps.check_same(make_run(), found, {})
+        apps.check_same(run, found, {})
     assert _code(caught) == "RELEASE-NOT-OURS"
-    assert "/home/me/other" in caught.value.findings[0].summary
+    assert str(other) in caught.value.findings[0].summary
+    apps.check_same(make_run(), found, {})  # the plan's names are for any folder
+    assert "annotate" not in (tmp_path / "asked").read_text()
+    other.rmdir()  # a folder that was moved
+    apps.check_same(run, found, {})
+    assert "annotate --overwrite namespace" in (tmp_path / "asked").read_text()
     stub("kubectl", "true")  # a namespace that says nothing of an app
-    apps.check_same(make_run(), found, {})
+    apps.check_same(run, found, {})
 
 
 def test_an_app_in_the_release_of_an_earlier_version_is_told_its_way(make_run, found):

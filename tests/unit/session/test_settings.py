@@ -145,3 +145,9 @@ def test_a_file_beside_the_app_may_say_nothing_else(tmp_path, text):
         Settings.load({}, str(tmp_path))
     assert caught.value.findings[0].code == "SETTINGS-INVALID"
     assert "phase4.yaml" in caught.value.findings[0].summary
+
+
+def test_the_plans_names_belong_to_no_folder(tmp_path):
+    assert Settings.load({}).has_plan_names
+    assert Settings.load({"release": {"name": "todo-app"}}, str(tmp_path)).has_plan_names
+    assert not Settings.load({}, str(tmp_path)).has_plan_names
