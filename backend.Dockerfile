@@ -16,8 +16,7 @@ FROM base AS packages
 # Compilers, where a package has no wheel for this Python.
 ARG BUILD_PACKAGES=
 # hadolint ignore=SC2086
-RUN install-debian-packages ${BUILD_PACKAGES}
-RUN python3 -m venv /venv
+RUN install-debian-packages ${BUILD_PACKAGES} && python3 -m venv /venv
 ARG REQUIREMENTS=phase3-chatbot/requirements.txt
 COPY ${REQUIREMENTS} /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
