@@ -229,6 +229,8 @@ def _from_secret(secret: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _image(reference: str) -> dict[str, str]:
+    if not reference:  # an app without a database of its own: the chart has a default
+        return {}
     repository, _, tag = reference.rpartition(":")
     return {"repository": repository, "tag": tag}
 

@@ -41,7 +41,7 @@ class Line:
 
     words: str
     shows: str
-    patience: float = 60.0
+    patience: float = 180.0
     ends: bool = True
     stays: bool = False
 

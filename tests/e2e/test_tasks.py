@@ -19,6 +19,7 @@ ELSEWHERE = {
     "rollback",
     "shell",
     "support-bundle",
+    "undeploy",
     "verify",
     "adr",
     "phr",

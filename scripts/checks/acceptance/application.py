@@ -19,7 +19,7 @@ def structure(look: Look) -> str:
 
 def build_needs(look: Look) -> str:
     """The Dockerfiles name their base images, and the survey knows Next's version."""
-    names = ("frontend.Dockerfile", "scripts/images/api/Dockerfile")
+    names = ("frontend.Dockerfile", "backend.Dockerfile")
     text = "".join((ROOT / name).read_text(encoding="utf-8") for name in names)
     bases = ", ".join(re.findall(r"^ARG [A-Z]+_IMAGE=(.+)$", text, re.MULTILINE))
     frontend = look.app.frontend

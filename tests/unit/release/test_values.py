@@ -152,3 +152,8 @@ def test_a_models_address_stays_beside_its_key_until_another_is_given(values):
 )
 def test_an_app_that_is_given_nothing_may_reach_no_more_than_the_chart_allows(values, name):
     assert "networkPolicy" not in values(name)
+
+
+def test_an_app_without_a_database_of_its_own_names_no_image_of_it():
+    assert chart._image("") == {}
+    assert chart._image("phase4/postgres:1") == {"repository": "phase4/postgres", "tag": "1"}
