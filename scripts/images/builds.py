@@ -52,7 +52,7 @@ def _bound_cache(run: Run, engine: Engine) -> None:
 
     What builds use just now stays, whatever its size.
     """
-    prune = ("builder", "prune", "--force", "--keep-storage", MOST_CACHE)
+    prune = ("builder", "prune", "--force", "--all", "--keep-storage", MOST_CACHE)
     said = run.shell.run(engine.client, *prune, timeout=300, check=False).stdout
     freed = re.search(r"Total(?: reclaimed space)?:\s*([1-9][\d.]*\s?[kMGT]?B)", said)
     if freed:

@@ -146,62 +146,43 @@ def preload(
         f"{path.parent.name}/{path.name}" for path in (*parts.programs.values(), *parts.archives)
     )
 
-    def make(target: Path) -> None:
-        run.say("unpacking Kubernetes' images once for all nodes")
-        # On a volume: containerd's snapshots are overlays, and an overlay cannot lie on another.
-        start = (
-            "run",
-            "--detach",
-            "--privileged",
-            "--stop-signal",
-            "TERM",
-            "--volume",
-            "/var",
-            "--entrypoint",
-            "containerd",
-            node.base_image,
-        )
-        container = run.shell.run(engine.client, *start).stdout.strip()
-        ctr = (engine.client, "exec", "--interactive", container, "ctr", "--namespace=k8s.io")
-        try:
-            run.shell.until(lambda: run.shell.run(*ctr, "version", check=False).ok, 30)
-            for archive in parts.archives:
-                run.shell.run(*ctr, "images", "import", "-", stdin=archive, timeout=300)
-            run.shell.run(*ctr, "images", "tag", CONTROL_PLANE["pause"], NEVER_USED)
-            folder = f"/var/lib/minikube/binaries/{KUBERNETES}"
-            run.shell.run(engine.client, "exec", container, "mkdir", "-p", folder)
-            for program, binary in parts.programs.items():
-                run.shell.run(engine.client, "cp", binary, f"{container}:{folder}/{program}")
-            run.shell.run(engine.client, "stop", container)
-            read = (
-                "run",
-                "--rm",
-                "--volumes-from",
-                container,
-                "--volume",
-                f"{target.parent}:/out",
-                "--entrypoint",
-                "sh",
-                node.base_image,
-                "-c",
-            )
-            run.shell.run(
-                engine.client,
-                *read,
-                f"tar -C /var -c lib/containerd lib/minikube | lz4 -1 > /out/{target.name}",
-                timeout=300,
-            )
-        finally:
-            run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)
-
+    name = f"preload-{digest(node.base_image, NEVER_USED, *made)}.tar.lz4"
     archive = make_once(
-        run.settings.cache
-        / "images"
-        / f"preload-{digest(node.base_image, NEVER_USED, *made)}.tar.lz4",
-        make,
+        run.settings.cache / "images" / name,
+        lambda target: _unpacked(run, engine, node.base_image, parts, target),
     )
     _replace(run, minikube_home() / "cache" / PRELOAD, archive)
     return node
+
+
+def _unpacked(run: Run, engine: Engine, image: str, parts: ClusterParts, target: Path) -> None:
+    """Have the node's own containerd unpack the images, and pack its folder and the programs."""
+    run.say("unpacking Kubernetes' images once for all nodes")
+    # On a volume: containerd's snapshots are overlays, and an overlay cannot lie on another.
+    start = (
+        "run", "--detach", "--privileged", "--stop-signal", "TERM", "--volume", "/var",
+        "--entrypoint", "containerd", image,
+    )  # fmt: skip
+    container = run.shell.run(engine.client, *start).stdout.strip()
+    ctr = (engine.client, "exec", "--interactive", container, "ctr", "--namespace=k8s.io")
+    try:
+        run.shell.until(lambda: run.shell.run(*ctr, "version", check=False).ok, 30)
+        for archive in parts.archives:
+            run.shell.run(*ctr, "images", "import", "-", stdin=archive, timeout=300)
+        run.shell.run(*ctr, "images", "tag", CONTROL_PLANE["pause"], NEVER_USED)
+        folder = f"/var/lib/minikube/binaries/{KUBERNETES}"
+        run.shell.run(engine.client, "exec", container, "mkdir", "-p", folder)
+        for program, binary in parts.programs.items():
+            run.shell.run(engine.client, "cp", binary, f"{container}:{folder}/{program}")
+        run.shell.run(engine.client, "stop", container)
+        pack = f"tar -C /var -c lib/containerd lib/minikube | lz4 -1 > /out/{target.name}"
+        read = (
+            "run", "--rm", "--volumes-from", container, "--volume", f"{target.parent}:/out",
+            "--entrypoint", "sh", image, "-c", pack,
+        )  # fmt: skip
+        run.shell.run(engine.client, *read, timeout=300)
+    finally:
+        run.shell.run(engine.client, "rm", "--force", "--volumes", container, check=False)
 
 
 def addon_images(run: Run, engine: Engine, upstream: bool) -> AddonImages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -33,6 +33,7 @@ CLIENT_KEYS = (
     ("groq", r"(Async)?Groq", "GROQ_API_KEY"),
     ("openai", r"(Async)?OpenAI", "OPENAI_API_KEY"),
 )
+CREATES = r"create_all\b|init_db\(|create_db_and_tables\(|on_event\([\"']startup|lifespan\s*="
 REQUIREMENTS = re.compile(r"requirements[\w.-]*\.txt$")
 
 
@@ -276,34 +277,14 @@ def read(
         for name in tree.below(folder, (".py",))
         if not ASIDE.search(name.removeprefix(f"{folder}/"))
     ]
-    routes = tuple(project.routes(chosen.module, chosen.name)) or tuple(
-        route
-        for variable in project.routers(chosen.module)
-        for route in project.routes(chosen.module, variable)
-    )
+    routes = _routes(project, chosen)
     dependencies = _dependencies_of(tree, folder, chosen)
-    declared, requires = (
-        _project_dependencies(tree.texts.get(dependencies, ""))
-        if dependencies.endswith(".toml")
-        else (_lines(tree.texts.get(dependencies, "")), "")
-    )
-    if not requires:
-        requires = _project_dependencies(tree.texts.get(join(folder, "pyproject.toml"), ""))[1]
+    declared, requires = _declared(tree, folder, dependencies)
     beside = dependencies.rsplit("/", 1)[0] if "/" in dependencies else ""
     health = _path(routes, r"^(/\w+){0,3}/(health|healthz|health-check|healthcheck|ping|status)/?$")
-    creates = tuple(
-        evidence
-        for evidence, _ in tree.search(
-            r"create_all\b|init_db\(|create_db_and_tables\(|on_event\([\"']startup|lifespan\s*=",
-            files,
-        )
-    )
+    creates = tuple(evidence for evidence, _ in tree.search(CREATES, files))
     migrations, migrations_folder, migrated = _migrations(tree, folder)
-    if not any(re.match(r"alembic\b", one) for one in declared):
-        migrations = ()  # a configuration that was left behind
-    if any("create_all" in evidence.line for evidence in creates):
-        # The tables are made from the models. Migrations written for older tables would fail on
-        # new ones.
+    if not _are_used(declared, creates):
         migrations = ()
     return Backend(
         folder,
@@ -343,6 +324,35 @@ def read(
         chosen.paths,
         tuple(one for name in reached for one in python.assigned_variables(project.modules[name])),
     )
+
+
+def _routes(project: Project, chosen: Candidate) -> tuple[Route, ...]:
+    """The app's routes; of a factory, those of all routers in its module."""
+    return tuple(project.routes(chosen.module, chosen.name)) or tuple(
+        route
+        for variable in project.routers(chosen.module)
+        for route in project.routes(chosen.module, variable)
+    )
+
+
+def _declared(tree: Tree, folder: str, dependencies: str) -> tuple[list[str], str]:
+    """(packages, requires-python) as the file of the packages has them, or pyproject.toml."""
+    text = tree.texts.get(dependencies, "")
+    listed, requires = _lines(text), ""
+    if dependencies.endswith(".toml"):
+        listed, requires = _project_dependencies(text)
+    beside = tree.texts.get(join(folder, "pyproject.toml"), "")
+    return listed, requires or _project_dependencies(beside)[1]
+
+
+def _are_used(declared: list[str], creates: Iterable[Evidence]) -> bool:
+    """Whether the migrations that lie there are used.
+
+    A configuration without Alembic among the packages was left behind. Where the tables are made
+    from the models, migrations written for older tables would fail on new ones.
+    """
+    listed = any(re.match(r"alembic\b", one) for one in declared)
+    return listed and not any("create_all" in evidence.line for evidence in creates)
 
 
 def _of_clients(tree: Tree, files: list[str]) -> Iterator[Variable]:

@@ -324,81 +324,17 @@ def _warnings_of(called: Companions) -> Iterator[Finding]:
         )
 
 
+def _warn(subject: str, summary: str, evidence: str = "", remedy: str = "") -> Finding:
+    return Finding("APP-INCOMPLETE", subject, summary, evidence, remedy)
+
+
 def _warnings(
     tree: Tree, back: Backend, front: Frontend, candidates: list[Candidate], folders: list[str]
 ) -> Iterator[Finding]:
-    def warn(subject: str, summary: str, evidence: str = "", remedy: str = "") -> Finding:
-        return Finding("APP-INCOMPLETE", subject, summary, evidence, remedy)
-
-    if not front.lock:
-        yield warn(
-            join(front.folder, "package.json"),
-            "the frontend has no lock file: its packages are not pinned",
-            remedy="npm install --package-lock-only",
-        )
-    if not back.health_path:
-        yield warn(
-            back.evidence.place,
-            "the backend has no health route: its probes only try to connect",
-            remedy="add one that answers 200",
-        )
-    for port, place in back.ports:
-        if port != PORT:
-            yield warn(
-                place, f"the code names port {port}; in the cluster the backend listens on {PORT}"
-            )
-    for name in sorted(tree.texts):
-        if backends.REQUIREMENTS.search(name) and not tree.texts[name].strip():
-            yield warn(name, f"{name} is empty, and is not used; {back.dependencies} is")
-    for error in back.broken:
-        yield warn(error.rsplit(":", 1)[0], f"a module of the backend is no Python: {error}")
-    for module, place in back.unresolved:
-        yield warn(
-            place,
-            f"{module} is imported, and there is no such file: it was not committed, or its name "
-            "differs in case",
-            place,
-        )
-    for name, place in back.assigned:
-        if kind_of(name) in ("database", "signing"):
-            yield warn(
-                place,
-                f"the code sets {name} itself: the value that the deployment gives is not used",
-                remedy=f"delete the line {place}, or write os.environ.setdefault",
-            )
-    lost = {path: place for path, place, _ in back.writes if SCRATCH.search(path)}
-    if lost:
-        yield warn(
-            next(iter(lost.values())),
-            f"the app writes {', '.join(sorted(lost))} in its own folder: lost with the pod",
-        )
-    if len(candidates) > 1:
-        others = ", ".join(
-            f"{join(one.folder, one.target)} ({one.routes} routes)" for one in candidates[1:6]
-        )
-        yield warn(
-            back.evidence.place,
-            f"{join(back.folder, back.module)} is taken for the backend; there are also {others}",
-            remedy="phase4.app.module names another",
-        )
-    if front.other_node:
-        yield warn(
-            front.other_node.place,
-            f"the frontend asks for another Node ({front.other_node.line});"
-            f" it is built and run with Node {front.node}",
-        )
-    for one in frontends.without_pages(tree):
-        yield warn(
-            join(one, "package.json"),
-            f"{one or 'the root'} names next and has no pages, so it is not taken for a frontend",
-        )
-    if len(folders) > 1:
-        others = ", ".join(one or "." for one in folders if one != front.folder)
-        yield warn(
-            front.folder or ".",
-            f"{front.folder or 'the root'} is taken for the frontend; there are also {others}",
-            remedy="phase4.app.frontend names another",
-        )
+    """What is odd about an app: its parts, how they were chosen, and how they fit together."""
+    yield from _odd_in_backend(tree, back)
+    yield from _odd_in_frontend(tree, front)
+    yield from _chosen(back, front, candidates, folders)
     clash = sorted(
         {
             page
@@ -407,8 +343,89 @@ def _warnings(
         }
     )
     if clash:
-        yield warn(
+        yield _warn(
             ", ".join(clash),
             f"{', '.join(clash)} is both a page and a route of the API: the browser gets the "
             "page, and the API is reached below its own prefix",
+        )
+
+
+def _odd_in_backend(tree: Tree, back: Backend) -> Iterator[Finding]:
+    if not back.health_path:
+        yield _warn(
+            back.evidence.place,
+            "the backend has no health route: its probes only try to connect",
+            remedy="add one that answers 200",
+        )
+    for port, place in back.ports:
+        if port != PORT:
+            yield _warn(
+                place, f"the code names port {port}; in the cluster the backend listens on {PORT}"
+            )
+    for error in back.broken:
+        yield _warn(error.rsplit(":", 1)[0], f"a module of the backend is no Python: {error}")
+    for module, place in back.unresolved:
+        yield _warn(
+            place,
+            f"{module} is imported, and there is no such file: it was not committed, or its name "
+            "differs in case",
+            place,
+        )
+    for name, place in back.assigned:
+        if kind_of(name) in ("database", "signing"):
+            yield _warn(
+                place,
+                f"the code sets {name} itself: the value that the deployment gives is not used",
+                remedy=f"delete the line {place}, or write os.environ.setdefault",
+            )
+    lost = {path: place for path, place, _ in back.writes if SCRATCH.search(path)}
+    if lost:
+        yield _warn(
+            next(iter(lost.values())),
+            f"the app writes {', '.join(sorted(lost))} in its own folder: lost with the pod",
+        )
+    for name in sorted(tree.texts):
+        if backends.REQUIREMENTS.search(name) and not tree.texts[name].strip():
+            yield _warn(name, f"{name} is empty, and is not used; {back.dependencies} is")
+
+
+def _odd_in_frontend(tree: Tree, front: Frontend) -> Iterator[Finding]:
+    if not front.lock:
+        yield _warn(
+            join(front.folder, "package.json"),
+            "the frontend has no lock file: its packages are not pinned",
+            remedy="npm install --package-lock-only",
+        )
+    if front.other_node:
+        yield _warn(
+            front.other_node.place,
+            f"the frontend asks for another Node ({front.other_node.line});"
+            f" it is built and run with Node {front.node}",
+        )
+    for one in frontends.without_pages(tree):
+        yield _warn(
+            join(one, "package.json"),
+            f"{one or 'the root'} names next and has no pages, so it is not taken for a frontend",
+        )
+
+
+def _chosen(
+    back: Backend, front: Frontend, candidates: list[Candidate], folders: list[str]
+) -> Iterator[Finding]:
+    """Which of several candidates were taken."""
+    if len(candidates) > 1:
+        others = ", ".join(
+            f"{join(one.folder, one.target)} ({one.routes} routes)" for one in candidates[1:6]
+        )
+        yield _warn(
+            back.evidence.place,
+            f"{join(back.folder, back.module)} is taken for the backend; there are also {others}",
+            remedy="phase4.app.module names another",
+        )
+    if len(folders) > 1:
+        others = ", ".join(one or "." for one in folders if one != front.folder)
+        yield _warn(
+            front.folder or ".",
+            f"{front.folder or 'the root'} is taken for the frontend; there are also {others}",
+            remedy="phase4.app.frontend names another",
         )
