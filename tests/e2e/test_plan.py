@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+import requests
 import yaml
 
 from scripts.cluster.kubectl import kubectl
@@ -239,14 +240,14 @@ def on_cluster(run, found):
 
 
 @contextmanager
-def api(run, found):
-    """The API of this release and no other: both releases have the same host name."""
+def forwarded(run, found, service, port):
+    """The address of a service of this release: the deployed one has the same host name."""
     scope = ("--context", run.settings.context, "-n", NAMESPACE)
-    argv = [found["kubectl"].path, *scope, "port-forward", "service/todo-app-backend", ":8001"]
+    argv = [found["kubectl"].path, *scope, "port-forward", f"service/{service}", f":{port}"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         try:
-            port = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())[1]
-            yield Api(f"http://127.0.0.1:{port}")
+            here = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())[1]
+            yield f"http://127.0.0.1:{here}"
         finally:
             process.terminate()
 
@@ -261,17 +262,20 @@ def test_a_line_of_the_plan(line, run, found, environment, images, staying, on_c
         component = "postgres" if "postgres" in words else "backend"
         pod = on_cluster("get", "pod", "-l", f"app=todo-app-{component}", "-o", "name").strip()
         words = re.sub(r"<[\w-]+>", pod.removeprefix("pod/"), words)
+    if words.endswith("deployment/todo-app-frontend"):  # it logs what somebody asks, not probes
+        with forwarded(run, found, "todo-app-frontend", 80) as address:
+            assert requests.get(address, timeout=60).status_code == 200
     if "delete pod" not in words:
         _typed(line, words, environment(), tmp_path / "output", staying)
         return
-    with api(run, found) as anybody:
-        user = register(anybody)
+    with forwarded(run, found, "todo-app-backend", 8001) as address:
+        user = register(Api(address))
         todo = user.post("/todos", {"title": "as the plan has it"})
     _typed(line, words, environment(), tmp_path / "output", staying)
     on_cluster("rollout", "status", "statefulset/todo-app-postgres", "--timeout=120s")
     on_cluster("rollout", "status", "deployment/todo-app-backend", "--timeout=120s")
-    with api(run, found) as anybody:
-        again = Api(anybody.base, token=user.token)
+    with forwarded(run, found, "todo-app-backend", 8001) as address:
+        again = Api(address, token=user.token)
         assert run.shell.until(
             lambda: again.ask("GET", f"/todos/{todo['id']}").status_code == 200, 60
         )
