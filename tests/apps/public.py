@@ -84,7 +84,8 @@ def try_app(app: str) -> Result:
         _, events, _ = _invoke(app, "verify", "--journey", "--restart")
         rows = [one for one in events if one["event"] == "row" and one["name"] == "Journey"]
         steps = {one["step"]: f"{one['result']} {one['evidence']}".strip() for one in rows}
-        verdict = steps.pop("verdict", "no verdict")
+        said = [one["summary"] for one in events if one["event"] == "finding"]
+        verdict = steps.pop("verdict", f"no verdict {' '.join(said[:1])}")
     _invoke(app, "undeploy")
     return Result(app, status, first["name"], first["summary"], verdict, steps, round(seconds, 1))
 

@@ -87,12 +87,13 @@ def journey(
     account: Account,
     hints: Hints | None = None,
     log: Callable[[], str] = lambda: "",
-    restart: Callable[[], None] | None = None,
+    restart: Callable[[], str] | None = None,
     chat: bool = False,
 ) -> Journey:
     """Walk the whole way.
 
-    restart: deletes the pods and waits for new ones. chat: talk to the assistant, too.
+    restart: deletes the pods and waits for new ones; it returns why the app did not come back,
+    empty when it did. chat: talk to the assistant, too.
     """
     began = time.monotonic()
     hints = hints or Hints()
@@ -320,7 +321,7 @@ class Made:
     user: str
 
 
-def _keep(walk: Walk, restart: Callable[[], None] | None) -> Made | None:
+def _keep(walk: Walk, restart: Callable[[], str] | None) -> Made | None:
     """Add a todo and look for it again; None where the API has no way to."""
     if not walk.shape.add:
         walk.note(ADD, "not found", said="the API has no route that adds a todo")
@@ -334,8 +335,10 @@ def _keep(walk: Walk, restart: Callable[[], None] | None) -> Made | None:
     made = Made(title, id_of(answer.body), way, user)
     _look(walk, made, AGAIN)
     if restart is not None and not walk.has_failed:
-        restart()
-        _look(walk, made, RESTARTED)
+        if away := restart():
+            walk.note(RESTARTED, "failed", said=away)
+        else:
+            _look(walk, made, RESTARTED)
     return made
 
 

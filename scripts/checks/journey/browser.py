@@ -111,11 +111,12 @@ def journey(
     hints: Hints,
     folder: Path,
     log: Callable[[], str] = lambda: "",
-    restart: Callable[[], None] | None = None,
+    restart: Callable[[], str] | None = None,
 ) -> Journey:
     """Walk the whole way.
 
-    folder: for the pictures. restart: deletes the pods and waits for new ones.
+    folder: for the pictures. restart: deletes the pods and waits for new ones; it returns why the
+    app did not come back, empty when it did.
 
     Raises NoBrowser.
     """
@@ -165,7 +166,7 @@ def _browser() -> Iterator[Any]:
             opened.close()
 
 
-def _all_steps(walk: Walk, restart: Callable[[], None] | None) -> None:
+def _all_steps(walk: Walk, restart: Callable[[], str] | None) -> None:
     entered = _sign_up(walk)
     if entered:
         entered = _log_in(walk)
@@ -176,8 +177,11 @@ def _all_steps(walk: Walk, restart: Callable[[], None] | None) -> None:
     if _add(walk, title):
         _see_again(walk, title, AGAIN)
         if restart is not None and walk.steps[-1].status == "passed":
-            restart()
-            _see_again(walk, title, RESTARTED)
+            walk.doing = RESTARTED
+            if away := restart():
+                _note(walk, RESTARTED, "failed", said=away)
+            else:
+                _see_again(walk, title, RESTARTED)
 
 
 # --- looking ---------------------------------------------------------------------------------

@@ -166,13 +166,19 @@ def test_an_api_that_does_not_answer_is_a_failure():
 
 def test_it_looks_again_after_a_restart():
     gone = []
-    journey = walked(shapes.plain(), restart=lambda: gone.append(1))
+    journey = walked(shapes.plain(), restart=lambda: gone.append(1) or "")
     assert gone == [1] and statuses(journey)[RESTARTED] == "passed"
+
+
+def test_an_app_that_does_not_come_back_is_a_failed_step_and_the_others_are_kept():
+    journey = walked(shapes.plain(), restart=lambda: "no answer 240 s after its pods were deleted")
+    assert statuses(journey)[ADD] == "passed" and statuses(journey)[RESTARTED] == "failed"
+    assert "no answer 240 s" in judgement.findings(journey, Hints())[0].summary
 
 
 def test_data_that_a_restart_loses():
     app = shapes.plain()
-    journey = walked(app, restart=app.state.store.todos.clear)
+    journey = walked(app, restart=lambda: app.state.store.todos.clear() or "")
     assert statuses(journey)[RESTARTED] == "failed"
     assert "lost when the pods are gone" in judgement.findings(journey, Hints())[0].summary
 
