@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from scripts.session import pipeline, settings
 from scripts.session.console import Session
 from scripts.session.findings import Failure, failure
 from scripts.session.pipeline import Outcome
+from scripts.session.run import Run
 from scripts.session.shell import Interrupted
 from scripts.supply import tools
 from scripts.supply.tools import Found
@@ -109,9 +110,18 @@ def deploy(session: Session) -> None:
     except Failure as error:
         if error.findings[0].code not in diagnosis.SYMPTOMS:
             raise
-        run = replace(session.context, shell=session.context.shell.another())
-        raise diagnosis.traced(run, _present(session, ("kubectl", "helm")), error) from error
+        raise _traced(session, error) from error
     show_deployed(session, outcome)
+
+
+def _traced(session: Session, failed: Failure) -> Failure:
+    """The failure of a deployment, the cause that the diagnosis finds first."""
+    # The failure has cancelled all that went through the session's own shell.
+    run = replace(session.context, shell=session.context.shell.another())
+    try:
+        return diagnosis.traced(run, _present(run, "kubectl", "helm"), failed)
+    except Failure:  # the cluster cannot be asked any more: what is known is said
+        return failed
 
 
 def show_deployed(session: Session, outcome: Outcome) -> None:
@@ -126,14 +136,14 @@ def show_deployed(session: Session, outcome: Outcome) -> None:
     show_access(session, outcome)
 
 
-def _present(session: Session, names: Iterable[str]) -> dict[str, Found]:
+def _present(run: Run, *names: str) -> dict[str, Found]:
     """Tools by name, without asking upstream: what is missing comes from the package registries."""
-    return {name: tools.ensure(session.context, name, upstream=False) for name in names}
+    return {name: tools.ensure(run, name, upstream=False) for name in names}
 
 
 def _kubectl(session: Session) -> dict[str, Found]:
     """kubectl, when the cluster answers. Raises CLUSTER-NOT-RUNNING otherwise."""
-    found = _present(session, ("kubectl",))
+    found = _present(session.context, "kubectl")
     ready = kubectl.kubectl(
         session.context, found, "get", "--raw", "/readyz", "--request-timeout=5s", check=False
     )
@@ -192,7 +202,7 @@ def diagnose_release(session: Session) -> None:
     When all parts are well, somebody signs up and keeps a todo through the API: a write that fails
     shows in nothing else. The account is the release's own, and the todo is taken away again.
     """
-    present = _present(session, ("kubectl", "helm"))
+    present = _present(session.context, "kubectl", "helm")
     found = diagnosis.diagnose(session.context, present)
     if found:
         raise Failure(*found)
@@ -260,7 +270,7 @@ def walk_through(session: Session, restart: bool) -> None:
 
 def _look(session: Session, restart: bool = False) -> acceptance.Look:
     kubectl_found = _kubectl(session)
-    found = {**kubectl_found, **_present(session, ("helm", "minikube"))}
+    found = {**kubectl_found, **_present(session.context, "helm", "minikube")}
     return acceptance.Look(session.context, engine.present(session.context), found, restart)
 
 
@@ -417,7 +427,7 @@ def _quietly(work: Callable[..., None], *arguments: object) -> None:
 
 def show_history(session: Session) -> None:
     """One row a revision, the newest last."""
-    found = {**_kubectl(session), **_present(session, ("helm",))}
+    found = {**_kubectl(session), **_present(session.context, "helm")}
     rows = [
         (
             str(one.number),
@@ -435,7 +445,7 @@ def show_history(session: Session) -> None:
 
 def roll_back(session: Session, revision: int) -> None:
     """Go back to an earlier revision."""
-    found = {**_kubectl(session), **_present(session, ("helm",))}
+    found = {**_kubectl(session), **_present(session.context, "helm")}
     number = rollback.rollback(session.context, found, revision)
     session.progress.note(
         f"Revision {number} serves again. `invoke deploy` brings what is in the tree."
@@ -501,7 +511,7 @@ def open_browser(session: Session) -> None:
 
 def stop_cluster(session: Session) -> None:
     """Stop the cluster."""
-    minikube.down(session.context, _present(session, ("minikube",))["minikube"])
+    minikube.down(session.context, _present(session.context, "minikube")["minikube"])
     session.progress.note("Stopped. `invoke deploy` brings it back with its data.")
 
 
@@ -513,7 +523,7 @@ def destroy(session: Session) -> None:
         session.progress.note("Nothing was deleted.")
         return
     with session.alone():
-        minikube.delete(session.context, _present(session, ("minikube",))["minikube"])
+        minikube.delete(session.context, _present(session.context, "minikube")["minikube"])
         access.forget(session.context)
     session.progress.note("Deleted.")
 
@@ -521,7 +531,7 @@ def destroy(session: Session) -> None:
 def show_apps(session: Session) -> None:
     """Every app on the cluster, with its address and the folder that it came from."""
     port = session.context.settings.cluster.ingress_port
-    found = {**_kubectl(session), **_present(session, ("helm",))}
+    found = {**_kubectl(session), **_present(session.context, "helm")}
     rows = []
     for one in apps.deployed(session.context, found):
         address = next((host for host in one.hosts if host.endswith(".localhost")), "")
@@ -534,7 +544,7 @@ def show_apps(session: Session) -> None:
 def undeploy(session: Session) -> None:
     """Take one app off the cluster, with its data, after asking."""
     release = session.context.settings.release
-    found = {**_kubectl(session), **_present(session, ("helm",))}
+    found = {**_kubectl(session), **_present(session.context, "helm")}
     if not session.context.confirm(f"delete the app {release.name} with all its data"):
         session.progress.note("Nothing was deleted.")
         return

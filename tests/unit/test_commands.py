@@ -1,0 +1,49 @@
+from types import SimpleNamespace
+
+import pytest
+
+from scripts import commands
+from scripts.checks import diagnosis
+from scripts.session.findings import Failure, Finding, failure
+
+DEAD = failure("APP-DEGRADED", "POST /signup", "the app runs, but nobody can sign up")
+
+
+@pytest.fixture
+def failed(make_run, stub):
+    """A session whose deployment ended in DEAD, which cancels what its shell runs."""
+    stub("kubectl", "echo '{}'")
+    run = make_run()
+
+    def stages(*_):
+        run.shell.cancel()
+        raise DEAD
+
+    return SimpleNamespace(context=run, run=stages)
+
+
+def tools_by_shell(run, name, upstream):
+    run.shell.run("kubectl", "version")
+    return name
+
+
+def test_the_cause_of_a_failed_deployment_is_looked_for_by_a_shell_that_is_not_cancelled(
+    failed, monkeypatch
+):
+    cause = Finding("DATABASE-READ-ONLY", "todo-app", "the database takes no writes", "", "")
+    monkeypatch.setattr(commands.tools, "ensure", tools_by_shell)
+    monkeypatch.setattr(diagnosis, "diagnose", lambda run, tools: (cause,))
+    with pytest.raises(Failure) as raised:
+        commands.deploy(failed)
+    assert raised.value.findings == (cause, *DEAD.findings)
+
+
+def test_a_cluster_that_cannot_be_asked_any_more_hides_no_failure(failed, monkeypatch):
+    def gone(run, tools):
+        raise failure("CLUSTER-NOT-RUNNING", "todo-app", "the cluster does not answer")
+
+    monkeypatch.setattr(commands.tools, "ensure", tools_by_shell)
+    monkeypatch.setattr(diagnosis, "diagnose", gone)
+    with pytest.raises(Failure) as raised:
+        commands.deploy(failed)
+    assert raised.value.findings == DEAD.findings
