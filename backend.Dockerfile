@@ -18,14 +18,19 @@ ARG BUILD_PACKAGES=
 # hadolint ignore=SC2086
 RUN install-debian-packages ${BUILD_PACKAGES} && python3 -m venv /venv
 ARG REQUIREMENTS=phase3-chatbot/requirements.txt
+# --no-deps where the list is whole, each package with its version.
+ARG INSTALL_OPTIONS=
 COPY ${REQUIREMENTS} /tmp/requirements.txt
+# hadolint ignore=SC2086
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=secret,id=ca --mount=type=secret,id=pip \
-    with-package-sources /venv/bin/pip install --quiet --no-compile -r /tmp/requirements.txt \
+    with-package-sources /venv/bin/pip install --quiet --no-compile ${INSTALL_OPTIONS} \
+       -r /tmp/requirements.txt \
     && /venv/bin/pip uninstall --quiet --yes pip \
     && find /venv -name tests -type d -prune -exec rm -rf {} + \
     # Compiled here: a container cannot keep what it compiles, and would do it at every start.
-    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv
+    # A file for another Python, as some packages hold, is passed over, as pip does.
+    && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /venv || true; }
 
 FROM base
 ARG RUN_PACKAGES=

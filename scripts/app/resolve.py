@@ -104,7 +104,7 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
             "widen requires-python, or build where the official Python images can be pulled",
         )
     key = digest(
-        "7",
+        "8",
         app.decision.scheme,
         app.database,
         "\n".join(wanted),
@@ -146,7 +146,7 @@ def _resolve(
     )
     way, result = _first_way(run, app, wanted, locked, date, pythons, notes)
     missing = undeclared(app, result.stdout)
-    overrides = needed(result.stdout)
+    overrides = needed(result.stdout, [package for package, _ in missing])
     while missing or overrides:
         more = [package for package, _ in missing]
         again = _compile(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -45,7 +45,7 @@ PACKAGES = {
 IMPLIED = (
     (r"\bEmailStr\b", "email-validator"),
     (r"\b(OAuth2PasswordRequestForm|UploadFile)\b|=\s*(Form|File)\(", "python-multipart"),
-    (r"\bcreate_async_engine\b", "greenlet"),
+    (r"\bcreate_async_engine\b|\b(sqlalchemy|sqlmodel)\.ext\.asyncio\b", "greenlet"),
     (r"sqlite\+aiosqlite", "aiosqlite"),
     (r"postgresql\+asyncpg", "asyncpg"),
     (r"postgresql\+psycopg\b", "psycopg[binary]"),
@@ -64,6 +64,8 @@ BREAKS = (
     ("openai", "<1.55.3", "httpx<0.28"),  # passes `proxies`
     ("groq", "<0.13", "httpx<0.28"),
     ("anthropic", "<0.40", "httpx<0.28"),
+    ("psycopg2", "", "sqlalchemy<2.1"),  # 2.1 takes psycopg 3 for an address of postgresql://
+    ("psycopg2-binary", "", "sqlalchemy<2.1"),
 )
 
 
@@ -73,8 +75,9 @@ def name_of(line: str) -> str:
     return str(canonicalize_name(found[0])) if found else "-"
 
 
-def needed(resolved: str) -> list[str]:
-    """Requirements that make what was resolved work together."""
+def needed(resolved: str, added: Iterable[str] = ()) -> list[str]:
+    """Requirements that make what was resolved work together, and with packages that are added."""
+    more = {name_of(package) for package in added}
     pins = {
         name_of(line): line.partition("==")[2].split(";")[0].strip()
         for line in resolved.splitlines()
@@ -83,11 +86,12 @@ def needed(resolved: str) -> list[str]:
     wanted = [
         needs
         for name, releases, needs in BREAKS
-        if name in pins and SpecifierSet(releases).contains(pins[name], prereleases=True)
+        if (name in more and not releases)
+        or (name in pins and SpecifierSet(releases).contains(pins[name], prereleases=True))
     ]
     return [
         needs
-        for needs in wanted
+        for needs in dict.fromkeys(wanted)
         if name_of(needs) in pins
         and not SpecifierSet(needs.removeprefix(name_of(needs))).contains(pins[name_of(needs)])
     ]

@@ -172,6 +172,7 @@ def _backend(
         "PYTHON_IMAGE": base[PYTHON_BASES[resolved.python]],
         "SOURCE": backend_build.SOURCE,
         "REQUIREMENTS": backend_build.REQUIREMENTS,
+        "INSTALL_OPTIONS": "--no-deps",  # all is resolved; pip knows no overrides
         "PYTHON_PATH": "".join(f"/srv/{path}:" for path in backend.paths),
         "APP_MODULE": backend.module,
         "APP_FACTORY": "1" if backend.factory else "",

@@ -212,6 +212,14 @@ def test_what_does_not_work_together_is_kept_apart():
     assert undeclared.needed("openai==1.40.0\nhttpx==0.28.1\n") == ["httpx<0.28"]
 
 
+def test_sqlalchemy_stays_before_the_release_that_takes_another_driver_for_the_same_address():
+    resolved = "psycopg2-binary==2.9.11\nsqlalchemy==2.1.0\nsqlmodel==0.0.40\n"
+    assert undeclared.needed(resolved) == ["sqlalchemy<2.1"]
+    assert undeclared.needed(resolved.replace("2.1.0", "2.0.51")) == []
+    assert undeclared.needed("sqlalchemy==2.1.0\n") == []
+    assert undeclared.needed("sqlalchemy==2.1.0\n", ["psycopg2-binary"]) == ["sqlalchemy<2.1"]
+
+
 def test_the_cause_is_read_from_a_log_of_json_lines():
     trace = 'Traceback:\n  File "/srv/app/main.py", line 7, in x\nValueError: no such thing'
     line = json.dumps({"level": "error", "message": trace})
