@@ -292,7 +292,8 @@ def _complaint(page: Page) -> str:
     from playwright.sync_api import Error
 
     with contextlib.suppress(Error):
-        texts = [re.sub(r"\s+", " ", one).strip() for one in page.locator(ERRORS).all_inner_texts()]
+        shown = page.locator(ERRORS).all_inner_texts()  # None for an icon: SVG has no inner text
+        texts = [re.sub(r"\s+", " ", one).strip() for one in shown if one]
         told = [one for one in texts if len(one) > 3 and not GOOD.search(one)]
         return "; ".join(dict.fromkeys(told))[:300]
     return ""
