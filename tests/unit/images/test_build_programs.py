@@ -192,9 +192,10 @@ def test_webpack_settings_without_turbopacks(build, tmp_path):
     assert (tmp_path / "asked").read_text().splitlines() == ["build", "build --webpack"]
 
 
-PRERENDER = """ ⨯ useSearchParams() should be wrapped in a suspense boundary at page "/login". Read more: x
+PRERENDER = """ ⨯ useSearchParams() should be wrapped in a suspense boundary\
+ at page "/login". Read more: x
 Error occurred prerendering page "/login". Read more: https://nextjs.org/docs/messages
-"""  # noqa: E501
+"""
 LAYOUT = "export default function Layout({ children }) { return children; }\n"
 
 
