@@ -64,6 +64,7 @@ def install(
     entry = _deployed_entry(run, tools, before)
     unchanged = () if rendered.objects else before.manifest
     state, version = _look(run, tools, entry, unchanged, secrets)
+    _start_again(run, tools, rollout.starved(state, loaded.images))
     drifted = changes.drift(unchanged, state)
     for line in drifted[:MOST_CHANGES]:
         run.say(f"somebody changed this by hand, and it is changed back now: {line}")
@@ -116,6 +117,18 @@ def _look(
         dev.stop(run, tools)
         state = []
     return state, version
+
+
+def _start_again(run: Run, tools: Mapping[str, Found], starved: Sequence[str]) -> None:
+    """Have pods made anew that wait for an image which the nodes have by now.
+
+    The kubelet looks for it again only when its pause is over, which grows to five minutes.
+    """
+    if not starved:
+        return
+    run.say(f"{', '.join(starved)} waited for an image that is there now: starting anew")
+    scope = ("-n", run.settings.release.namespace)
+    kubectl(run, tools, *scope, "delete", "--wait=false", "--ignore-not-found", *starved)
 
 
 def _keep(

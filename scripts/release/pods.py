@@ -55,6 +55,19 @@ def _statuses(pod: Pod) -> list[dict[str, Any]]:
     return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
 
 
+def images_not_got(pod: Pod) -> list[str]:
+    """The images, as the pod names them, that the kubelet tried in vain to get."""
+    spec = pod["spec"]
+    named = {
+        one["name"]: one["image"] for one in [*spec.get("initContainers", []), *spec["containers"]]
+    }
+    return [
+        named[status["name"]]
+        for status in _statuses(pod)
+        if (status.get("state", {}).get("waiting") or {}).get("reason") in PULLS
+    ]
+
+
 def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]) -> list[Finding]:
     """Say what keeps pods from coming up, the surest first.
 

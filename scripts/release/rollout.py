@@ -183,6 +183,19 @@ def _is_stale(pod: Mapping[str, Any], images: Mapping[str, str]) -> bool:
     return False
 
 
+def starved(state: list[dict[str, Any]], images: Mapping[str, str]) -> list[str]:
+    """The pods that failed to get an image which the nodes have now, as `pod/NAME`.
+
+    images: reference -> image ID on the node.
+    """
+    return [
+        f"pod/{pod['metadata']['name']}"
+        for pod in _of(state, "Pod")
+        if not pod["metadata"].get("deletionTimestamp")
+        and any(image in images for image in pods.images_not_got(pod))
+    ]
+
+
 def api_path(state: list[dict[str, Any]]) -> str:
     """The path below which the release's Ingress reaches the whole API, as `/api`."""
     paths = [

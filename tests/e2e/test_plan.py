@@ -145,25 +145,39 @@ def environment(run, found, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def images(run, found, environment):
-    """The chart's own images on the node: the deployed ones, under the tag of the appVersion."""
+def names_on_the_node(run, found, environment):
+    """Give the deployed images their names on the node: their own, and those of the chart.
+
+    `minikube image load` takes an image that the node has away first, with all its names.
+    """
     chart = yaml.safe_load((ROOT / "helm-chart" / "Chart.yaml").read_text())
     values = yaml.safe_load((ROOT / "helm-chart" / "values.yaml").read_text())
     wanted = {
         name: f"todo-chatbot-{name}:{chart['appVersion']}" for name in ("frontend", "backend")
     }
     wanted["postgres"] = ":".join(values["postgres"]["image"].values())
-    for item in rollout.look(run, found):
-        component = item["metadata"].get("labels", {}).get("app.kubernetes.io/component")
-        if item["kind"] in ("Deployment", "StatefulSet") and component in wanted:
-            image = item["spec"]["template"]["spec"]["containers"][0]["image"]
-            latest = ["docker", "tag", image, f"todo-chatbot-{component}:latest"]
-            if component != "postgres":  # another app's build may have taken the tag since
-                subprocess.run(latest, env=environment(), check=True, capture_output=True)
-            # `minikube image tag` leaves a name alone that has no registry in front.
-            names = [transport.normalized(one) for one in (image, wanted[component])]
-            tag = ["minikube", "image", "tag", *names]
-            subprocess.run(tag, env=environment(), check=True, capture_output=True, timeout=60)
+    deployed = {
+        item["metadata"]["labels"]["app.kubernetes.io/component"]: container["image"]
+        for item in rollout.look(run, found)
+        if item["kind"] in ("Deployment", "StatefulSet")
+        for container in item["spec"]["template"]["spec"]["containers"][:1]
+    }
+    for name in ("frontend", "backend"):  # another app's build may have taken the tag since
+        latest = ["docker", "tag", deployed[name], f"todo-chatbot-{name}:latest"]
+        subprocess.run(latest, env=environment(), check=True, capture_output=True)
+
+    def tag(source, target):
+        # `minikube image tag` leaves a name alone that has no registry in front.
+        names = [transport.normalized(one) for one in (source, target)]
+        argv = ["minikube", "image", "tag", *names]
+        subprocess.run(argv, env=environment(), check=True, capture_output=True, timeout=60)
+
+    def names_again(name):
+        tag(f"todo-chatbot-{name}:latest", deployed[name])
+        tag(f"todo-chatbot-{name}:latest", wanted[name])
+
+    tag(deployed["postgres"], wanted["postgres"])
+    return names_again
 
 
 def _containers():
@@ -253,7 +267,9 @@ def forwarded(run, found, service, port):
 
 
 @pytest.mark.parametrize("line", HOLD, ids=lambda line: line.words)
-def test_a_line_of_the_plan(line, run, found, environment, images, staying, on_cluster, tmp_path):
+def test_a_line_of_the_plan(
+    line, run, found, environment, names_on_the_node, staying, on_cluster, tmp_path
+):
     """In their order: later lines look at what earlier ones made."""
     words = line.words
     if words.startswith("ping") and not shutil.which("ping"):
@@ -267,6 +283,8 @@ def test_a_line_of_the_plan(line, run, found, environment, images, staying, on_c
             assert requests.get(address, timeout=60).status_code == 200
     if "delete pod" not in words:
         _typed(line, words, environment(), tmp_path / "output", staying)
+        for name in re.findall(r"image load todo-chatbot-(\w+):", words):
+            names_on_the_node(name)
         return
     with forwarded(run, found, "todo-app-backend", 8001) as address:
         user = register(Api(address))

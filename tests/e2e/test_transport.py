@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.images import transport
+from scripts.release import pods
 from scripts.supply import bases
 
 MEGABYTE = 1 << 20
@@ -174,11 +175,20 @@ def test_a_load_that_was_cut_off_is_done_again(
     )
 
 
-def test_an_image_taken_from_the_node_comes_back(run, docker, backend, in_the_node):
+def test_an_image_taken_from_the_node_comes_back(kube, state, backend, in_the_node, run):
+    """With it the pod that could not start meanwhile, which the kubelet lets wait for minutes."""
     in_the_node(
         "ctr", "--namespace=k8s.io", "images", "rm", "--sync", transport.normalized(backend)
     )
-    assert f"sending {backend}" in _deploy()
+    kube("delete", "pod", "-l", "app.kubernetes.io/component=backend", timeout=90)
+
+    def tried_in_vain():
+        return [pod for pod in state() if pod["kind"] == "Pod" and pods.images_not_got(pod)]
+
+    assert run.shell.until(tried_in_vain, 60)
+    said = _deploy()
+    assert f"sending {backend}" in said
+    assert "waited for an image that is there now: starting anew" in said
     assert (
         transport.normalized(backend)
         in in_the_node("ctr", "--namespace=k8s.io", "images", "ls", "--quiet").split()

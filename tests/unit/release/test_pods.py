@@ -23,6 +23,7 @@ def pod(
     return {
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "n"},
+        "spec": {"containers": [{"name": "backend", "image": "todo:1"}]},
         "status": {
             "phase": "Pending",
             "containerStatuses": [status],

@@ -1,6 +1,8 @@
 """When everything of a release is rolled out."""
 
-from scripts.release.rollout import endpoints, unready
+import pytest
+
+from scripts.release.rollout import endpoints, starved, unready
 
 
 def test_a_service_counts_ready_endpoints_only():
@@ -29,3 +31,23 @@ def test_an_old_generation_is_not_rolled_out():
     assert unready([deployment]) == ["deployment/d"]
     deployment["status"]["observedGeneration"] = 2
     assert unready([deployment]) == []
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+def test_a_pod_is_starved_while_its_image_is_there_and_it_does_not_know(reason):
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {
+            "initContainers": [{"name": "migrate", "image": "todo:2"}],
+            "containers": [{"name": "backend", "image": "todo:1"}],
+        },
+        "status": {
+            "initContainerStatuses": [{"name": "migrate", "state": {"terminated": {}}}],
+            "containerStatuses": [{"name": "backend", "state": {"waiting": {"reason": reason}}}],
+        },
+    }
+    assert starved([pod], {"todo:1": "sha256:1"}) == ["pod/p"]
+    assert starved([pod], {"todo:2": "sha256:2"}) == []
+    pod["metadata"]["deletionTimestamp"] = "now"
+    assert starved([pod], {"todo:1": "sha256:1"}) == []
