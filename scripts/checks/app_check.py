@@ -6,14 +6,14 @@ Pods that are ready do not prove that.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
 
 from scripts.app import fit
-from scripts.app.survey import Survey
+from scripts.app.survey import Survey, asks
 from scripts.app.survey.python import Route
 from scripts.app.tracebacks import cause
 from scripts.checks.journey.judgement import is_unconfigured
@@ -83,7 +83,26 @@ def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Checked:
     if missing or broken:
         log = _log(run, tools)
         raise Failure(*_findings(missing, broken, log))
+    if found := _no_sign_up(app, {*known, *(route.path for route in declared)}):
+        raise Failure(found)
     return Checked(len(declared), len(declared) - len(missing), asked, notes)
+
+
+def _no_sign_up(app: Survey, routes: Iterable[str]) -> Finding | None:
+    """The page asks for an account where nothing answers. A library's accounts are not judged."""
+    front = app.frontend
+    asked = asks.nobody_signs_up(front.asks, front.pages, front.handlers, routes)
+    if not asked or front.auth:
+        return None
+    path, place = asked[0]
+    return Finding(
+        "APP-DEGRADED",
+        place,
+        f"nobody can sign up: the page asks for {path} ({place}), and no part of the app serves it",
+        "\n".join(f"{where}: {what}" for what, where in asked[:4]),
+        "another FastAPI object may be meant: `invoke survey` lists them, phase4.app.module "
+        "chooses",
+    )
 
 
 def _schema(session: requests.Session, api: str) -> set[str]:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from scripts.app.survey import asks, python
 from scripts.app.survey import frontend as frontends
-from scripts.app.survey import python
-from scripts.app.survey.python import Project, Route, Source
+from scripts.app.survey.python import Import, Project, Route, Source
 from scripts.app.survey.tree import Evidence, Tree, join
 from scripts.app.survey.variables import Variable, merged
 
@@ -41,7 +41,8 @@ REQUIREMENTS = re.compile(r"requirements[\w.-]*\.txt$")
 class Candidate:
     """A FastAPI object. folder: from which it is imported. module: dotted. routes: how many.
 
-    paths: folders below `folder` from which its modules import, too.
+    paths: folders below `folder` from which its modules import, too. asked: how many of its routes
+    a frontend of the same repository asks for.
     """
 
     folder: str
@@ -51,6 +52,7 @@ class Candidate:
     evidence: Evidence
     routes: int
     paths: tuple[str, ...] = ()
+    asked: int = 0
 
     @property
     def target(self) -> str:
@@ -107,6 +109,9 @@ class Backend:
 def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
     """Every FastAPI object, the likeliest first."""
     found = []
+    wanted = {
+        asks.core(path) for path, _ in asks.paths(tree, tree.below("", frontends.SOURCES))
+    } - {"/", "/health"}
     for name, source in sources.items():
         if ASIDE.search(name):
             continue
@@ -115,12 +120,7 @@ def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
             project = Project(sources, folder, paths)
             module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
             text = tree.texts[name].splitlines()[line - 1].strip()
-            own = "app" if factory else variable
-            routes = (
-                len(project.routes(module, own))
-                if not factory
-                else sum(len(router.routes) for router in project.routers(module).values())
-            )
+            routes = _routes(project, module, variable)
             found.append(
                 Candidate(
                     folder,
@@ -128,8 +128,9 @@ def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
                     variable,
                     factory,
                     Evidence(f"{name}:{line}", text[:160]),
-                    routes,
+                    len(routes),
                     paths,
+                    len({asks.core(route.path) for route in routes} & wanted),
                 )
             )
     return sorted(found, key=lambda one: _rank(tree, one))
@@ -139,10 +140,12 @@ def _rank(tree: Tree, one: Candidate) -> tuple[object, ...]:
     parts = one.evidence.place.split("/")
     stem = PurePosixPath(parts[-1].split(":")[0]).stem
     listed = bool(dependency_files(tree, one.folder))
-    # Many routes beat few: beside the app lie stubs, tutorials and servers for a single job.
+    # Whom the page asks is meant. Many routes beat few: beside the app lie stubs, tutorials and
+    # servers for a single job.
     return (
         frontends.phase(one.evidence.place),
         bool(re.search(r"mcp|worker|agent", one.evidence.place)),
+        -one.asked,
         -min(one.routes, 40) // 4,
         not listed,
         not any(part in USUAL for part in parts),
@@ -155,10 +158,12 @@ def _rank(tree: Tree, one: Candidate) -> tuple[object, ...]:
 def _import_root(tree: Tree, sources: dict[str, Source], name: str) -> str:
     """The folder from which a module is imported.
 
-    It is the one in which most local imports of the module, and of the modules that it imports,
-    lead somewhere.
+    It is the one from which the local imports of the module, and of the modules that it imports,
+    lead somewhere: all of them, or else most.
     """
     parts = name.split("/")[:-1]
+    above = _above(name)
+    packages = _listed(tree, above)
     depth = max((one.relative for one in python.imports(sources[name])), default=0)
     scores = []
     for length in range(len(parts) - depth + (1 if name.endswith("__init__.py") else 0), -1, -1):
@@ -168,8 +173,13 @@ def _import_root(tree: Tree, sources: dict[str, Source], name: str) -> str:
         project = Project(sources, folder)
         module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
         resolved = sum(1 for reached in project.reached(module)[1:])
+        astray = {
+            one.module.split(".")[0]
+            for one, _ in _astray(sources, project, module, above, packages)
+            if not one.optional
+        }
         listed = bool(dependency_files(tree, folder))
-        scores.append((-project.beyond(module), resolved, listed, length, folder))
+        scores.append((-project.beyond(module), -len(astray), resolved, listed, length, folder))
     return max(scores)[-1] if scores else "/".join(parts)
 
 
@@ -178,12 +188,9 @@ def _import_roots(tree: Tree, sources: dict[str, Source], name: str) -> tuple[st
 
     Some apps have two: `from src.api import x` beside `from models import y` of src/models.
     """
-    first = _import_root(tree, sources, name)
-    home = name.rsplit("/", 1)[0] if "/" in name else ""
-    parts = home.split("/") if home else []
-    above = ["/".join(parts[:length]) for length in range(len(parts) + 1)]
+    above = _above(name)
     listed = _listed(tree, above)
-    roots = {first}
+    roots = {_import_root(tree, sources, name)}
     while True:
         outermost = min(roots, key=len)
         below = tuple(
@@ -191,17 +198,29 @@ def _import_roots(tree: Tree, sources: dict[str, Source], name: str) -> tuple[st
         )
         project = Project(sources, outermost, below)
         module = python.dotted(name.removeprefix(f"{outermost}/") if outermost else name)
-        missing = {
-            root
-            for reached in project.reached(module)
-            for one in python.imports(project.modules[reached])
-            if one.module and not one.relative and not project.local(one.module)
-            for root in above
-            if root not in roots and _holds(sources, root, one.module.split(".")[0], listed)
-        }
+        missing = {root for _, root in _astray(sources, project, module, above, listed)} - roots
         if not missing:
             return outermost, below
         roots.add(max(missing, key=len))
+
+
+def _above(name: str) -> list[str]:
+    """The folders that a file lies in, the outermost first."""
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[:length]) for length in range(len(parts) + 1)]
+
+
+def _astray(
+    sources: dict[str, Source], project: Project, module: str, above: list[str], listed: set[str]
+) -> Iterator[tuple[Import, str]]:
+    """Imports that lead nowhere in the project, and would from another folder, with the folder."""
+    for reached in project.reached(module):
+        for one in python.imports(project.modules[reached]):
+            if one.module and not one.relative and not project.local(one.module):
+                top = one.module.split(".")[0]
+                for root in above:
+                    if _holds(sources, root, top, listed):
+                        yield one, root
 
 
 def _listed(tree: Tree, folders: list[str]) -> set[str]:
@@ -277,7 +296,7 @@ def read(
         for name in tree.below(folder, (".py",))
         if not ASIDE.search(name.removeprefix(f"{folder}/"))
     ]
-    routes = _routes(project, chosen)
+    routes = _routes(project, chosen.module, chosen.name)
     dependencies = _dependencies_of(tree, folder, chosen)
     declared, requires = _declared(tree, folder, dependencies)
     beside = dependencies.rsplit("/", 1)[0] if "/" in dependencies else ""
@@ -326,12 +345,10 @@ def read(
     )
 
 
-def _routes(project: Project, chosen: Candidate) -> tuple[Route, ...]:
+def _routes(project: Project, module: str, name: str) -> tuple[Route, ...]:
     """The app's routes; of a factory, those of all routers in its module."""
-    return tuple(project.routes(chosen.module, chosen.name)) or tuple(
-        route
-        for variable in project.routers(chosen.module)
-        for route in project.routes(chosen.module, variable)
+    return tuple(project.routes(module, name)) or tuple(
+        route for variable in project.routers(module) for route in project.routes(module, variable)
     )
 
 

@@ -21,6 +21,8 @@ TLS = (
 #: Code that asks whether the address wants TLS: without that it takes a way of its own.
 SSLMODE_READ = r"[\"']sslmode=require[\"']\s+in\b"
 DRIVEN = re.compile(r"postgresql\+\w+")
+#: Code that looks whether the address has this form, or takes it from there.
+DEMANDED = r"(?:startswith\(|replace\(|\w*(?i:prefix|scheme)\w*\s*=)\s*\(?\s*[\"'](postgresql\+\w+)://[\"']"
 NEEDED = (
     ("MongoDB", r"\b(motor|pymongo|beanie|mongoengine)\b"),
     ("Supabase", r"supabase\b"),
@@ -182,10 +184,11 @@ def _scheme(code: Tree, names: list[str], backend: Backend) -> str:
 
     It has a driver's name, unless the code adds that itself.
     """
-    taken = code.first(r"replace\(\s*[\"']postgres(?:ql)?://", names) or code.first(
-        r"[\"']postgresql\+\w+://[\"'{]|drivername|make_url",
-        names,
-    )
+    changed = code.first(r"replace\(\s*[\"']postgres(?:ql)?://", names)
+    demanded = code.first(DEMANDED, names)
+    if demanded and not changed:
+        return demanded[1].group(1)
+    taken = changed or code.first(r"[\"']postgresql\+\w+://[\"'{]|drivername|make_url", names)
     raw = code.first(r"asyncpg\.(connect|create_pool)|psycopg2?\.connect|ConnectionPool\(", names)
     defaults = (one.default for one in backend.variables if one.kind == "database")
     given = next((found[0] for one in defaults if (found := DRIVEN.match(one))), "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from scripts.app.survey import node
+from scripts.app.survey import asks, node
 from scripts.app.survey.tree import Evidence, Tree, join, read_env
 from scripts.app.survey.variables import Variable, kind, merged
 
@@ -49,7 +49,8 @@ class Frontend:
     drops the address's own path. pages, handlers: paths of the app's pages and of the route
     handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that
     sets it up. examples: what env files give as values. node: the major version of Node that it
-    gets. other_node: the line that asks for another.
+    gets. other_node: the line that asks for another. asks: (path, place) of every path in the code,
+    pages' own among them.
     """
 
     folder: str
@@ -71,6 +72,7 @@ class Frontend:
     evidence: Evidence
     node: int = node.AVAILABLE[0]
     other_node: Evidence | None = None
+    asks: tuple[tuple[str, str], ...] = ()
 
     @property
     def served(self) -> str:
@@ -143,11 +145,7 @@ def read(tree: Tree, folder: str) -> Frontend:
     """Survey the frontend in `folder`."""
     package = _package(tree.texts[join(folder, "package.json")])
     dependencies = _dependencies(package)
-    names = [
-        name
-        for name in tree.below(folder, SOURCES)
-        if not re.search(r"(^|/)(__tests__|tests?|e2e|cypress|playwright)/|\.(test|spec)\.", name)
-    ]
+    names = [name for name in tree.below(folder, SOURCES) if not asks.TEST.search(name)]
     lock = next((name for name in LOCKS if tree.has(folder, name)), "")
     examples = example_values(tree, (folder,))
     pages, handlers = _paths(tree, folder)
@@ -189,6 +187,7 @@ def read(tree: Tree, folder: str) -> Frontend:
             f'"next": "{dependencies.get("next", "")}"',
         ),
         *node.choose(tree, folder),
+        asks.paths(tree, names),
     )
 
 

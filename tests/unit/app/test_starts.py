@@ -84,6 +84,17 @@ ASYNC = "import os\nfrom sqlalchemy.ext.asyncio import create_async_engine\n"
             "postgresql+psycopg",
         ),
         (
+            ASYNC + "u = os.environ['DATABASE_URL']\n"
+            'prefixes = ("postgresql+asyncpg://", "sqlite+aiosqlite://")\n'
+            "assert u.startswith(prefixes)\ne = create_async_engine(u)\n",
+            "postgresql+asyncpg",
+        ),
+        (
+            "import os\nfrom sqlalchemy import create_engine\nu = os.environ['DATABASE_URL']\n"
+            'e = create_engine(u.replace("postgresql+asyncpg://", "postgresql+psycopg2://"))\n',
+            "postgresql+asyncpg",
+        ),
+        (
             "import os, asyncpg\nasync def f():\n"
             '    await asyncpg.connect(os.environ["DATABASE_URL"])\n',
             "postgresql",
@@ -263,3 +274,50 @@ def test_an_address_whose_query_the_code_looks_at_has_one(app):
     text = 'u = os.environ["DATABASE_URL"]\nssl = "sslmode=require" in u\n# asyncpg\n'
     found = read(app(_database(f"import os, asyncpg\n{text}")))
     assert fit.trial_of_backend(found, Settings())["DATABASE_URL"].endswith("?sslmode=require")
+
+
+def test_one_root_from_which_all_imports_lead_somewhere_beats_two(app):
+    """Two roots would import one module under two names, and its tables twice."""
+    found = read(
+        app(
+            {
+                "requirements.txt": "fastapi\n",
+                "src/__init__.py": "",
+                "src/app/__init__.py": "",
+                "src/app/main.py": MAIN + "from .db import models\nfrom .api import chat\n",
+                "src/app/api/__init__.py": "",
+                "src/app/api/chat.py": "from app.db.models import User\n",
+                "src/app/db/__init__.py": "",
+                "src/app/db/models.py": "User = 1\n",
+            }
+        ),
+        "file",
+    )
+    assert (found.backend.folder, found.backend.module) == ("backend/src", "app.main:app")
+    assert found.backend.paths == ()
+
+
+def test_the_backend_that_the_page_asks_beats_the_one_with_more_routes(app):
+    def routes(*paths):
+        lines = [
+            f"@app.post('{path}')\ndef f{number}(): ...\n" for number, path in enumerate(paths)
+        ]
+        return MAIN + "".join(lines)
+
+    root = app(
+        {
+            "requirements.txt": "fastapi\nsqlalchemy\npsycopg2-binary\n",
+            "app.py": routes(*(f"/events/{number}" for number in range(12))),
+            "main.py": routes("/auth/register", "/auth/login", "/tasks/{task_id}"),
+        }
+    )
+    (root / "frontend/lib").mkdir()
+    (root / "frontend/lib/api.ts").write_text(
+        "fetch(`${API}/auth/register`, { method: 'POST' });\nfetch(`${API}/tasks/${id}?x=1`);\n"
+    )
+    found = read(root, "postgres")
+    assert found.backend.module == "main:app"
+    assert found.frontend.asks == (
+        ("/auth/register", "frontend/lib/api.ts:1"),
+        ("/tasks/{}", "frontend/lib/api.ts:2"),
+    )

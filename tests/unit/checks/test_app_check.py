@@ -40,9 +40,10 @@ def check(tmp_path, make_run, stub):
         path = tmp_path / "app" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    survey = read(tmp_path / "app", "postgres")
 
-    def checked(app, log=""):
+    def checked(app, log="", page=""):
+        (tmp_path / "app/frontend/app/page.tsx").write_text(page)
+        survey = read(tmp_path / "app", "postgres")
         (tmp_path / "log").write_text(log)
         path = stub("kubectl", f"cat {tmp_path / 'log'}")
         tools = {"kubectl": Found("kubectl", path, "v1", "PATH")}
@@ -112,3 +113,24 @@ def test_a_broken_route_has_the_cause_of_the_log(check):
     finding = raised.value.findings[0]
     assert "GET /todos/ (main.py:8) answers 500" in finding.summary
     assert "no such table: todos (main.py:9)" in finding.summary
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["fetch('/api/auth/register', { method: 'POST' })", "api.post(`${BASE}/v1/users/sign-up`)"],
+)
+def test_a_page_whose_sign_up_nobody_serves_is_no_success(check, page):
+    with pytest.raises(Failure) as raised:
+        check(running(), page=f"\n{page}\n")
+    (finding,) = raised.value.findings
+    assert finding.code == "APP-DEGRADED"
+    assert finding.summary.startswith("nobody can sign up: the page asks for /")
+    assert "(frontend/app/page.tsx:2)" in finding.summary
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["", "<Link href='/register'>", "fetch('/api/auth/login')", "fetch(`${BASE}/auth/google`)"],
+)
+def test_a_page_without_a_request_for_an_account_is_not_judged(check, page):
+    assert check(running(), page=page).served == 3
