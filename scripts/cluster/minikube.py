@@ -261,10 +261,21 @@ def _start_failure(run: Run, engine: Engine, result: Result) -> Exception:
     words = "\n".join(error.get("message", "").strip() for error in errors) or result.tail(10)
     advice = next((error["advice"] for error in errors if error.get("advice")), "")
     name = next((error["name"] for error in errors if error.get("name")), "")
+    subject = f"minikube profile {run.settings.cluster.profile}"
+    if "Unknown runtime specified" in words:
+        return failure(
+            "CLUSTER-START-FAILED",
+            subject,
+            "the cluster was made by a docker engine that this project had started, and the one "
+            "that runs now was started in another way",
+            words,
+            "end that engine and run the command again: it starts the engine as before. To keep "
+            "that engine: `invoke destroy` (this deletes the cluster's data), then `invoke deploy`",
+        )
     node_log = _node_words(run, engine)
     return failure(
         "CLUSTER-START-FAILED",
-        f"minikube profile {run.settings.cluster.profile}",
+        subject,
         f"minikube could not start the cluster{f' ({name})' if name else ''}",
         "\n".join(words.splitlines()[-15:])
         + (f"\nthe node's own words:\n{node_log}" if node_log else ""),

@@ -138,6 +138,17 @@ def test_a_cluster_that_does_not_start_says_minikubes_words(make_run, stub, foun
     assert "no space left on device" in finding.evidence
 
 
+def test_a_cluster_under_an_engine_that_was_started_in_another_way(make_run, stub, found):
+    words = "Error response from daemon: Unknown runtime specified narrowed"
+    error = {"type": "io.k8s.sigs.minikube.error", "data": {"message": words}}
+    stub("minikube", f"echo '{json.dumps(error)}'; exit 80")
+    with pytest.raises(Failure) as caught:
+        minikube._start(make_run(), ENGINE, found["minikube"], None, exists=True)
+    finding = caught.value.findings[0]
+    assert "the one that runs now was started in another way" in finding.summary
+    assert finding.remedy.startswith("end that engine")
+
+
 def test_an_addon_that_does_not_come_up(make_run, stub, found):
     stub(
         "kubectl",
