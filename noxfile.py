@@ -120,6 +120,14 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def releases(session: nox.Session) -> None:
+    """Install the chart with plain helm: upgrades, scaling, TLS, several releases side by side."""
+    session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
+    session.run("invoke", "deploy", "--yes")
+    session.run("pytest", "tests/releases", "--timeout=600", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Cause each known fault on the live cluster; the diagnosis must name it in its first line."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)

@@ -13,6 +13,7 @@ from scripts.session.settings import ROOT, Settings
 from tests.e2e.conftest import (  # noqa: F401 - fixtures and a hook
     browser,
     browser_path,
+    docker,
     found,
     make_run,
     open_page,

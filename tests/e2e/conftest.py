@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,22 @@ def docker(run):
     return replace(
         engine.ensure(run), images={}
     )  # tests make and remove images: each is asked for anew
+
+
+@contextmanager
+def namespace(run, found, name, **labels):
+    """A namespace for a while. One that a cut-off run left goes first; nobody waits for its end."""
+    kubectl(run, found, "delete", "namespace", name, "--ignore-not-found", timeout=180)
+    made = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels},
+    }
+    kubectl(run, found, "create", "-f", "-", stdin=json.dumps(made))
+    try:
+        yield name
+    finally:
+        kubectl(run, found, "delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture(scope="session")

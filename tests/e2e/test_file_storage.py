@@ -40,7 +40,7 @@ def release(run, found):
             )
         )
     finally:
-        kubectl(run, found, "delete", "namespace", NAME, "--ignore-not-found", timeout=180)
+        kubectl(run, found, "delete", "namespace", NAME, "--ignore-not-found", "--wait=false")
 
 
 def test_a_todo_in_a_file_outlives_the_backend_pod(release, make_user):

@@ -25,6 +25,7 @@ from scripts.machine.engine import apt_install
 from scripts.release import rollout
 from scripts.session.settings import ROOT
 from tests.api_client import Api, register
+from tests.e2e.conftest import namespace
 
 PLAN = ROOT.parent / "shared" / "plan"
 PAGE = ROOT / "docs" / "plan.md"
@@ -126,7 +127,6 @@ def environment(run, found, tmp_path_factory):
     config = json.loads(given)
     config["contexts"][0]["context"]["namespace"] = NAMESPACE
     config["current-context"] = run.settings.context
-    kubectl(run, found, "create", "namespace", NAMESPACE)
 
     def environment():
         path.write_text(yaml.safe_dump(config))  # anew each time: minikube writes to it, too
@@ -140,8 +140,8 @@ def environment(run, found, tmp_path_factory):
             "PATH": os.pathsep.join([*folders, os.environ["PATH"]]),
         }
 
-    yield environment
-    kubectl(run, found, "delete", "namespace", NAMESPACE, timeout=180)
+    with namespace(run, found, NAMESPACE):
+        yield environment
 
 
 @pytest.fixture(scope="module")

@@ -238,7 +238,9 @@ def test_a_dry_run_tells_everything_and_changes_nothing(run, docker, kube, tmp_p
         ).stdout.splitlines()
         files = {
             path.as_posix()
-            for path in run.settings.cache.rglob("*")
+            for path in run.settings.cache.glob(
+                "*/*"
+            )  # every kind of entry; Go's are 100,000 files
             if not path.is_relative_to(run.settings.cache / "logs")
         }
         for item in objects:  # what controllers write goes on

@@ -2,14 +2,11 @@
 
 import base64
 import json
-import os
 import subprocess
 import tarfile
 from xml.etree import ElementTree
 
 import pytest
-
-from scripts.release.chart import CHART
 
 
 def _invoke(*arguments, timeout=300):
@@ -39,64 +36,6 @@ def test_every_acceptance_line_holds_and_the_report_says_so(tmp_path, browser_pa
     page = (tmp_path / "verify.html").read_text()
     assert "Todo chatbot: works" in page
     assert "data:image/png" in page
-
-
-@pytest.fixture
-def other(run, found, kube):
-    """The chart as a person installs it, in a namespace of its own."""
-    helm = [found["helm"].path, "--kube-context", run.settings.context, "--namespace"]
-    given = json.loads(
-        run.shell.run(
-            *helm,
-            run.settings.release.namespace,
-            "get",
-            "values",
-            run.settings.release.name,
-            "-o",
-            "json",
-        ).stdout
-    )
-    values = {part: {"image": given[part]["image"]} for part in ("frontend", "backend", "postgres")}
-    values["ingress"] = {"host": "other.local", "extraHosts": []}
-    run.shell.run(
-        *helm,
-        "other",
-        "upgrade",
-        "--install",
-        "other",
-        CHART,
-        "--create-namespace",
-        "--wait",
-        "--timeout=200s",
-        "-f",
-        "-",
-        stdin=json.dumps(values),
-        timeout=250,
-    )
-    yield {
-        "INVOKE_PHASE4_RELEASE_NAME": "other",
-        "INVOKE_PHASE4_RELEASE_NAMESPACE": "other",
-        "INVOKE_PHASE4_RELEASE_HOST": "other.local",
-        "INVOKE_PHASE4_HOSTS_FILE": "skip",
-    }
-    kube("delete", "namespace", "other", timeout=120)
-
-
-def test_a_chart_that_was_installed_by_other_means_is_verified_too(run, other, tmp_path):
-    def verify():
-        return subprocess.run(
-            ["invoke", "verify", "--report", tmp_path],
-            env={**os.environ, **other},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    # metrics-server needs a minute to know new pods.
-    assert run.shell.until(lambda: verify().returncode == 0, 120, 5), verify().stdout[-2000:]
-    rows = {row["line"]: row for row in json.loads((tmp_path / "verify.json").read_text())}
-    assert "other-backend" in rows["All pods are Running"]["evidence"]
-    assert rows["The host name resolves"]["status"] == "not applicable"
 
 
 def test_a_line_that_does_not_hold_fails_verify_and_diagnose_names_the_cause(kube, run, tmp_path):

@@ -7,6 +7,7 @@ with a folder of its own, beside a worker without a port.
 import json
 import subprocess
 import time
+from contextlib import ExitStack
 
 import pytest
 import yaml
@@ -17,7 +18,9 @@ from scripts.release import rollout
 from scripts.session.findings import Failure
 from scripts.session.settings import ROOT
 from tests.api_client import Api, register
+from tests.e2e.conftest import namespace
 from tests.reference_app import PASSWORD
+from tests.releases.conftest import RESTRICTED
 
 CHART = ROOT / "helm-chart"
 NAMES = ("side-one", "side-two")
@@ -94,13 +97,10 @@ def on(run, found):
 @pytest.fixture(scope="module")
 def namespaces(run, found):
     """A namespace for each, which admits `restricted` pods only."""
-    label = {"pod-security.kubernetes.io/enforce": "restricted"}
-    for name in NAMES:
-        metadata = {"name": name, "labels": label}
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-        kubectl(run, found, "apply", "-f", "-", stdin=json.dumps(namespace))
-    yield
-    kubectl(run, found, "delete", "namespace", *NAMES, "--ignore-not-found", timeout=300)
+    with ExitStack() as made:
+        for name in NAMES:
+            made.enter_context(namespace(run, found, name, **RESTRICTED))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from scripts.release import rollout
 from scripts.session.findings import Failure
 from scripts.session.settings import ROOT
 from tests.api_client import Writer
+from tests.e2e.conftest import namespace
+from tests.releases.conftest import RESTRICTED
 
 NAME = "todo-chart"
 HOST = "todo-chart.local"
@@ -66,12 +68,6 @@ def helm(run, found, values, on_cluster):
 
     A chart is installed or upgraded with more values than those that are always given.
     """
-    namespace = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-    }
-    kubectl(run, found, "apply", "-f", "-", stdin=json.dumps(namespace))
 
     def helm(*arguments, chart=None, more=None, fails=False):
         argv = [found["helm"].path, "--kube-context", run.settings.context, "-n", NAME, *arguments]
@@ -82,8 +78,8 @@ def helm(run, found, values, on_cluster):
         assert (result.returncode != 0) is fails, result.stderr
         return result.stderr if fails else result.stdout
 
-    yield helm
-    kubectl(run, found, "delete", "namespace", NAME, "--ignore-not-found", timeout=180)
+    with namespace(run, found, NAME, **RESTRICTED):
+        yield helm
 
 
 def _merged(one, other):
