@@ -90,19 +90,12 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
     date = _last_commit(run, app)
     fitting = tuple(python for python in pythons if _fits(python, app.backend.python))
     if not fitting:
-        # An upper bound is often only the newest Python that its author knew.
-        fitting = tuple(one for one in pythons if _fits(one, _lower_bound(app.backend.python)))
-        if fitting:
-            notes.append(f"Python {app.backend.python} is wanted: {fitting[0]} is what there is")
-    if not fitting:
-        raise failure(
-            "PACKAGES-UNRESOLVABLE",
-            app.backend.dependencies,
-            f"the backend wants Python {app.backend.python}, and here it can have "
-            f"{', '.join(pythons)}",
-            app.backend.dependencies,
-            "widen requires-python, or build where the official Python images can be pulled",
+        # A bound is often only the Python that its author had: what does not run is seen in the
+        # image's trial.
+        fitting = tuple(one for one in pythons if _fits(one, _lower_bound(app.backend.python))) or (
+            pythons[0],
         )
+        notes.append(f"Python {app.backend.python} is wanted: {fitting[0]} is what there is")
     key = digest(
         "8",
         app.decision.scheme,

@@ -164,6 +164,20 @@ def test_what_is_used_and_not_listed_is_added_and_what_breaks_it_kept_out(
     assert "python-jose==3.3.0" in found.requirements
 
 
+@pytest.mark.parametrize(
+    ("requires", "python"), [(">=3.14", "3.13"), ("<3.12,>=3.10", "3.11"), ("<3.10", "3.13")]
+)
+def test_a_python_that_is_not_to_be_had_is_replaced_by_the_nearest(
+    make_run, root, monkeypatch, requires, python
+):
+    (root / "app/pyproject.toml").write_text(f'[project]\nrequires-python = "{requires}"\n')
+    _compiled(monkeypatch, ["fastapi==0.115.0\n"])
+    found = resolve.resolve(make_run(), read(root), ("3.13", "3.11"))
+    assert found.python == python
+    said = f"Python {requires} is wanted: {python} is what there is"
+    assert (said in found.notes) is (python == "3.13")
+
+
 def test_packages_that_do_not_go_together(make_run, root, monkeypatch):
     _compiled(monkeypatch, ["error: a needs b<2, and c needs b>2"] * 3)
     with pytest.raises(Failure) as caught:
