@@ -1,7 +1,7 @@
 """The tests, as Nox sessions.
 
-A bare `nox` runs lint, unit, chart and e2e. `nox -s e2e` alone tests the live cluster; it deploys
-first if nothing is deployed.
+A bare `nox` runs lint, unit, chart and e2e. `nox -s e2e` alone deploys and tests the
+live cluster.
 """
 
 from pathlib import Path
@@ -113,7 +113,7 @@ def checkov(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Deploy if nothing is deployed, then use the app as a person and a browser would."""
+    """Deploy, then use the app as a person and a browser would."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/e2e", "--timeout=600", *session.posargs)

@@ -90,7 +90,7 @@ def cluster_facts(session: Session):
         "report": "folder for survey.json",
         "adr": "also write the database decision to history/adr",
         "write": "keep what was found as settings of this project, to be corrected",
-        "beside": "keep it in phase4.yaml beside the app instead",
+        "beside": "keep it in phase4.yaml in the app's folder instead",
     }
 )
 def survey(session: Session, report="artifacts", adr=False, write=False, beside=False):
@@ -167,7 +167,7 @@ def status(session: Session):
 
 @step
 def diagnose(session: Session):
-    """What is wrong, from this machine up to the page, the cause first. Changes nothing."""
+    """What is wrong, from this machine up to the page, the cause first. Repairs nothing."""
     commands.diagnose_release(session)
 
 

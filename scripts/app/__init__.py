@@ -2,5 +2,5 @@
 
 May import: session, machine.
 Gives: survey.survey (what the app is made of), environment.gather (its variables and secrets),
-resolve.resolve (its Python packages, pinned), fit (the files put beside its own).
+resolve.requirements (its Python packages, pinned), fit (the files put beside its own).
 """

@@ -263,4 +263,4 @@ def _say_changes(run: Run, before: Deployed, rendered: Rendered) -> None:
     if len(lines) > MOST_CHANGES:
         run.say(f"and {len(lines) - MOST_CHANGES} more")
     if not lines:
-        run.say("no object changes but by its secrets or its health")
+        run.say("the objects stay the same; their secrets or their health do not")

@@ -30,7 +30,7 @@ def going_back(run: Run, tools: Mapping[str, Found], good: int, reason: Failure)
     return Failure(
         *reason.findings,
         Finding(
-            "ROLLED-BACK",
+            "ROLLED-BACK" if result.ok else "ROLLBACK-FAILED",
             f"release {run.settings.release.namespace}/{run.settings.release.name}",
             summary,
             "" if result.ok else result.tail(4),

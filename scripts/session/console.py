@@ -143,7 +143,7 @@ def _confirm(progress: Progress, shell: Shell, attended: bool) -> Callable[[str]
         if shell.dry:
             return True  # what follows is told as part of the plan
         if not attended:
-            progress.note(f"I {what}.")
+            progress.note(f"Without asking, I {what}.")
             return True
         return progress.asks(what, shell.wait)
 

@@ -1,6 +1,6 @@
 """Where tools and images come from: PATH, the cache, a download, or package registries.
 
 May import: session, machine.
-Gives: tools.ensure (kubectl, helm, minikube), bases.ensure (base images), and node.py (the node
+Gives: tools.clients and minikube, bases.ensure (base images), and node.py (the node
 image, Kubernetes' programs and the add-ons of a cluster that is built from package registries).
 """

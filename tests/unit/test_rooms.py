@@ -75,6 +75,17 @@ def test_a_room_imports_what_it_says_and_no_more(room):
     assert _used(room) <= said, f"scripts/{room} imports a room that its docstring does not name"
 
 
+@pytest.mark.parametrize("room", LEVELS)
+def test_a_room_knows_nothing_of_the_task_runner(room):
+    """So its functions can be called from anywhere, and tests need no task."""
+    for path in (SCRIPTS / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = [node.module] if isinstance(node, ast.ImportFrom) else []
+            named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            tops = {str(name).split(".")[0] for name in named}
+            assert not tops & {"invoke", "nox", "tasks", "noxfile"}, f"{path}:{node.lineno}"
+
+
 def test_rooms_of_the_same_level_do_not_know_each_other():
     assert "app" not in _used("supply")
     assert "supply" not in _used("app")
