@@ -1,5 +1,6 @@
 """A frontend that only `next dev` had seen: built, started beside a database, and used."""
 
+import json
 import shutil
 import time
 from dataclasses import replace
@@ -28,8 +29,10 @@ def image(run, docker, said, tmp_path_factory):
     """Built as a deployment builds it; `said` has what the person is told."""
     folder = tmp_path_factory.mktemp("app") / APP.name
     shutil.copytree(APP, folder)
-    page = folder / "frontend/app/page.tsx"
-    # What a step said, a step that BuildKit knows already does not say again.
+    # What a step said, it does not say again when BuildKit has its result: packages, then pages.
+    manifest, page = (folder / "frontend" / name for name in ("package.json", "app/page.tsx"))
+    package = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**package, "description": f"made at {time.time_ns()}"}))
     page.write_text(f"{page.read_text()}// {time.time_ns()}\n")
     app = read(folder, "postgres")
     upstream = bases.from_upstream(run)
