@@ -27,6 +27,10 @@ NEEDS_DATABASE = re.compile(
 )
 
 
+#: What a program does that accepts no plain http, as behind a hosting service.
+TO_HTTPS = "sends every request on to https"
+
+
 def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[str, ...]:
     """Start each image that has not run yet by itself, side by side; the references of those.
 
@@ -105,7 +109,7 @@ def _ask(
         url = f"http://{mapped[0]}{plan.path}"
         if _comes_up(run, engine, container, url, plan.strict):
             return
-        answer = f"{url} did not answer{' 200' if plan.strict else ''}"
+        answer = _refusal(url)
     log = run.shell.run(engine.client, "logs", "--tail", "200", container, check=False).tail(200)
     if published == container and NEEDS_DATABASE.search(log):
         run.say(f"{plan.name} starts with its database only: it is tried in the cluster")
@@ -113,7 +117,27 @@ def _ask(
     raise _failed(plan, reference, answer, log)
 
 
+def _refusal(url: str) -> str:
+    """What a program that does not serve answers, as a sentence without its subject."""
+    try:
+        answer = requests.get(url, timeout=2, allow_redirects=False)
+    except requests.RequestException:
+        return f"{url} did not answer"
+    if answer.headers.get("location", "").startswith("https://"):
+        return f"{url} {TO_HTTPS}"
+    return f"{url} answers {answer.status_code}: {answer.text[:200]}"
+
+
 def _failed(plan: Plan, reference: str, answer: str, log: str) -> Failure:
+    if TO_HTTPS in answer:
+        return failure(
+            "IMAGE-RUN-FAILED",
+            plan.name,
+            f"{plan.name} {TO_HTTPS}, also the probes' and the page's, which come by http",
+            answer,
+            "turn that off by the variable that the code asks (mostly DEBUG=true or "
+            "ENVIRONMENT=development), in an env file that phase4.app.env_file names",
+        )
     why = cause(log)
     return failure(
         "IMAGE-RUN-FAILED",

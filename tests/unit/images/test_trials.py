@@ -1,6 +1,8 @@
 """An image is tried with what its pods will have; docker is played by a script."""
 
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,23 @@ def test_ours_is_tried_alone_and_can_write_nothing_but_its_data(make_run, docker
     trials.try_alone(make_run(), ENGINE, "todo-chatbot-backend:1", plan)
     (app,) = (line for line in asked() if line.startswith("run|"))
     assert "|--read-only|--tmpfs=/tmp|" in app
+
+
+def test_a_program_that_takes_no_plain_http_says_so(tmp_path):
+    class ToHttps(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(301)
+            self.send_header("Location", f"https://{self.headers['Host']}{self.path}")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), ToHttps) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answer = trials._refusal(f"http://127.0.0.1:{server.server_port}/health")
+        server.shutdown()
+    assert answer.endswith("/health sends every request on to https")
+    finding = trials._failed(PLAN, "app:1", answer, "WARNING:  Invalid HTTP request").findings[0]
+    assert "backend sends every request on to https" in finding.summary
+    assert "DEBUG=true" in finding.remedy
