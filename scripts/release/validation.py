@@ -40,7 +40,8 @@ def validate(
             **services.values(app, given, plans, behind),
         }
 
-    up_to_date = tables == frozenset(app.backend.migrated)
+    newest = frozenset(app.backend.migrated)  # empty: it is not known what is newest
+    up_to_date = tables == newest and bool(newest or not app.backend.migrations)
     for behind in (True, False) if up_to_date or tables is None else (True,):
         key = chart.key(run, values(behind))
         if before.manifest and before.description.startswith(f"{key}-"):

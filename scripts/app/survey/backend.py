@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from scripts.app.survey import asks, python
+from scripts.app.survey import asks, python, tables
 from scripts.app.survey import frontend as frontends
 from scripts.app.survey.python import Import, Project, Route, Source
 from scripts.app.survey.tree import Evidence, Tree, join
@@ -34,6 +34,8 @@ CLIENT_KEYS = (
     ("openai", r"(Async)?OpenAI", "OPENAI_API_KEY"),
 )
 CREATES = r"create_all\b|init_db\(|create_db_and_tables\(|on_event\([\"']startup|lifespan\s*="
+#: A program of ours in the backend's image.
+MAKE_TABLES = ("python3", "-m", "phase4.tables")
 REQUIREMENTS = re.compile(r"requirements[\w.-]*\.txt$")
 
 
@@ -67,8 +69,10 @@ class Backend:
     folder: import root. paths: folders below it from which modules are imported, too.
     modules: files that importing the app reads. dependencies: the file that lists its packages.
     python: a requires-python specifier, empty for any.
-    migrations: the command that brings the tables up to date. migrated: the versions that they
-    have then, empty when that is not known.
+    migrations: the command that brings the tables up to date: Alembic, or ours for an app that
+    describes tables and makes none at its start. Where the app makes them, migrations written for
+    older tables would fail on new ones. migrated: the versions that the tables have then, empty
+    when that is not known.
     writes: (path relative to folder, place, whether a folder).
     imported: top-level packages that are imported when the app starts, with a place.
     unresolved: local imports that lead nowhere.
@@ -301,10 +305,12 @@ def read(
     declared, requires = _declared(tree, folder, dependencies)
     beside = dependencies.rsplit("/", 1)[0] if "/" in dependencies else ""
     health = _path(routes, r"^(/\w+){0,3}/(health|healthz|health-check|healthcheck|ping|status)/?$")
-    creates = tuple(evidence for evidence, _ in tree.search(CREATES, files))
+    makes = tables.are_made([project.modules[name] for name in reached])
     migrations, migrations_folder, migrated = _migrations(tree, folder)
-    if not _are_used(declared, creates):
-        migrations = ()
+    if makes or not _has_alembic(declared):
+        migrations, migrations_folder, migrated = ((), "", ())
+    if makes is False and not migrations:
+        migrations = MAKE_TABLES
     return Backend(
         folder,
         chosen.target,
@@ -330,7 +336,7 @@ def read(
         migrations,
         migrations_folder,
         migrated,
-        creates,
+        tuple(evidence for evidence, _ in tree.search(CREATES, files)),
         tuple(dict.fromkeys(_writes(project, reached, folder))),
         tuple(_imported(project, reached)),
         tuple(dict.fromkeys(project.unresolved(chosen.module))),
@@ -362,14 +368,9 @@ def _declared(tree: Tree, folder: str, dependencies: str) -> tuple[list[str], st
     return listed, requires or _project_dependencies(beside)[1]
 
 
-def _are_used(declared: list[str], creates: Iterable[Evidence]) -> bool:
-    """Whether the migrations that lie there are used.
-
-    A configuration without Alembic among the packages was left behind. Where the tables are made
-    from the models, migrations written for older tables would fail on new ones.
-    """
-    listed = any(re.match(r"alembic\b", one) for one in declared)
-    return listed and not any("create_all" in evidence.line for evidence in creates)
+def _has_alembic(declared: list[str]) -> bool:
+    """Whether migrations that lie there are used: without Alembic they were left behind."""
+    return any(re.match(r"alembic\b", one) for one in declared)
 
 
 def _of_clients(tree: Tree, files: list[str]) -> Iterator[Variable]:

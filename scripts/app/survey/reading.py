@@ -357,6 +357,11 @@ def _odd_in_backend(tree: Tree, back: Backend) -> Iterator[Finding]:
             "the backend has no health route: its probes only try to connect",
             remedy="add one that answers 200",
         )
+    if back.migrations == backends.MAKE_TABLES:
+        yield _warn(
+            back.evidence.place,
+            "the backend describes tables and makes none when it starts: they are made before that",
+        )
     for port, place in back.ports:
         if port != PORT:
             yield _warn(

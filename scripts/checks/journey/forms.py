@@ -95,8 +95,8 @@ class Control:
 
 
 def control(told: dict[str, Any]) -> Control:
-    """A control of what the page's script tells."""
-    return Control(**told)
+    """A control of what the page's script tells. A terminal's look writes NEW_TASK: two words."""
+    return Control(**{**told, "text": told.get("text", "").replace("_", " ")})
 
 
 def purpose(one: Control) -> str:

@@ -321,3 +321,41 @@ def test_the_backend_that_the_page_asks_beats_the_one_with_more_routes(app):
         ("/auth/register", "frontend/lib/api.ts:1"),
         ("/tasks/{}", "frontend/lib/api.ts:2"),
     )
+
+
+TABLE = "from sqlmodel import Field, SQLModel\nclass Todo(SQLModel, table=True): ...\n"
+MAKER = "def make_tables():\n    SQLModel.metadata.create_all(engine)\n"
+
+
+@pytest.mark.parametrize(
+    ("db", "main", "before"),
+    [
+        (TABLE, "", "phase4.tables"),
+        (TABLE + MAKER, "", "phase4.tables"),
+        (TABLE + MAKER, "from db import make_tables\n", "phase4.tables"),
+        (TABLE + MAKER + "if __name__ == '__main__':\n    make_tables()\n", "", "phase4.tables"),
+        (TABLE + MAKER, "from db import make_tables\nmake_tables()\n", ""),
+        (TABLE + MAKER, "import db\nasync def lifespan(app):\n    db.make_tables()\n", ""),
+        (TABLE + "@app.on_event('startup')\n" + MAKER, "", ""),
+        (TABLE + "SQLModel.metadata.create_all(engine)\n", "", ""),
+        ("import asyncpg\n", "", ""),
+    ],
+)
+def test_tables_that_the_app_makes_at_no_start_are_made_before_it(app, db, main, before):
+    files = {"requirements.txt": "fastapi\n", "main.py": MAIN + "import db\n" + main, "db.py": db}
+    found = read(app(files), "postgres")
+    assert " ".join(found.backend.migrations).removeprefix("python3 -m ") == before
+    told = [one.summary for one in found.warnings if "makes none when it starts" in one.summary]
+    assert bool(told) is bool(before)
+
+
+def test_alembic_goes_first_where_the_app_only_could_make_its_tables(app):
+    files = {
+        "requirements.txt": "fastapi\nalembic\n",
+        "main.py": MAIN + "import db\n",
+        "db.py": TABLE + MAKER,
+        "alembic.ini": "script_location = alembic\n",
+        "alembic/env.py": "import os\nos.environ['DATABASE_URL']\n",
+        "alembic/versions/1.py": "revision = '1'\ndown_revision = None\n",
+    }
+    assert read(app(files), "postgres").backend.migrations == ("alembic", "upgrade", "head")

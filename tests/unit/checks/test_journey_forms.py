@@ -137,6 +137,11 @@ def test_the_button_that_opens_and_the_button_that_keeps():
     assert forms.saves(controls, controls[3]).text == "Create"
 
 
+def test_a_button_in_a_terminals_look_opens_too():
+    told = {"index": 0, "tag": "button", "type": "button", "words": "", "text": "> NEW_TASK"}
+    assert [one.text for one in forms.adds([forms.control(told)])] == ["> NEW TASK"]
+
+
 def test_a_page_without_a_button_is_sent_with_enter():
     controls = page(("input", "text", "What needs to be done?"))
     assert forms.saves(controls, controls[0]) is None

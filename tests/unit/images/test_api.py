@@ -3,6 +3,8 @@
 import asyncio
 import importlib
 import os
+import sqlite3
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from phase4 import health, serve, trust, volume
+from phase4 import health, load, serve, trust, volume
 
 from scripts.images import backend
 from scripts.images.context import File, content_tag, stage
@@ -146,6 +148,80 @@ def test_a_redirect_of_the_app_stays_below_its_prefix(wrapped):
     assert wrapped(b"/api/todos/") == b"/api/todos/"  # an app that knows its prefix itself
     assert wrapped(b"http://elsewhere.org/todos/") == b"http://elsewhere.org/todos/"
     assert wrapped(b"/todos/", b"") == b"/todos/"
+
+
+@pytest.fixture
+def loaded(tmp_path, monkeypatch):
+    """An app of these files, named by APP_MODULE, in the working folder."""
+
+    def make(**files):
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("APP_MODULE", f"{next(iter(files))}:app")
+        monkeypatch.delenv("APP_FACTORY", raising=False)
+        for name in files:
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        return tmp_path
+
+    return make
+
+
+def test_a_folder_that_was_not_committed_is_made_when_the_app_writes_there(loaded, capsys):
+    root = loaded(writes_logs="open('logs/app.log', 'a').close()\napp = 1\n")
+    assert load.app() == 1
+    assert (root / "logs/app.log").exists()
+    assert "the app wants the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "/nowhere/at/all.log"])
+def test_a_file_that_is_not_there_is_the_apps_own_affair(loaded, name):
+    loaded(reads_file=f"open({name!r})\napp = 1\n")
+    with pytest.raises(FileNotFoundError):
+        load.app()
+
+
+MODELS = """
+from sqlalchemy import create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+class Base(DeclarativeBase): ...
+class Thing(Base):
+    __tablename__ = "thing"
+    id: Mapped[int] = mapped_column(primary_key=True)
+{engine}
+app = 1
+"""
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "engine = create_engine('sqlite:///things.db')",
+        "",
+    ],
+)
+def test_tables_that_nobody_makes_are_made_by_the_apps_own_engine(loaded, monkeypatch, engine):
+    """By a process of its own, as in the pod: models stay in a process for good."""
+    root = loaded(has_models=MODELS.format(engine=engine))
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///things.db")
+    monkeypatch.setenv("PYTHONPATH", f"{root}:{ROOT / 'scripts/images/api'}")
+    for _ in range(2):  # a second start finds them
+        done = subprocess.run(
+            [sys.executable, "-m", "phase4.tables"], capture_output=True, text=True, check=True
+        )
+        assert "there are the tables thing" in done.stdout, done.stderr
+    with sqlite3.connect(root / "things.db") as database:
+        assert database.execute("select count(*) from thing").fetchone() == (0,)
+
+
+def test_tables_that_cannot_be_made_are_told_and_the_app_starts(loaded, monkeypatch):
+    root = loaded(has_models=MODELS.format(engine="raise OSError('no key')"))
+    monkeypatch.setenv("PYTHONPATH", f"{root}:{ROOT / 'scripts/images/api'}")
+    done = subprocess.run(
+        [sys.executable, "-m", "phase4.tables"], capture_output=True, text=True, check=True
+    )
+    assert "tables cannot be made: OSError: no key" in done.stderr
 
 
 APP = (File("app/main.py", False, b"app"), File("requirements.txt", False, b"fastapi"))

@@ -6,17 +6,14 @@ A framework's own root_path would do this too, but means different things in dif
 FastAPI and uvicorn.
 """
 
-import importlib
-import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from phase4 import load
+
 Message = MutableMapping[str, Any]
 
-_module, _, _name = os.environ["APP_MODULE"].partition(":")
-_app = getattr(importlib.import_module(_module), _name)
-if os.environ.get("APP_FACTORY"):
-    _app = _app()
+_app = load.app()
 
 
 def _back(location: bytes, prefix: bytes, host: bytes) -> bytes:
