@@ -398,6 +398,12 @@ def frontend_files(app: Survey, offline: bool) -> dict[str, bytes]:
     return found
 
 
+def next_makes_accounts(app: Survey) -> bool:
+    """Whether Next's server makes tables for its accounts, which the backend's may refer to."""
+    front = app.frontend
+    return bool(front.auth_module) and front.served == "server" and app.database == "postgres"
+
+
 def must_wait(app: Survey) -> bool:
     """Whether a pod waits for the database before the app starts.
 
@@ -415,6 +421,8 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
     back = app.backend
     steps = [*(["python3 -m phase4.wait DATABASE_URL"] if must_wait(app) else [])]
     migrate = back.migrations if behind else ()
+    if migrate and next_makes_accounts(app):
+        migrate = ("python3", "-m", "phase4.again", *migrate)
     if not steps and not back.migrations_folder:
         return [*TRUST.split(), *migrate] if migrate and speaks_tls(app) else list(migrate)
     if migrate:

@@ -14,6 +14,9 @@ TROUBLE = re.compile(
     re.IGNORECASE,
 )
 
+#: A column of a CREATE TABLE that an engine with `echo=True` prints: error_message VARCHAR.
+DDL = re.compile(r"^\s*\"?\w+\"? (VARCHAR|TEXT|INTEGER|BIGINT|JSONB?|BOOLEAN|UUID|TIMESTAMP)\b")
+
 
 def cause(log: str) -> str:
     """What the last traceback raised, with file and line of the app's own code.
@@ -33,7 +36,7 @@ def cause(log: str) -> str:
                 line.strip() for line in lines[raised[-1] + 1 : raised[-1] + 3]
             )
         return words[:300] + (f" ({frames[-1].group(1)}:{frames[-1].group(2)})" if frames else "")
-    troubled = [line.strip() for line in lines if TROUBLE.search(line)]
+    troubled = [line.strip() for line in lines if TROUBLE.search(line) and not DDL.match(line)]
     return troubled[-1][:200] if troubled else ""
 
 

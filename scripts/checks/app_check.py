@@ -26,6 +26,8 @@ REQUEST_TIMEOUT = 15.0
 MOST_PROBES = 12  # routes that are asked one by one
 LOGIN = re.compile(r"(login|log-in|signin|sign-in|signup|sign-up|register|token)/?$")
 ASIDE = re.compile(r"(health|ready|metrics|docs|openapi)")
+#: Some apps answer 500 where FastAPI refuses a request without data: that is a refusal.
+REFUSED = re.compile(r"Field required|'type': 'missing'|RequestValidationError")
 TROUBLE = re.compile(
     r"ImportError|ModuleNotFoundError|Traceback"
     r"|(?i:failed to (import|load)|could not (import|load)|not available|error)"
@@ -78,7 +80,9 @@ def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Checked:
     broken = {
         one.what: one.status
         for one in answers
-        if one.status >= 500 and not is_unconfigured(one.status, one.text)
+        if one.status >= 500
+        and not is_unconfigured(one.status, one.text)
+        and not REFUSED.search(one.text)
     }
     if missing or broken:
         log = _log(run, tools)

@@ -86,7 +86,8 @@ def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]
             or _container_findings(pod, log)
             or _waiting(pod, own, waited, log)
         )
-    return found
+    # A database that starts at the same time is reached by the container's next start.
+    return [one for one in found if waited >= PATIENCE or one.code != "DATABASE-UNREACHABLE"]
 
 
 def _finding(pod: Pod, code: str, words: str, evidence: str, remedy: str) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ APPLY = (
     "-o",
     "jsonpath={.metadata.resourceVersion}",
 )
+#: Keys that sign log-ins.
+SIGNS_TOKENS = re.compile(r"^(SECRET|SECRET_KEY)$|(AUTH|JWT|TOKEN)\w*SECRET|JWT\w*KEY")
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,11 @@ def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> 
     """
     full = {key: value for key, value in kept.items() if value.strip()} | dict(wanted.given)
     for name in ("BETTER_AUTH_SECRET", *wanted.generated):
-        full.setdefault(name, secrets.token_urlsafe(48))
+        # What one part of an app signs with one of these keys, another verifies with another: in
+        # their authors' env files they hold one value.
+        shared = next((full[one] for one in full if SIGNS_TOKENS.search(one)), "")
+        fresh = secrets.token_urlsafe(48)
+        full.setdefault(name, (SIGNS_TOKENS.search(name) and shared) or fresh)
     for name in wanted.placeholders:
         full.setdefault(name, fit.PLACEHOLDER)
     if wanted.scheme:

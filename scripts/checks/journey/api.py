@@ -348,14 +348,16 @@ def _says_no(answer: Answer) -> bool:
 
 
 def _added(walk: Walk, title: str) -> tuple[Answer, str, Operation]:
-    answer, user, way = Answer("", 0, ""), "", walk.shape.add[0]
+    """The answer that decides: that of the first way which the API's own document has."""
+    kept: list[tuple[Answer, str, Operation]] = []
     for way in walk.shape.add[:2]:
         for user in (walk.users or (walk.account.handle,))[:3]:
             values = Values(walk.account, title=title, user_id=user)
             answer = send(walk.client, way, values, re.compile(r"^title$"))
+            kept.append((answer, user, way))
             if answer.code not in (401, 403, 404, 422):
-                return answer, user, way
-    return answer, user, way
+                return kept[-1]
+    return next((one for one in reversed(kept) if one[2].known), kept[-1])
 
 
 def _not_added(walk: Walk, answer: Answer) -> None:

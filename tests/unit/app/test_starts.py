@@ -231,6 +231,11 @@ def test_sqlalchemy_stays_before_the_release_that_takes_another_driver_for_the_s
     assert undeclared.needed("sqlalchemy==2.1.0\n", ["psycopg2-binary"]) == ["sqlalchemy<2.1"]
 
 
+def test_a_column_that_an_engine_prints_is_no_cause():
+    log = "failed to connect to the model\n\terror_message VARCHAR, \n\t"
+    assert cause(log) == "failed to connect to the model"
+
+
 def test_the_cause_is_read_from_a_log_of_json_lines():
     trace = 'Traceback:\n  File "/srv/app/main.py", line 7, in x\nValueError: no such thing'
     line = json.dumps({"level": "error", "message": trace})
@@ -359,3 +364,21 @@ def test_alembic_goes_first_where_the_app_only_could_make_its_tables(app):
         "alembic/versions/1.py": "revision = '1'\ndown_revision = None\n",
     }
     assert read(app(files), "postgres").backend.migrations == ("alembic", "upgrade", "head")
+
+
+def test_migrations_wait_for_the_tables_of_nexts_accounts(app):
+    root = app(
+        {
+            "requirements.txt": "fastapi\n",
+            "main.py": MAIN + "import db\n",
+            "db.py": TABLE,
+        }
+    )
+    alone = " ".join(fit.before_start(read(root, "postgres")))
+    assert "phase4.tables" in alone and "phase4.again" not in alone
+    package = {"dependencies": {"next": "15.0.0", "better-auth": "1.2.0", "pg": "8"}}
+    (root / "frontend/package.json").write_text(json.dumps(package))
+    (root / "frontend/next.config.mjs").write_text("export default {}")
+    (root / "frontend/auth.ts").write_text("export const auth = betterAuth({})\n")
+    both = " ".join(fit.before_start(read(root, "postgres")))
+    assert "python3 -m phase4.again python3 -m phase4.tables" in both

@@ -104,6 +104,17 @@ def test_a_log_in_elsewhere_is_not_followed_out_of_the_cluster(check):
     assert check(app).notes == ()
 
 
+def test_a_refusal_of_an_empty_request_is_no_fault_whatever_its_status(check):
+    app = running()
+    app.router.routes = [one for one in app.router.routes if one.path != "/api/auth/login"]
+
+    @app.post("/api/auth/login")
+    def login():
+        raise HTTPException(500, "Database session error: [{'type': 'missing', 'loc': ('body',)}]")
+
+    assert check(app).asked["POST /auth/login (main.py:11)"] == 500
+
+
 def test_a_broken_route_has_the_cause_of_the_log(check):
     log = (
         'Traceback\n  File "/srv/main.py", line 9, in todos\nOperationalError: no such table: todos'

@@ -224,6 +224,26 @@ def test_tables_that_cannot_be_made_are_told_and_the_app_starts(loaded, monkeypa
     assert "tables cannot be made: OSError: no key" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds", "tries"),
+    [('relation "user" does not exist', "60", 2), ("no such column", "60", 1),
+     ('relation "user" does not exist', "0", 1)],
+)  # fmt: skip
+def test_a_migration_waits_for_tables_that_another_part_makes(
+    tmp_path, monkeypatch, said, seconds, tries
+):
+    """The command works at its second try."""
+    log, command = tmp_path / "tries", tmp_path / "migrate"
+    command.write_text(f"echo x >> {log}; [ $(wc -l < {log}) = 2 ] || {{ echo '{said}'; exit 3; }}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts/images/api"))
+    monkeypatch.setenv("TABLES_TIMEOUT", seconds)
+    argv = [sys.executable, "-m", "phase4.again", "sh", str(command)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    assert len(log.read_text().split()) == tries
+    assert (done.returncode == 0) is (tries == 2)
+    assert said in done.stdout
+
+
 APP = (File("app/main.py", False, b"app"), File("requirements.txt", False, b"fastapi"))
 
 

@@ -84,6 +84,18 @@ def test_tables_that_cannot_be_made_are_named_before_anything_serves(make_run, d
     assert len([line for line in asked() if line.startswith("run|")]) == 2
 
 
+def test_a_migration_that_needs_tables_of_nexts_accounts_is_tried_in_the_cluster(
+    make_run, docker, said
+):
+    missing = 'relation \\"user\\" does not exist'
+    docker(migration=f'echo "{missing}" >&2; exit 1')
+    wanted = replace(PLAN, before=("python3", "-m", "phase4.again", "alembic", "upgrade", "head"))
+    trials.try_alone(make_run(), ENGINE, "app:1", wanted)
+    assert any("needs the tables of Next's accounts" in line for line in said)
+    with pytest.raises(Failure):
+        trials.try_alone(make_run(), ENGINE, "app:1", replace(wanted, before=("alembic",)))
+
+
 def test_ours_is_tried_alone_and_can_write_nothing_but_its_data(make_run, docker):
     asked = docker("echo OperationalError: Connection refused")
     plan = replace(PLAN, postgres="", read_only=True)

@@ -136,3 +136,11 @@ def test_a_healthy_pod_gives_no_finding():
         )
         == []
     )
+
+
+@pytest.mark.parametrize(("waited", "codes"), [(3.0, []), (PATIENCE, ["DATABASE-UNREACHABLE"])])
+def test_a_database_that_starts_at_the_same_time_has_its_time(waited, codes):
+    broken = pod(ended={"exitCode": 1}, restarts=1)
+    log = 'connection to server at "db", port 5432 failed: Connection refused'
+    found = findings([broken], waited, {"todo-app-backend-1": log})
+    assert [one.code for one in found] == codes

@@ -130,3 +130,14 @@ def test_the_revision_before_is_none_that_was_gone_back_from(history, before):
             )
         )
     assert rollback.before_present(revisions) == before
+
+
+def test_keys_that_sign_log_ins_hold_one_value_and_others_their_own():
+    """Some apps sign with JWT_SECRET and verify with BETTER_AUTH_SECRET."""
+    names = ("JWT_SECRET", "SECRET_KEY", "ENCRYPTION_KEY")
+    made = complete_secrets({}, "r", replace(OWN, generated=names))
+    assert made["JWT_SECRET"] == made["SECRET_KEY"] == made["BETTER_AUTH_SECRET"]
+    assert made["ENCRYPTION_KEY"] != made["JWT_SECRET"]
+    given = replace(OWN, given={"BETTER_AUTH_SECRET": "theirs" * 8}, generated=names)
+    assert complete_secrets({}, "r", given)["JWT_SECRET"] == "theirs" * 8
+    assert complete_secrets({"JWT_SECRET": "kept"}, "r", given)["JWT_SECRET"] == "kept"
