@@ -22,3 +22,9 @@ class Todo(Base):
     __tablename__ = "todos"
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(String(200))
+
+
+async def init_db():
+    """Run once by hand."""
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
