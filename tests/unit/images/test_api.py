@@ -135,7 +135,7 @@ def wrapped(tmp_path, monkeypatch):
             sent.append(message)
 
         headers = [(b"host", b"todo.local"), (b"x-forwarded-prefix", prefix)]
-        scope = {"type": "http", "headers": headers, "to": location}
+        scope = {"type": "http", "path": "/here", "headers": headers, "to": location}
         asyncio.run(asgi.app(scope, None, send))
         return dict(sent[0]["headers"])[b"location"]
 
@@ -148,6 +148,33 @@ def test_a_redirect_of_the_app_stays_below_its_prefix(wrapped):
     assert wrapped(b"/api/todos/") == b"/api/todos/"  # an app that knows its prefix itself
     assert wrapped(b"http://elsewhere.org/todos/") == b"http://elsewhere.org/todos/"
     assert wrapped(b"/todos/", b"") == b"/todos/"
+
+
+def test_an_app_that_wants_https_is_told_that_it_came_so(tmp_path, monkeypatch):
+    (tmp_path / "wants_https.py").write_text(
+        "async def app(scope, receive, send):\n"
+        "    if scope['scheme'] == 'http':\n"
+        "        head = [(b'location', b'https://todo.local' + scope['path'].encode())]\n"
+        "        await send({'type': 'http.response.start', 'status': 307, 'headers': head})\n"
+        "        await send({'type': 'http.response.body'})\n"
+        "        return\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    await send({'type': 'http.response.body', 'body': b'well'})\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("APP_MODULE", "wants_https:app")
+    monkeypatch.delenv("APP_FACTORY", raising=False)
+    sys.modules.pop("phase4.asgi", None)
+    asgi = importlib.import_module("phase4.asgi")
+    for _ in range(2):  # the first request and those after it
+        sent = []
+
+        async def send(message, sent=sent):
+            sent.append(message)
+
+        scope = {"type": "http", "scheme": "http", "path": "/health"}
+        asyncio.run(asgi.app({**scope, "headers": [(b"host", b"todo.local")]}, None, send))
+        assert [one.get("status", one.get("body")) for one in sent] == [200, b"well"]
 
 
 @pytest.fixture
