@@ -14,27 +14,19 @@ def are_made(sources: Iterable[Source]) -> bool | None:
     Tables are made by `create_all`, outside of functions or in one that somebody calls or hands on.
     A function that nobody names is for its author's hand.
     """
-    modules = [source.body.body for source in sources]
+    statements = [statement for source in sources for statement in source.body.body]
+    used = [(one, _names(one)) for one in statements if not _is_script(one)]
     makers: set[str] = set()
-    for body in modules:
-        for statement in body:
-            if _is_script(statement) or not _names(statement) & {"create_all"}:
-                continue
+    for statement, names in used:
+        if "create_all" in names:
             if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 return True
             if statement.decorator_list:
                 return True
             makers.add(statement.name)
-    if not makers and not any(_describes(body) for body in modules):
+    if not makers and not any(map(_describes, statements)):
         return None
-    named = {
-        name
-        for body in modules
-        for statement in body
-        if not _is_script(statement) and getattr(statement, "name", "") not in makers
-        for name in _names(statement)
-    }
-    return bool(makers & named)
+    return any(makers & names for one, names in used if getattr(one, "name", "") not in makers)
 
 
 def _is_script(statement: ast.stmt) -> bool:
@@ -55,15 +47,12 @@ def _used(part: ast.AST) -> Iterator[str]:
             yield node.attr
 
 
-def _describes(body: Iterable[ast.stmt]) -> bool:
+def _describes(statement: ast.stmt) -> bool:
     """A class that is a table, as SQLModel or SQLAlchemy have it."""
-    for statement in body:
-        if isinstance(statement, ast.ClassDef):
-            if any(one.arg == "table" for one in statement.keywords):
-                return True
-            if any(
-                isinstance(one, ast.Assign) and "__tablename__" in _names(one)
-                for one in statement.body
-            ):
-                return True
-    return False
+    if not isinstance(statement, ast.ClassDef):
+        return False
+    if any(one.arg == "table" for one in statement.keywords):
+        return True
+    return any(
+        isinstance(one, ast.Assign) and "__tablename__" in _names(one) for one in statement.body
+    )
