@@ -19,6 +19,7 @@ from scripts.checks.journey import judgement
 from scripts.checks.journey import release as journey
 from scripts.checks.journey.hints import Hints, hints
 from scripts.cluster import kubectl, minikube
+from scripts.images import transport
 from scripts.machine import engine
 from scripts.release import access, apps, database, dev, helm, rollback, rollout
 from scripts.session import pipeline, settings
@@ -549,5 +550,8 @@ def undeploy(session: Session) -> None:
         session.progress.note("Nothing was deleted.")
         return
     with session.alone():
-        apps.remove(session.context, found)
-    session.progress.note(f"{release.name} is gone. Its images stay for the next deploy.")
+        unused = apps.remove(session.context, found)
+        transport.forget(session.context, engine.present(session.context), unused)
+    session.progress.note(
+        f"{release.name} is gone. Its images stay in the engine, for the next deploy."
+    )

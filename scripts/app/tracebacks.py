@@ -8,14 +8,19 @@ import re
 FRAME = re.compile(r'File "/srv/([^"]+)", line (\d+)')
 RAISED = re.compile(
     r"^\s*(?:[\w.]+\.)?\w*(?:Error|Exception|Exit|Interrupt|Invalid\w*|NotFound)\b(?::.*)?$"
+    r"|^(?:\S+ )?error: \S.*$"  # of node-postgres: error: relation "user" does not exist
 )
 TROUBLE = re.compile(
     r"error|exception|fatal|^failed|refused|denied|invalid|cannot import|no module named|failed to",
     re.IGNORECASE,
 )
 
-#: A column of a CREATE TABLE that an engine with `echo=True` prints: error_message VARCHAR.
-DDL = re.compile(r"^\s*\"?\w+\"? (VARCHAR|TEXT|INTEGER|BIGINT|JSONB?|BOOLEAN|UUID|TIMESTAMP)\b")
+#: What only looks like trouble: a column of a CREATE TABLE that an engine with `echo=True` prints
+#: (error_message VARCHAR), a field of an error that Node prints (severity: 'ERROR').
+NO_CAUSE = re.compile(
+    r"^\s*\"?\w+\"? (VARCHAR|TEXT|INTEGER|BIGINT|JSONB?|BOOLEAN|UUID|TIMESTAMP)\b"
+    r"|^\s*\w+: ('[^']*'|undefined|\d+),?$"
+)
 
 
 def cause(log: str) -> str:
@@ -36,7 +41,7 @@ def cause(log: str) -> str:
                 line.strip() for line in lines[raised[-1] + 1 : raised[-1] + 3]
             )
         return words[:300] + (f" ({frames[-1].group(1)}:{frames[-1].group(2)})" if frames else "")
-    troubled = [line.strip() for line in lines if TROUBLE.search(line) and not DDL.match(line)]
+    troubled = [line.strip() for line in lines if TROUBLE.search(line) and not NO_CAUSE.match(line)]
     return troubled[-1][:200] if troubled else ""
 
 

@@ -409,6 +409,13 @@ def _contents(layers: list[str], config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def forget(run: Run, engine: Engine, references: Iterable[str]) -> None:
+    """Take images off the nodes, with all their names. The engine keeps them for the next time."""
+    names = sorted(map(normalized, references))
+    for node in nodes(run.settings.cluster.profile) if names else ():
+        run.shell.run(*node.command(engine, "crictl", "rmi", *names), check=False)
+
+
 def normalized(reference: str) -> str:
     """The full form of a reference, as container runtimes list it.
 

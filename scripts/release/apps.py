@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.cluster.kubectl import get_items, kubectl
+from scripts.images.plans import PREFIX
 from scripts.release import access
 from scripts.release.helm import CHART_NAME
 from scripts.session.findings import failure
@@ -118,8 +119,11 @@ def _check_shared(run: Run, deployed: Mapping[str, Any]) -> None:
         )
 
 
-def remove(run: Run, tools: Mapping[str, Found]) -> None:
-    """Uninstall the release and delete its namespace with all its data. Raises RELEASE-MISSING."""
+def remove(run: Run, tools: Mapping[str, Found]) -> frozenset[str]:
+    """Uninstall the release and delete its namespace with all its data.
+
+    Returns the app's images that no other release uses. Raises RELEASE-MISSING.
+    """
     release = run.settings.release
     found = [one for one in deployed(run, tools) if one.namespace == release.namespace]
     if release.name not in [one.name for one in found]:
@@ -131,6 +135,7 @@ def remove(run: Run, tools: Mapping[str, Found]) -> None:
             f"deployed: {there}",
             "`invoke apps` lists them with their folders",
         )
+    own, others = _images(run, tools)
     scope = ("--namespace", release.namespace, "--kube-context", run.settings.context)
     run.say(f"uninstalling {release.name}")
     run.shell.run(tools["helm"].path, "uninstall", release.name, *scope, timeout=180)
@@ -138,3 +143,16 @@ def remove(run: Run, tools: Mapping[str, Found]) -> None:
         delete = ("delete", "namespace", release.namespace, "--timeout=150s")
         kubectl(run, tools, *delete, timeout=180)
     access.forget(run)
+    return own - others
+
+
+def _images(run: Run, tools: Mapping[str, Found]) -> tuple[frozenset[str], frozenset[str]]:
+    """The app's images that the release's revisions name, and those that other releases name."""
+    here, elsewhere = set[str](), set[str]()
+    for item in get_items(run, tools, "replicasets,statefulsets", "-A"):
+        own = item["metadata"]["namespace"] == run.settings.release.namespace
+        pod = item["spec"]["template"]["spec"]
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            if container["image"].startswith(f"{PREFIX}-"):
+                (here if own else elsewhere).add(container["image"])
+    return frozenset(here), frozenset(elsewhere)

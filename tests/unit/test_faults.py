@@ -278,6 +278,29 @@ def test_an_app_that_is_not_there_is_not_removed(make_run, stub, found):
     assert _code(caught) == "RELEASE-MISSING"
 
 
+def test_an_app_that_goes_leaves_the_images_that_others_use(make_run, stub, found):
+    release = make_run().settings.release
+
+    def workload(namespace, *images):
+        containers = [{"image": image} for image in images]
+        spec = {"template": {"spec": {"initContainers": containers[1:], "containers": containers}}}
+        return {"metadata": {"namespace": namespace}, "spec": spec}
+
+    entry = {
+        "name": release.name, "namespace": release.namespace, "chart": "todo-chatbot-1",
+        "revision": "1", "updated": "2026-01-01T00:00:00", "status": "deployed",
+    }  # fmt: skip
+    stub("helm", f"echo '{json.dumps([entry])}'")
+    own = ("todo-chatbot-backend:1", "todo-chatbot-backend:2", "postgres:16")
+    items = [workload(release.namespace, *own), workload("other", "todo-chatbot-backend:2")]
+    stub(
+        "kubectl",
+        f"""case "$*" in *replicasets*) echo '{json.dumps({"items": items})}' ;;"""
+        """ *) echo '{"items": []}' ;; esac""",
+    )
+    assert apps.remove(make_run(hosts_file="skip"), found) == {"todo-chatbot-backend:1"}
+
+
 def test_a_release_that_helm_cannot_install(make_run, stub, found):
     stub("helm", "echo 'Error: another operation is in progress' >&2; exit 1")
     stub(

@@ -236,6 +236,15 @@ def test_a_column_that_an_engine_prints_is_no_cause():
     assert cause(log) == "failed to connect to the model"
 
 
+def test_the_cause_of_an_error_that_node_prints_is_its_first_line():
+    log = (
+        '2026-02-09 ERROR [Better Auth]: error: null value in column "id"\n'
+        'error: null value in column "id" of relation "user"\n'
+        "    at /app/server.js:1:2 {\n  length: 112,\n  severity: 'ERROR',\n  code: '23502',\n}"
+    )
+    assert cause(log) == 'error: null value in column "id" of relation "user"'
+
+
 def test_the_cause_is_read_from_a_log_of_json_lines():
     trace = 'Traceback:\n  File "/srv/app/main.py", line 7, in x\nValueError: no such thing'
     line = json.dumps({"level": "error", "message": trace})
