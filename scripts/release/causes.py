@@ -24,7 +24,8 @@ CAUSES = (
     ),
     (
         r"could not translate host name|Name or service not known|could not connect to server"
-        r"|connection to server .* failed|Connection refused|the database does not answer",
+        r"|connection to server .* failed|Connection ?refused|Connect call failed"
+        r"|the database does not answer",
         "DATABASE-UNREACHABLE",
         "{name} does not reach its database",
         "does DATABASE_URL name the right host and port, and does the database run? invoke status",

@@ -1,8 +1,10 @@
 """What a backend's build gets, and the programs that prepare, start and watch it."""
 
 import asyncio
+import contextlib
 import importlib
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from phase4 import health, load, serve, trust, volume
+from phase4 import health, load, serve, trust, volume, wait
 
 from scripts.images import backend
 from scripts.images.context import File, content_tag, stage
@@ -148,6 +150,29 @@ def test_a_redirect_of_the_app_stays_below_its_prefix(wrapped):
     assert wrapped(b"/api/todos/") == b"/api/todos/"  # an app that knows its prefix itself
     assert wrapped(b"http://elsewhere.org/todos/") == b"http://elsewhere.org/todos/"
     assert wrapped(b"/todos/", b"") == b"/todos/"
+
+
+@pytest.mark.parametrize(
+    ("says", "well"), [(b"S", True), (b"N", True), (b"", False), (b"H", False)]
+)
+def test_only_postgresql_ends_the_wait(says, well):
+    """Whoever takes the connection before the network knows the database does not."""
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                asked.append(connection.recv(16))
+                connection.sendall(says)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        expected = contextlib.nullcontext() if well else pytest.raises(OSError, match="PostgreSQL")
+        with expected:
+            wait.ask(*server.getsockname())
+        thread.join(5)
+    assert asked == [bytes([0, 0, 0, 8, 4, 210, 22, 47])]
 
 
 def test_an_app_that_wants_https_is_told_that_it_came_so(tmp_path, monkeypatch):
