@@ -413,7 +413,9 @@ def forget(run: Run, engine: Engine, references: Iterable[str]) -> None:
     """Take images off the nodes, with all their names. The engine keeps them for the next time."""
     names = sorted(map(normalized, references))
     for node in nodes(run.settings.cluster.profile) if names else ():
-        run.shell.run(*node.command(engine, "crictl", "rmi", *names), check=False)
+        # The runtime deletes layers meanwhile; crictl itself would give up after 2 s.
+        remove = node.command(engine, "crictl", "--timeout=60s", "rmi", *names)
+        run.shell.run(*remove, timeout=90, check=False)
 
 
 def normalized(reference: str) -> str:
