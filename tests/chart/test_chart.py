@@ -16,7 +16,7 @@ from scripts.session.shell import Shell
 from scripts.supply import bases, golang, tools
 
 CHART = ROOT / "helm-chart"
-PREVIOUS = next((ROOT / "tests" / "e2e" / "previous").glob("todo-chatbot-*.tgz"))
+PREVIOUS = next((ROOT / "tests" / "releases" / "previous").glob("todo-chatbot-*.tgz"))
 TAGS = {"frontend": {"image": {"tag": "a1"}}, "backend": {"image": {"tag": "b2"}}}
 SCHEMAS = ("1.28", "1.37")
 KUBERNETES = "1.35.1"  # what a helm of `go install` would otherwise take for v1.20

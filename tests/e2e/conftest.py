@@ -72,6 +72,8 @@ def namespace(run, found, name, **labels):
     try:
         yield name
     finally:
+        # Its Ingress may have a host name that another release has, too: no request must go there.
+        kubectl(run, found, "-n", name, "delete", "ingress", "--all", timeout=60)
         kubectl(run, found, "delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 

@@ -6,6 +6,7 @@ started: it may not need it.
 """
 
 import asyncio
+import importlib
 import inspect
 import os
 import sys
@@ -36,13 +37,16 @@ def described() -> list[Any]:
 def engine() -> Any:
     """The app's engine, one that waits before one that does not; else one for DATABASE_URL."""
     from sqlalchemy import Engine, create_engine, make_url
-    from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-    made = [value for value in _values() if isinstance(value, Engine | AsyncEngine)]
+    # Its module is there if the app uses it; by itself it may lack its library greenlet.
+    waits_not = getattr(sys.modules.get("sqlalchemy.ext.asyncio"), "AsyncEngine", Engine)
+    made = [value for value in _values() if isinstance(value, Engine | waits_not)]
     if made:
-        return min(made, key=lambda one: isinstance(one, AsyncEngine))
+        return min(made, key=lambda one: not isinstance(one, Engine))
     url = make_url(os.environ["DATABASE_URL"])
-    return create_async_engine(url) if url.get_dialect().is_async else create_engine(url)
+    if not url.get_dialect().is_async:
+        return create_engine(url)
+    return importlib.import_module("sqlalchemy.ext.asyncio").create_async_engine(url)
 
 
 async def _by(one: Any, tables: list[Any]) -> None:
