@@ -31,10 +31,6 @@ NEEDS_DATABASE = re.compile(
 OF_ACCOUNTS = re.compile(r'relation "(public\.)?(user|account|session|verification|jwks)" does not')
 
 
-class _NeedsAnother(Exception):
-    """What is tried alone needs what another part of the app makes."""
-
-
 #: What a program does that accepts no plain http, as behind a hosting service.
 TO_HTTPS = "sends every request on to https"
 
@@ -77,9 +73,7 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
         # Made up: none of these values is a secret.
         given = [f"--env={name}={value}" for name, value in plan.environment.items()]
         options = (*place.options, *given, *(READ_ONLY if plan.read_only else ()))
-        try:
-            _make_tables(run, engine, reference, plan, options, place)
-        except _NeedsAnother:
+        if not _make_tables(run, engine, reference, plan, options, place):
             run.say(f"{plan.name} needs the tables of Next's accounts: it is tried in the cluster")
             return
         started = run.shell.run(engine.client, "run", "--detach", *options, reference, check=False)
@@ -97,10 +91,13 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
 
 def _make_tables(
     run: Run, engine: Engine, reference: str, plan: Plan, options: Sequence[str], place: Place
-) -> None:
-    """Run what runs before the app serves, where there is a database for it."""
+) -> bool:
+    """Run what runs before the app serves, where there is a database for it.
+
+    False if that needs tables which another part of the app makes. Raises IMAGE-RUN-FAILED.
+    """
     if not plan.before or not place.container:
-        return
+        return True
     alone = "--env=TABLES_TIMEOUT=0"  # nobody makes tables for others here
     made = run.shell.run(
         engine.client, "run", "--rm", *options, alone, reference, *plan.before,
@@ -109,8 +106,9 @@ def _make_tables(
     if not made.ok:
         log = made.stdout + made.stderr
         if "phase4.again" in " ".join(plan.before) and OF_ACCOUNTS.search(log):
-            raise _NeedsAnother
+            return False
         raise _failed(plan, reference, f"{' '.join(plan.before)} did not end well", log)
+    return True
 
 
 def _ask(

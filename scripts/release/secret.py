@@ -135,12 +135,13 @@ def complete_secrets(kept: Mapping[str, str], release: str, wanted: Secrets) -> 
     its process. The database's address holds its password, so it is a secret too.
     """
     full = {key: value for key, value in kept.items() if value.strip()} | dict(wanted.given)
-    for name in ("BETTER_AUTH_SECRET", *wanted.generated):
-        # What one part of an app signs with one of these keys, another verifies with another: in
-        # their authors' env files they hold one value.
-        shared = next((full[one] for one in full if SIGNS_TOKENS.search(one)), "")
-        fresh = secrets.token_urlsafe(48)
-        full.setdefault(name, (SIGNS_TOKENS.search(name) and shared) or fresh)
+    own = ("BETTER_AUTH_SECRET", *wanted.generated)
+    # What one part of an app signs with one of these keys, another verifies with another: in their
+    # authors' env files they hold one value. A provider's secret is none of them.
+    signing = [name for name in own if SIGNS_TOKENS.search(name)]
+    shared = next((full[name] for name in signing if name in full), secrets.token_urlsafe(48))
+    for name in own:
+        full.setdefault(name, shared if name in signing else secrets.token_urlsafe(48))
     for name in wanted.placeholders:
         full.setdefault(name, fit.PLACEHOLDER)
     if wanted.scheme:

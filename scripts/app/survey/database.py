@@ -22,7 +22,10 @@ TLS = (
 SSLMODE_READ = r"[\"']sslmode=require[\"']\s+in\b"
 DRIVEN = re.compile(r"postgresql\+\w+")
 #: Code that looks whether the address has this form, or takes it from there.
-DEMANDED = r"(?:startswith\(|replace\(|\w*(?i:prefix|scheme)\w*\s*=)\s*\(?\s*[\"'](postgresql\+\w+)://[\"']"
+DEMANDED = (
+    r"(?:startswith\(|replace\(|\w*(?i:prefix|scheme)\w*\s*=)"
+    r"\s*\(?\s*[\"'](postgresql\+\w+)://[\"']"
+)
 NEEDED = (
     ("MongoDB", r"\b(motor|pymongo|beanie|mongoengine)\b"),
     ("Supabase", r"supabase\b"),

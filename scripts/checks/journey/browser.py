@@ -740,8 +740,9 @@ def _see_again(walk: Walk, title: str, name: str) -> None:
         _until(page, lambda: _is_shown(page, title), 5.0)
     if _is_shown(page, title):
         _note(walk, name, "passed")
-    elif any(step.name == CHAT for step in walk.steps):
-        # Whether its model works, and does what it is told, is not the deployment's affair.
+    elif name == AGAIN and any(step.name == CHAT for step in walk.steps):
+        # Whether its model works, and does what it is told, is not the deployment's affair. What
+        # was seen once and is gone after a restart is.
         _note(walk, name, "not judged", said="the chat answered, and no todo of its is shown")
     else:
         _note(walk, name, "failed", said="the todo that was added is not shown any more")

@@ -141,3 +141,7 @@ def test_keys_that_sign_log_ins_hold_one_value_and_others_their_own():
     given = replace(OWN, given={"BETTER_AUTH_SECRET": "theirs" * 8}, generated=names)
     assert complete_secrets({}, "r", given)["JWT_SECRET"] == "theirs" * 8
     assert complete_secrets({"JWT_SECRET": "kept"}, "r", given)["JWT_SECRET"] == "kept"
+    provider = {"OAUTH_CLIENT_SECRET": fit.PLACEHOLDER}
+    assert fit.PLACEHOLDER not in {
+        complete_secrets(provider, "r", replace(OWN, generated=names))[name] for name in names
+    }
