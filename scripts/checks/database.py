@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from scripts.app.survey import Survey
@@ -24,46 +25,10 @@ KEPT = ("tables", "extensions", "versions")
 TIMEOUT = 20.0
 FULL = 99  # per cent of a volume; PostgreSQL needs room for its own log to write at all
 LEAST = 32 << 10  # KiB; with less it stops soon
-#: One JSON object: what the server, the app's roles and the tables are like. Nothing is written.
-QUESTION = """
-with client as (
-  select distinct usename as role, host(client_addr) as address from pg_stat_activity
-  where datname = current_database() and client_addr is not null
-  and not (client_addr <<= '127.0.0.0/8' or client_addr <<= '::1')
-), own as (
-  select c.oid, case n.nspname when 'public' then '' else n.nspname || '.' end || relname as name
-  from pg_class c join pg_namespace n on n.oid = relnamespace
-  where relkind in ('r', 'p') and nspname <> 'information_schema' and nspname not like 'pg\\_%'
-)
-select json_build_object(
-  'identity', (select system_identifier::text from pg_control_system()),
-  'read_only', current_setting('transaction_read_only') = 'on',
-  'recovery', pg_is_in_recovery(),
-  'settings', (
-    select coalesce(
-      json_agg(json_build_array(coalesce(r.rolname, ''), coalesce(d.datname, ''))), '[]'
-    )
-    from pg_db_role_setting s left join pg_roles r on r.oid = setrole
-    left join pg_database d on d.oid = setdatabase, unnest(setconfig) one
-    where one ~ '^default_transaction_read_only=(on|true|yes|1)$'
-    and (d.datname is null or d.datname = current_database())
-  ),
-  'tables', (select coalesce(json_agg(name order by name), '[]') from own),
-  'extensions', (select json_agg(extname order by extname) from pg_extension),
-  'clients', (select coalesce(json_agg(json_build_array(address, role)), '[]') from client),
-  'denied', (
-    select coalesce(json_agg(json_build_array(role, name) order by name), '[]')
-    from (select distinct role from client) one, own
-    where not has_table_privilege(role, oid, 'INSERT') and name <> 'alembic_version'
-  )
-)
-"""
+INSIDE = Path(__file__).parent / "inside"  # programs that run in the pod
+QUESTION = (INSIDE / "question.sql").read_text(encoding="utf-8")
 VERSIONS = "select version_num from alembic_version"
-#: In the pod: the disk of the data, then the answers of psql.
-ASK = """
-df -Pk "$PGDATA" | tail -1
-psql --username "$1" --dbname "$2" -At -c "$3" -c "$4"
-"""
+ASK = (INSIDE / "ask-database").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -95,7 +60,7 @@ class Database:
 def look(run: Run, tools: Mapping[str, Found]) -> Database | None:
     """Ask the release's PostgreSQL; None when there is none, or it does not answer."""
     pod, scope = f"{run.settings.release.name}-postgres-0", ("-n", run.settings.release.namespace)
-    inside = ("sh", "-c", ASK, "ask", USER, DATABASE, QUESTION, VERSIONS)
+    inside = ("sh", "-c", ASK, USER, DATABASE, QUESTION, VERSIONS)
     options = {"check": False, "reads": True, "timeout": TIMEOUT}
     said = kubectl(run, tools, *scope, "exec", pod, "-c", "postgres", "--", *inside, **options)
     return parse(said.stdout)

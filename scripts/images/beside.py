@@ -12,7 +12,7 @@ from scripts.machine.engine import Engine
 from scripts.session.run import Run
 from scripts.session.shell import Result
 
-PROGRAM = Path(__file__).parent / "trial-database"
+PROGRAM = Path(__file__).parent / "inside" / "trial-database"
 START_TIMEOUT = 60.0
 
 

@@ -31,7 +31,7 @@ LOAD_TIMEOUT = 600.0
 RUNTIMES = ("containerd", "docker")
 OWN_STORE = "overlay2"  # of the engine's drivers, the one whose files are known here
 BREAK = "----"
-CONTENT_STORE = "/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256"
+HOLDINGS = (Path(__file__).parent / "inside" / "holdings").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -267,20 +267,9 @@ def holdings(run: Run, engine: Engine, node: Node, references: Iterable[str]) ->
     An image of `references` counts only if all its contents are there.
     """
     names = [normalized(reference) for reference in references]
-    check, stored = "true", "true"
-    if node.runtime == "docker":  # it takes an image whole or not at all
-        stored = (
-            "docker image ls --quiet | xargs -r docker image inspect"
-            " --format '{{join .RootFS.Layers \" 0\\n\"}} 0'"
-        )
-    elif node.runtime == "containerd":
-        check = 'ctr --namespace=k8s.io images check "$@"'
-        # Its content store, by digest. Layers came in archives, not compressed, so that is their
-        # diff ID too.
-        stored = f"cd {CONTENT_STORE} && stat -c 'sha256:%n %s' * || true"
-    script = f"set -e; crictl images -o json; echo; echo {BREAK}; {check}; echo {BREAK}; {stored}"
+    filters = (f"name=={name}" for name in names)
     listed, checked, layers_there = run.shell.run(
-        *node.command(engine, "sh", "-c", script, "sh", *(f"name=={name}" for name in names)),
+        *node.command(engine, "sh", "-c", HOLDINGS, node.runtime, BREAK, *filters),
         reads=True,
     ).stdout.split(f"{BREAK}\n")
     broken = set(names) - whole(checked) if node.runtime == "containerd" else set()

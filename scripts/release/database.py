@@ -13,16 +13,7 @@ from scripts.supply.tools import Found
 
 USER = DATABASE = "todo"
 TIMEOUT = 600.0
-#: In the pod: the archive as SQL, whole before any of it runs; without a setting of clients that
-#: are newer than the server (17 on 16).
-RESTORE = f"""
-set -eu
-trap 'rm -f /tmp/restore.sql' EXIT
-pg_restore --clean --if-exists --no-owner --no-privileges --file=/tmp/restore.sql
-sed -i '/^SET transaction_timeout = /d' /tmp/restore.sql
-psql --quiet --username {USER} --dbname {DATABASE} --set ON_ERROR_STOP=1 --single-transaction \\
-  --output /dev/null --file /tmp/restore.sql
-"""
+RESTORE = (Path(__file__).parent / "inside" / "restore").read_text(encoding="utf-8")
 
 
 def dump(run: Run, tools: Mapping[str, Found], target: Path) -> int:
@@ -93,9 +84,12 @@ def restore(
         *scope,
         pod,
         "--",
-        "bash",
+        "sh",
         "-c",
         RESTORE,
+        "restore",
+        USER,
+        DATABASE,
         stdin=source,
         timeout=TIMEOUT,
         check=False,

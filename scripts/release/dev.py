@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import watchfiles
@@ -28,6 +29,8 @@ from scripts.session.run import Run
 from scripts.session.shell import Interrupted
 from scripts.supply.tools import Found
 
+INSIDE = Path(__file__).parent / "inside"  # programs that run in the containers
+RECEIVE = (INSIDE / "receive").read_text(encoding="utf-8")
 # the label of what the dev loop makes, and the selector's key of a Service that it has turned
 MARK = "phase4/dev"
 STEP = 30  # milliseconds without a change that end a group of changes
@@ -53,8 +56,7 @@ class Workspace:
 
 WORKSPACES = {
     "backend": Workspace(
-        # not the folder itself: its date is not this user's to set
-        "cp -a $(ls -A -d /srv/* /srv/.[!.]* 2>/dev/null) /copy/",
+        (INSIDE / "copy-backend").read_text(encoding="utf-8"),
         "/srv",
         "exec uvicorn phase4.asgi:app --host 0.0.0.0 --port 8001 --no-access-log"
         ' --proxy-headers --forwarded-allow-ips="*"'
@@ -62,32 +64,12 @@ WORKSPACES = {
         "512Mi",
     ),
     "frontend": Workspace(
-        "cd /app && for one in $(ls -A); do"
-        " [ $one = node_modules ] || [ $one = dev ] || cp -a $one /copy/; done"
-        " && mkdir -p /copy/public"
-        """ && printf 'window.__CONFIG__ = { NEXT_PUBLIC_API_URL: "%s" };'"""
-        ' "${NEXT_PUBLIC_API_URL:-/api}" > /copy/public/config.js',
+        (INSIDE / "copy-frontend").read_text(encoding="utf-8"),
         "/app/dev",  # below node_modules' folder, which the image holds
         "exec node_modules/.bin/next dev /app/dev --port 80",
         "1536Mi",
     ),
 }
-
-
-#: Run in the container: $0 is the folder, the arguments are files to delete, standard input is an
-#: archive. Files take their places by a rename: while a layout is missing for a moment, Next writes
-#: one of its own there. Dates are the container's own: a file that was put back with its old date
-#: is a change too.
-RECEIVE = """set -e
-cd "$0"
-[ $# -eq 0 ] || rm -rf -- "$@"
-rm -rf .phase4 && mkdir .phase4
-tar -xmf - -C .phase4
-cd .phase4
-find . -type f -exec sh -c '
-for one; do mkdir -p "../${one%/*}"; mv -f "$one" "../$one"; done' sh {} +
-cd .. && rm -rf .phase4
-"""
 
 
 class Stale(Exception):

@@ -48,13 +48,7 @@ ADDRESSES = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 TIMEOUT = 8.0  # seconds for a page
 #: Prints the body of an answer, whatever its status.
-ASK = """
-import sys, urllib.error, urllib.request
-try:
-    print(urllib.request.urlopen(sys.argv[1], timeout=8).read().decode()[:500])
-except urllib.error.HTTPError as error:
-    print(error.read().decode()[:500])
-"""
+ASK = (database.INSIDE / "ask-address.py").read_text(encoding="utf-8")
 
 
 def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
