@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ METHODS = frozenset(
 WRITERS = frozenset(
     {"makedirs", "mkdir", "FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler"}
 )
+CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)  # git's own mark
 DATA_FILES = (".db", ".sqlite", ".sqlite3", ".log")
 
 
@@ -71,16 +73,20 @@ class Source:
 
 
 def parse(tree: Tree, names: Iterable[str]) -> dict[str, Source]:
-    """Parse files. One that is no Python (a merge marker, say) has an error and an empty body."""
+    """Parse files. One that is no Python has an error and an empty body."""
     found = {}
     for name in names:
+        text = tree.texts[name]
         try:
-            found[name] = Source(name, ast.parse(tree.texts[name]))
+            found[name] = Source(name, ast.parse(text))
         except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", 0) or 0
-            found[name] = Source(
-                name, ast.Module([], []), f"{name}:{line}: {getattr(error, 'msg', error)}"
-            )
+            line, why = getattr(error, "lineno", 0) or 0, getattr(error, "msg", error)
+            if conflict := CONFLICT.search(text):
+                line, why = (
+                    text.count("\n", 0, conflict.start()) + 1,
+                    "a merge that was not resolved",
+                )
+            found[name] = Source(name, ast.Module([], []), f"{name}:{line}: {why}")
     return found
 
 

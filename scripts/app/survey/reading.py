@@ -242,6 +242,11 @@ def _backend(
     ]
     if not usable:
         broken = [one.error for one in sources.values() if one.error]
+        meant = [
+            one.error
+            for one in sources.values()
+            if one.error and "FastAPI(" in tree.texts[one.name]
+        ]
         empty = [
             name
             for name in tree.texts
@@ -256,9 +261,11 @@ def _backend(
         raise failure(
             "APP-INCOMPLETE",
             str(tree.root),
-            "no FastAPI backend was found"
-            if not found
-            else "the backend does not say which packages it needs",
+            "the backend does not say which packages it needs"
+            if found
+            else f"the FastAPI backend cannot be read: {meant[0]}"
+            if meant
+            else "no FastAPI backend was found",
             "\n".join([where, *(f"{name} is empty" for name in empty), *broken[:3]]),
             "docs/apps.md tells what is looked for",
         )

@@ -299,7 +299,16 @@ def test_merge_markers_and_missing_files_are_findings(app):
     )
     words = " ".join(finding.summary for finding in read(root).warnings)
     assert "app.models is imported, and there is no such file" in words
-    assert "app/broken.py:1" in words
+    assert "app/broken.py:1: a merge that was not resolved" in words
+
+
+def test_a_backend_in_a_merge_that_was_not_resolved_is_named(app):
+    main = "import os\n<<<<<<< HEAD\nfrom fastapi import FastAPI\n=======\napp = FastAPI()\n"
+    with pytest.raises(Failure) as caught:
+        read(app({"app/main.py": main}))
+    assert caught.value.findings[0].summary == (
+        "the FastAPI backend cannot be read: app/main.py:2: a merge that was not resolved"
+    )
 
 
 def test_a_database_that_is_not_deployed_here(app):
