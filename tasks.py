@@ -17,7 +17,12 @@ if sys.version_info < (3, 11):  # noqa: UP036 - told here, before the imports fa
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
+
+if sys.getfilesystemencoding() != "utf-8":  # folders with other letters could not be given on
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very command, once more
 
 from invoke import Context, Task, task
 from invoke.exceptions import Exit

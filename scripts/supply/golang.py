@@ -282,6 +282,7 @@ def _workspace(run: Run, go: str, environment: dict[str, str]) -> Path:
                 json.loads(fetched.stdout)["Dir"],
                 copy,
                 ignore=shutil.ignore_patterns("site", "testdata"),
+                copy_function=shutil.copyfile,  # without the modes: Go's files are read-only
             )
             shutil.copytree(patches / module["Path"], copy, dirs_exist_ok=True)
             run.shell.run(

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -5,6 +8,7 @@ import pytest
 from scripts import commands
 from scripts.checks import diagnosis
 from scripts.session.findings import Failure, Finding, failure
+from scripts.session.settings import ROOT
 
 DEAD = failure("APP-DEGRADED", "POST /signup", "the app runs, but nobody can sign up")
 
@@ -47,3 +51,12 @@ def test_a_cluster_that_cannot_be_asked_any_more_hides_no_failure(failed, monkey
     with pytest.raises(Failure) as raised:
         commands.deploy(failed)
     assert raised.value.findings == DEAD.findings
+
+
+def test_a_folder_with_other_letters_is_given_on_under_a_locale_without_them(tmp_path):
+    (tmp_path / "häuser").mkdir()
+    program = "import sys, tasks\nprint(tasks.console.Shell().run('ls', sys.argv[1]).stdout)"
+    plain = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C"}
+    command = [sys.executable, "-c", program, tmp_path / "häuser" / ".."]
+    done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, timeout=50)
+    assert done.stdout.decode().strip() == "häuser", done.stderr
