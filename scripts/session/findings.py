@@ -33,6 +33,7 @@ EXIT_CODES = {
 CODES = {
     "SETTINGS-INVALID": "settings",
     "PYTHON-TOO-OLD": "check",
+    "EXTRA-MISSING": "check",
     "DISK-TOO-SMALL": "check",
     "MEMORY-TOO-SMALL": "check",
     "PORT-TAKEN": "check",

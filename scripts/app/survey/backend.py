@@ -294,7 +294,9 @@ def read(
     folder = chosen.folder
     project = Project(sources, folder, chosen.paths)
     reached = project.reached(chosen.module)
-    files = [project.modules[name].name for name in reached]
+    modules = [project.modules[name] for name in reached]
+    files = [one.name for one in modules]
+    known = python.readers(modules)
     within = [
         name
         for name in tree.below(folder, (".py",))
@@ -305,7 +307,7 @@ def read(
     declared, requires = _declared(tree, folder, dependencies)
     beside = dependencies.rsplit("/", 1)[0] if "/" in dependencies else ""
     health = _path(routes, r"^(/\w+){0,3}/(health|healthz|health-check|healthcheck|ping|status)/?$")
-    makes = tables.are_made([project.modules[name] for name in reached])
+    makes = tables.are_made(modules)
     migrations, migrations_folder, migrated = _migrations(tree, folder)
     if makes or not _has_alembic(declared):
         migrations, migrations_folder, migrated = ((), "", ())
@@ -329,7 +331,7 @@ def read(
         ),
         merged(
             [
-                *(one for name in reached for one in python.variables(project.modules[name])),
+                *(one for module in modules for one in python.variables(module, known)),
                 *_of_clients(tree, files),
             ]
         ),

@@ -222,8 +222,9 @@ def calls(project: Project, reached: Sequence[str]) -> list[Call]:
     """
     sources = [project.modules[name] for name in reached]
     found: dict[str, Variable] = {}
+    known = python.readers(sources)
     for source in sources:
-        for one in python.variables(source):
+        for one in python.variables(source, known):
             if _is_local(one.default) and one.kind in ("api", "plain"):
                 found.setdefault(one.name, one)
     named = {name: _python_names(name, sources) for name in found}

@@ -20,6 +20,9 @@ METHODS = frozenset(
 WRITERS = frozenset(
     {"makedirs", "mkdir", "FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler"}
 )
+ENVIRON = ("os.environ", "environ")
+GETTERS = ("os.getenv", "getenv", "os.environ.get", "environ.get")
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)  # git's own mark
 DATA_FILES = (".db", ".sqlite", ".sqlite3", ".log")
 
@@ -495,16 +498,42 @@ def _texts(source: Source) -> tuple[tuple[str, str], ...]:
     )
 
 
-def variables(source: Source) -> list[Variable]:
+def readers(sources: Iterable[Source]) -> dict[str, bool]:
+    """Functions that read the environment variable that their first argument names.
+
+    Name -> whether they raise without it.
+    """
+    found = {}
+    for function in (node for source in sources for node in nodes(source)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        names = [one.arg for one in function.args.args if one.arg not in ("self", "cls")]
+        within = [_key(node) for node in ast.walk(function)] if names else []
+        if any(isinstance(key, ast.Name) and key.id == names[0] for key in within):
+            found[function.name] = any(isinstance(one, ast.Raise) for one in ast.walk(function))
+    return found
+
+
+def _key(node: ast.AST) -> ast.expr | None:
+    """What names the variable, in a reading of the environment."""
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) in ENVIRON:
+        return node.slice
+    if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in GETTERS:
+        return node.args[0]
+    return None
+
+
+def variables(source: Source, known: Mapping[str, bool]) -> list[Variable]:
     """The environment variables that a module reads.
 
-    It reads them by os.environ, os.getenv, decouple, or the fields of a pydantic settings class.
+    It reads them by os.environ, os.getenv, decouple, the fields of a pydantic settings class, or a
+    function of the app's own. known: those functions, as `readers` finds them.
     """
     found = []
     assigned: dict[str, str] = {}
     required = set()
     for node in nodes(source):
-        one = _reading(node, source.name)
+        one = _reading(node, source.name) or _by_reader(node, source.name, known)
         if one:
             found.append(one)
         target, value = _assignment(node) if isinstance(node, ast.stmt) else ("", None)
@@ -539,7 +568,7 @@ def assigned_variables(source: Source) -> Iterator[tuple[str, str]]:
             isinstance(node, ast.Subscript)
             and isinstance(node.ctx, ast.Store)
             and isinstance(node.slice, ast.Constant)
-            and ast.unparse(node.value) in ("os.environ", "environ")
+            and ast.unparse(node.value) in ENVIRON
         ):
             yield str(node.slice.value), f"{source.name}:{node.lineno}"
 
@@ -548,7 +577,7 @@ def _reading(node: ast.AST | None, name: str) -> Variable | None:
     """A single reading of the environment, if this is one."""
     if (
         isinstance(node, ast.Subscript)
-        and ast.unparse(node.value) in ("os.environ", "environ")
+        and ast.unparse(node.value) in ENVIRON
         and isinstance(node.ctx, ast.Load)
     ):
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
@@ -562,7 +591,7 @@ def _reading(node: ast.AST | None, name: str) -> Variable | None:
         return None
     function = ast.unparse(node.func)
     key, default = node.args[0].value, _default(node)
-    if function in ("os.getenv", "getenv", "os.environ.get", "environ.get"):
+    if function in GETTERS:
         return Variable(key, f"{name}:{node.lineno}", False, default or "")
     if (
         function in ("config", "env", "env.str", "env.int", "env.bool", "env.list")
@@ -570,6 +599,19 @@ def _reading(node: ast.AST | None, name: str) -> Variable | None:
     ):  # decouple, starlette, environs
         return Variable(key, f"{name}:{node.lineno}", default is None, default or "")
     return None
+
+
+def _by_reader(node: ast.AST, name: str, known: Mapping[str, bool]) -> Variable | None:
+    """A reading by a function of the app's own."""
+    function = called(node)
+    if not isinstance(node, ast.Call) or function not in known or not node.args:
+        return None
+    key = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+    if not isinstance(key, str) or not VARIABLE.fullmatch(key):
+        return None
+    default = _default(node)
+    needed = known[function] and default is None
+    return Variable(key, f"{name}:{node.lineno}", needed, default or "")
 
 
 def _default(call: ast.Call) -> str | None:

@@ -287,6 +287,40 @@ def test_settings_classes_and_decouple(app):
     assert variables["DECOUPLED"].required
 
 
+def test_variables_that_a_function_of_the_app_reads(app):
+    settings = """
+import os
+from app.env import required
+class Settings:
+    def __init__(self):
+        self.secret = self._need("BETTER_AUTH_SECRET")
+        self.level = self._or("LEVEL", "info")
+        self.key = required("GROQ_API_KEY")
+        self.other = print("NO_VARIABLE")
+    def _need(self, key):
+        value = os.getenv(key)
+        if not value:
+            raise ValueError(key)
+        return value
+    def _or(self, key, default):
+        return os.environ.get(key, default)
+"""
+    env = """
+import os
+def required(name):
+    if not (found := os.environ[name]):
+        raise KeyError
+    return found
+"""
+    root = app({"app/main.py": f"app = FastAPI()\n{settings}", "app/env.py": env})
+    found = read(root, "postgres").backend.variables
+    assert {one.name: (one.required, one.default) for one in found} == {
+        "BETTER_AUTH_SECRET": (True, ""),
+        "LEVEL": (False, "info"),
+        "GROQ_API_KEY": (True, ""),
+    }
+
+
 def test_merge_markers_and_missing_files_are_findings(app):
     root = app(
         {
