@@ -271,6 +271,8 @@ def environment(
             plain[one.name] = (
                 f"http://{settings.release.name}-frontend" if asks else settings.local_url
             )
+        elif one.kind in ("keys", "issuer") and (told := _of_accounts(app, settings, one)):
+            plain[one.name] = told
         elif DATA_FOLDER.match(one.name):
             plain[one.name] = DATA if app.keeps_files else TEMPORARY
         elif one.kind == "origins" and one.required:
@@ -284,6 +286,19 @@ def environment(
     return Environment(
         plain, made, tuple(missing), tuple(database), side, side_made, side_database, ports(given)
     )
+
+
+def _of_accounts(app: Survey, settings: Settings, one: Variable) -> str:
+    """What a backend knows the tokens of better-auth by: where its keys are, and who gives them."""
+    front = app.frontend
+    if front.auth != "better-auth" or front.served != "server":
+        return ""
+    if one.kind == "keys":
+        return f"http://{settings.release.name}-frontend/api/auth/jwks"
+    if one.default:  # the code knows itself, or signs tokens of its own
+        return ""
+    # By default both are better-auth's own address, as its module has it: NEXT_PUBLIC_* is frozen.
+    return SITE if front.auth_base.startswith("NEXT_PUBLIC_") else settings.local_url
 
 
 def ports(given: Mapping[str, str]) -> tuple[int, ...]:

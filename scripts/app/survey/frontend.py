@@ -48,9 +48,9 @@ class Frontend:
     next.config. from_root: lines that join a path to an address by `new URL("/path", ...)`, which
     drops the address's own path. pages, handlers: paths of the app's pages and of the route
     handlers under Next's own server. auth: better-auth, next-auth or empty, and the module that
-    sets it up. examples: what env files give as values. node: the major version of Node that it
-    gets. other_node: the line that asks for another. asks: (path, place) of every path in the code,
-    pages' own among them.
+    sets it up. auth_base: the variable in it that gives the page's own address. examples: what env
+    files give as values. node: the major version of Node that it gets. other_node: the line that
+    asks for another. asks: (path, place) of every path in the code, pages' own among them.
     """
 
     folder: str
@@ -73,6 +73,7 @@ class Frontend:
     node: int = node.AVAILABLE[0]
     other_node: Evidence | None = None
     asks: tuple[tuple[str, str], ...] = ()
+    auth_base: str = ""
 
     @property
     def served(self) -> str:
@@ -160,6 +161,7 @@ def read(tree: Tree, folder: str) -> Frontend:
     auth = next(
         (name for name in ("better-auth", "next-auth", "@auth/core") if name in dependencies), ""
     )
+    module = _auth_module(tree, names) if auth == "better-auth" else ""
     manifest = join(folder, "package.json")
     return Frontend(
         folder,
@@ -179,7 +181,7 @@ def read(tree: Tree, folder: str) -> Frontend:
         pages,
         handlers,
         "next-auth" if auth == "@auth/core" else auth,
-        _auth_module(tree, names) if auth == "better-auth" else "",
+        module,
         tuple(sorted(dependencies)),
         examples,
         Evidence(
@@ -188,6 +190,7 @@ def read(tree: Tree, folder: str) -> Frontend:
         ),
         *node.choose(tree, folder),
         asks.paths(tree, names),
+        _auth_base(tree.texts.get(module, "")),
     )
 
 
@@ -295,6 +298,17 @@ def _paths(tree: Tree, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             path = "/" + "/".join([*shown, *([] if inner.stem == "index" else [inner.stem])])
             (handlers if path.startswith("/api") else pages).add(path)
     return tuple(sorted(pages)), tuple(sorted(handlers))
+
+
+def _auth_base(text: str) -> str:
+    """The variable that a module of better-auth has its own address from; empty without one."""
+    base = re.search(r"\bbaseURL\s*:\s*([^,\n]+)", text)
+    given = base[1].strip() if base else ""
+    if re.fullmatch(r"\w+", given):  # a constant of the module
+        constant = re.search(rf"\b{given}\s*=\s*([^;\n]+)", text)
+        given = constant[1] if constant else ""
+    variable = re.search(r"process\.env\.(\w+)", given)
+    return variable[1] if variable else ""
 
 
 def _auth_module(tree: Tree, names: list[str]) -> str:

@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["database", "signing", "provider", "api", "site", "origins", "plain"]
+Kind = Literal[
+    "database", "signing", "provider", "api", "site", "origins", "keys", "issuer", "plain"
+]
 
 #: What a name is for: the first pattern that matches. signing: a secret of the app's own. provider:
-#: a key of somebody else's service.
+#: a key of somebody else's service. keys: where the public keys of tokens are. issuer: who a token
+#: must be from or for.
 KINDS: tuple[tuple[str, Kind], ...] = (
     (r"(MINUTES|HOURS|DAYS|SECONDS|ALGORITHM|EXPIR\w*|MODEL|LIMIT|COUNT|TTL|MAX_\w+)$", "plain"),
     (
@@ -18,6 +21,8 @@ KINDS: tuple[tuple[str, Kind], ...] = (
         r"|^(DATABASE|DB)_?(URL|URI|DSN)",
         "database",
     ),
+    (r"JWKS?_?\w*(URL|URI|ENDPOINT)$", "keys"),
+    (r"(ISSUER|AUDIENCE)$", "issuer"),
     (r"(CORS|ALLOWED|TRUSTED)\w*ORIGINS?|^ORIGINS$|ALLOWED_HOSTS|^CORS", "origins"),
     (
         r"(BETTER_AUTH|NEXTAUTH|^AUTH|APP|SITE|FRONTEND|CLIENT|VERCEL|WEB)_(BASE_)?"

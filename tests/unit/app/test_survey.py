@@ -321,6 +321,35 @@ def required(name):
     }
 
 
+@pytest.mark.parametrize(
+    ("base", "issuer"),
+    [
+        ("process.env.BETTER_AUTH_URL", "http://todo.localhost:8080"),
+        ("process.env.NEXT_PUBLIC_APP_URL || 'http://localhost:3000'", "http://localhost:3000"),
+        ("address", "http://localhost:3000"),
+    ],
+)
+def test_a_backend_gets_the_keys_and_the_issuer_of_better_auth(app, base, issuer):
+    read_by_backend = ("BETTER_AUTH_JWKS_URL", "BETTER_AUTH_ISSUER", "API_AUDIENCE")
+    lines = "\n".join(f'{name} = os.getenv("{name}")' for name in read_by_backend)
+    own = 'OWN = os.getenv("JWT_ISSUER", "todo-app")\n'
+    root = app(
+        {
+            "app/main.py": f"app = FastAPI()\nimport asyncpg, os\n{own}{lines}\n",
+            "frontend/lib/auth.ts": (
+                "const address = process.env.NEXT_PUBLIC_APP_URL;\n"
+                f"export const auth = betterAuth({{\n  baseURL: {base},\n}});\n"
+            ),
+            "frontend/package.json": '{"dependencies": {"next": "16.0.0", "better-auth": "1"}}',
+            "frontend/next.config.mjs": "export default {}",
+        }
+    )
+    plain = fit.environment(read(root, "postgres"), Settings(), {}).plain
+    assert plain["BETTER_AUTH_JWKS_URL"] == "http://todo-app-frontend/api/auth/jwks"
+    assert plain["BETTER_AUTH_ISSUER"] == plain["API_AUDIENCE"] == issuer
+    assert "JWT_ISSUER" not in plain
+
+
 def test_merge_markers_and_missing_files_are_findings(app):
     root = app(
         {
