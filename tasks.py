@@ -39,6 +39,8 @@ OPTIONS = {
     "yes": (False, "answer yes to every question"),
 }
 
+OPINION = "also ask kubectl-ai, kagent, Gordon or your own model; shows what it sends, asks first"
+
 
 def step(body: Callable[..., None] | None = None, **settings) -> Task:
     """Make a task of a function that works with a Session. `settings` go to Invoke's `task`."""
@@ -170,10 +172,10 @@ def status(session: Session):
     commands.show_status(session)
 
 
-@step
-def diagnose(session: Session):
+@step(help={"ai": OPINION})
+def diagnose(session: Session, ai=False):
     """What is wrong, from this machine up to the page, the cause first. Repairs nothing."""
-    commands.diagnose_release(session)
+    commands.diagnose_release(session, ai)
 
 
 @step(
@@ -194,7 +196,7 @@ def verify(session: Session, journey=False, restart=False, report="artifacts", p
 
 @step(
     help={
-        "ai": "also ask kubectl-ai, kagent or Gordon; says what it sends, and asks first",
+        "ai": OPINION,
         "seconds": "how long to watch the use",
     }
 )

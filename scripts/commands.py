@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from scripts.machine import engine
 from scripts.release import access, apps, database, dev, helm, rollback, rollout
 from scripts.session import pipeline, settings
 from scripts.session.console import Session
-from scripts.session.findings import Failure, failure
+from scripts.session.findings import Failure, Finding, failure
 from scripts.session.pipeline import Outcome
 from scripts.session.run import Run
 from scripts.session.shell import Interrupted
@@ -197,14 +197,16 @@ def show_status(session: Session) -> None:
     session.progress.note("Not ready: " + ", ".join(waiting) if waiting else "All ready.")
 
 
-def diagnose_release(session: Session) -> None:
-    """Raise what is wrong; say so when nothing is.
+def diagnose_release(session: Session, with_ai: bool) -> None:
+    """Raise what is wrong; say so when nothing is. with_ai: also an assistant's opinion of it.
 
     When all parts are well, somebody signs up and keeps a todo through the API: a write that fails
     shows in nothing else. The account is the release's own, and the todo is taken away again.
     """
     present = _present(session.context, "kubectl", "helm")
     found = diagnosis.diagnose(session.context, present)
+    if with_ai:
+        show_opinion(session, present, found, ())
     if found:
         raise Failure(*found)
     known = Hints()
@@ -310,13 +312,28 @@ def show_health(session: Session, with_ai: bool, seconds: int) -> None:
         + ("; ".join(f"{one.code} {one.summary}" for one in causes) or "nothing is wrong")
     )
     if with_ai:
-        opinion = aiops.ask(session.context, health.question(found, causes))
-        for reason in opinion.skipped:
-            session.progress.note(f"Not asked: {reason}")
+        show_opinion(session, look.tools, causes, health.seen(found))
+
+
+def show_opinion(
+    session: Session, present: Mapping[str, Found], causes: Sequence[Finding], seen: Sequence[str]
+) -> None:
+    """What an assistant says of what was found and seen, who it is, and why others were not asked.
+
+    An object that it names and that the cluster does not have is told.
+    """
+    names = aiops.names_on(session.context, present)
+    opinion = aiops.ask(session.context, aiops.question(causes, seen, names), names)
+    for reason in opinion.skipped:
+        session.progress.note(f"Not asked: {reason}")
+    if not opinion.name:
+        session.progress.note("No assistant answered: the diagnosis above is the built-in one.")
+        return
+    aiops.keep(session.context, opinion, causes)
+    session.progress.note(f"{opinion.name} says (nothing of it was done):\n{opinion.words}")
+    if opinion.unknown:
         session.progress.note(
-            f"{opinion.name} says:\n{opinion.words}"
-            if opinion.name
-            else "No assistant answered: the diagnosis above is the built-in one."
+            f"It names what this cluster does not have: {', '.join(opinion.unknown)}"
         )
 
 

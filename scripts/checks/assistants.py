@@ -1,16 +1,23 @@
 """Which of the plan's assistants (Gordon, kubectl-ai, kagent) can be used on this machine.
 
-Each has a fallback that does its work without it.
+Each has a fallback that does its work without it. A model with the person's own key is asked where
+there is none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scripts.checks import model
 from scripts.checks.support import redact
-from scripts.session.findings import Failure
+from scripts.cluster.kubectl import kubectl
+from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
+from scripts.supply.tools import Found
 
 PROBE_TIMEOUT = 10.0
 ASK_TIMEOUT = 120.0
@@ -67,29 +74,115 @@ ASK = {
 }
 
 
+MOST_ASKED = 16_000  # characters of a question
+QUESTION = (
+    "A Next.js frontend, a FastAPI backend and PostgreSQL run on minikube. "
+    "What is wrong, what is its cause, what mends it? Only tell; change nothing. "
+    "Name only objects that are listed here."
+)
+KINDS = (
+    "pods,deployments,replicasets,statefulsets,services,ingresses,configmaps,secrets,"
+    "persistentvolumeclaims,networkpolicies,jobs,nodes,namespaces"
+)
+#: An object in a sentence: pod/name, or a name in quotes after its kind.
+OBJECT = re.compile(
+    r"\b(?:pods?|po|deployments?|deploy|statefulsets?|sts|services?|svc|ingress(?:es)?"
+    r"|configmaps?|secrets?|persistentvolumeclaims?|pvc|nodes?|namespaces?)"
+    r"(?:/|\s+[`'\"])([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class Opinion:
-    """Who answered and what it said; why each assistant before it did not."""
+    """Who answered and what it said; why each assistant before it did not.
+
+    model: which one spoke, where that is known. unknown: objects that it names and that the cluster
+    does not have.
+    """
 
     name: str
     words: str
     skipped: tuple[str, ...]
+    model: str = ""
+    unknown: tuple[str, ...] = ()
 
 
-def ask(run: Run, question: str) -> Opinion:
-    """Ask the first assistant that is usable and that the person agrees to.
+def question(causes: Sequence[Finding], seen: Iterable[str], names: Iterable[str]) -> str:
+    """What an assistant is asked: all that was found and seen, and to change nothing."""
+    lines = [QUESTION]
+    lines += [f"finding {one.code}: {one.summary}. {one.evidence}" for one in causes] or [
+        "The built-in diagnosis finds nothing wrong."
+    ]
+    return "\n".join([*lines, *seen, "objects: " + " ".join(sorted(names))])[:MOST_ASKED]
+
+
+def names_on(run: Run, tools: Mapping[str, Found]) -> frozenset[str]:
+    """The names of all objects of the release, of nodes and of namespaces; none if none answers."""
+    scope = ("-n", run.settings.release.namespace, "--request-timeout=10s")
+    listed = kubectl(
+        run, tools, "get", KINDS, *scope, "-o", "name", check=False, reads=True, timeout=30
+    )
+    return frozenset(line.rpartition("/")[2] for line in listed.stdout.split())
+
+
+def ask(run: Run, asked: str, names: frozenset[str] = frozenset()) -> Opinion:
+    """Ask the first assistant that is usable and that the person agrees to, then the model.
 
     What looks like a secret is masked before anything is sent. Each has two minutes at most.
-    The opinion is empty when none answers: the built-in diagnosis stands alone then.
+    The opinion is empty when none answers: the built-in diagnosis stands alone then. names: what
+    the cluster has; other names in the answer are told as unknown.
     """
     skipped: list[str] = []
-    asked = redact(run.shell.mask(question))
+    masked = redact(run.shell.mask(asked))
     for one in sorted(probe(run), key=lambda found: list(ASK).index(found.name)):
-        said, reason = _ask(run, one, asked)
+        said, reason = _ask(run, one, masked)
         if said:
-            return Opinion(one.name, said, tuple(skipped))
+            return Opinion(one.name, said, tuple(skipped), "", _unknown(run, said, names))
         skipped.append(f"{one.name}: {reason}")
-    return Opinion("", "", tuple(skipped))
+    chosen = model.configured()
+    said, reason = _ask_model(run, chosen, masked)
+    if chosen and said:
+        unknown = _unknown(run, said, names)
+        return Opinion(f"the model at {chosen.host}", said, tuple(skipped), chosen.name, unknown)
+    return Opinion("", "", (*skipped, f"a model: {reason}"))
+
+
+def _ask_model(run: Run, chosen: model.Model | None, asked: str) -> tuple[str, str]:
+    """What the person's own model says, or why it says nothing."""
+    if chosen is None:
+        return "", "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"
+    run.shell.hide(chosen.key)
+    run.say(f"this would be sent to {chosen.name} at {chosen.host}:\n{asked}")
+    if not run.confirm(f"send these {len(asked)} characters, secrets masked, to {chosen.host}"):
+        return "", "declined"
+    try:
+        return run.shell.mask(model.ask(chosen, asked, ASK_TIMEOUT)), ""
+    except model.NoAnswer as error:
+        return "", run.shell.mask(str(error))
+
+
+def _unknown(run: Run, said: str, names: frozenset[str]) -> tuple[str, ...]:
+    """The objects in an answer that are not among these names: a model can invent them."""
+    named = [match.lower() for match in OBJECT.findall(said)]
+    named += re.findall(rf"\b{re.escape(run.settings.release.name)}-[-a-z0-9]*[a-z0-9]", said)
+    return tuple(sorted({one for one in named if one not in names})) if names else ()
+
+
+def keep(run: Run, opinion: Opinion, causes: Sequence[Finding]) -> None:
+    """Keep who said what, beside what the built-in diagnosis found, in the run's records."""
+    record = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "assistant": opinion.name,
+        "model": opinion.model,
+        "words": opinion.words,
+        "unknown": opinion.unknown,
+        "diagnosis": [one.code for one in causes],
+    }
+    target = run.settings.cache / "logs" / "opinions.jsonl"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("a", encoding="utf-8") as log:
+        log.write(run.shell.mask(json.dumps(record)) + "\n")
 
 
 def _ask(run: Run, one: Assistant, asked: str) -> tuple[str, str]:

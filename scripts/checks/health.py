@@ -8,14 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scripts.checks.acceptance import Look, use
-from scripts.session.findings import Finding
 
 EVERY = 15.0  # seconds between two samples; metrics-server has new figures every 15 to 60
 BARS = "▁▂▃▄▅▆▇█"
-QUESTION = (
-    "A Next.js frontend, a FastAPI backend and PostgreSQL run on minikube. "
-    "What is wrong, what is its cause, what mends it? Only tell; change nothing."
-)
 
 
 @dataclass(frozen=True)
@@ -73,13 +68,9 @@ def _bars(shares: Sequence[float]) -> str:
     return "".join(BARS[height] for height in heights) + f" up to {max(shares):.0%}"
 
 
-def question(found: Health, causes: Sequence[Finding]) -> str:
-    """What an assistant is asked: all that was seen, and to change nothing."""
-    lines = [QUESTION]
-    lines += [f"finding {one.code}: {one.summary}. {one.evidence}" for one in causes] or [
-        "The built-in diagnosis finds nothing wrong."
-    ]
-    lines += [
+def seen(found: Health) -> list[str]:
+    """The same in words, for an assistant."""
+    lines = [
         f"{name}: CPU {cpu:.3f} of {most} cores, memory {memory:.0f} of {limit:.0f} MiB"
         for name, (cpu, most, memory, limit) in found.usage.items()
     ]
@@ -87,7 +78,7 @@ def question(found: Health, causes: Sequence[Finding]) -> str:
         f"{pod}: {found.restarts.get(pod, 0)} restarts, log lines {dict(counted)}"
         for pod, counted in found.levels.items()
     ]
-    return "\n".join([*lines, *(f"warning {words}" for words in found.warnings[-10:])])
+    return [*lines, *(f"warning {words}" for words in found.warnings[-10:])]
 
 
 def levels(lines: Sequence[str]) -> dict[str, int]:

@@ -62,6 +62,7 @@ def test_one_that_hangs_and_one_that_is_declined_leave_the_built_in_diagnosis(
     make_run, stub, monkeypatch
 ):
     monkeypatch.setattr(aiops, "ASK_TIMEOUT", 0.5)
+    monkeypatch.setattr(aiops.model, "configured", lambda: None)
     stub("kubectl-ai", '[ "$1" = version ] && exit; sleep 60')
     stub("kagent", '[ "$1" = version ] && exit; echo never')
     run = replace(make_run(), confirm=lambda what: "kagent" not in what)
@@ -71,5 +72,6 @@ def test_one_that_hangs_and_one_that_is_declined_leave_the_built_in_diagnosis(
         "kubectl-ai",
         "kagent",
         "Gordon",
+        "a model",
     ]
     assert "declined" in opinion.skipped[1]
