@@ -57,6 +57,12 @@ def test_pages_that_come_to_life_late(walk):
     assert found.verdict == "works", found
 
 
+def test_a_page_that_asks_once_more(walk):
+    found, store = walk({**PAGES, "/dashboard": "asks.html"})
+    assert found.verdict == "works", found
+    assert store.todos[0]["title"].startswith("journey ")
+
+
 def test_a_todo_by_the_chat(walk):
     pages = {**PAGES, "/dashboard": "chat.html"}
     found, store = walk(pages)

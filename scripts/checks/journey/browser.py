@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -647,7 +647,7 @@ def _reach_chat(walk: Walk) -> bool:
     page = walk.page
 
     def here() -> bool:
-        return _until(page, lambda: forms.message_field(_controls(page)) is not None, 2.0)
+        return _until(page, lambda: forms.message_field(_controls(page)) is not None, SETTLES)
 
     if _go(walk, walk.home) and here():
         return True
@@ -670,9 +670,11 @@ def _add_by_form(walk: Walk, title: str) -> bool:
     _element(page, chosen).fill(title)
     if chosen.form >= 0:
         _fill(walk, "journey", near=chosen)
-    button = forms.saves(_controls(page), chosen)
+    known = _controls(page)
+    button = forms.saves(known, chosen)
     if button is None or button.disabled or not _press(page, button):
         _element(page, chosen).press("Enter")
+    _confirm(page, known, lambda: bool(_asked(seen, before)))
     _until(page, lambda: _is_shown(page, title) or bool(_trouble(seen, before)), ANSWERS)
     trouble = _trouble(seen, before)
     if _is_shown(page, title) and not trouble:
@@ -688,6 +690,18 @@ def _add_by_form(walk: Walk, title: str) -> bool:
     said = _complaint(page) or "the todo was typed and sent, and nothing happened"
     _note(walk, ADD, "failed", said=said)
     return False
+
+
+def _confirm(page: Page, known: Sequence[Control], done: Callable[[], bool]) -> None:
+    """Say yes where the page asks once more, and has done nothing yet."""
+
+    def asked() -> Control | None:
+        return forms.confirms(_controls(page), known)
+
+    _until(page, lambda: done() or asked() is not None, 2.0)
+    button = None if done() else asked()
+    if button:
+        _press(page, button)
 
 
 def _add_by_chat(walk: Walk, title: str) -> bool:

@@ -43,6 +43,8 @@ GONE = re.compile(
     r"delete|remove|edit|complete|filter|all tasks|search|clear|log ?out|sign ?out", re.I
 )
 
+CONFIRMS = re.compile(r"^\W*(confirm|yes|ok(ay)?|proceed|continue|add)\b", re.I)
+
 #: Purpose of a field by its words; the first that matches. `where` is what of the field is looked
 #: at.
 PURPOSES: tuple[tuple[str, str], ...] = (
@@ -220,6 +222,22 @@ def adds(controls: Sequence[Control]) -> list[Control]:
     ]
     return sorted(
         found, key=lambda one: (not ADDS_TODO.search(one.text), one.tag == "a", one.index)
+    )
+
+
+def confirms(controls: Sequence[Control], before: Sequence[Control]) -> Control | None:
+    """A button that was not there before and says yes to a question."""
+    known = {one.text for one in before}
+    return next(
+        (
+            one
+            for one in controls
+            if not one.is_field
+            and not one.disabled
+            and one.text not in known
+            and CONFIRMS.search(one.text)
+        ),
+        None,
     )
 
 
