@@ -97,7 +97,7 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
         )
         notes.append(f"Python {app.backend.python} is wanted: {fitting[0]} is what there is")
     key = digest(
-        "8",
+        "9",
         app.decision.scheme,
         app.database,
         "\n".join(wanted),
@@ -108,7 +108,8 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
     )
 
     def make(target: Path) -> None:
-        found = _resolve(run, app, wanted, locked, date, fitting, notes)
+        others = tuple(python for python in pythons if python not in fitting)
+        found = _resolve(run, app, wanted, locked, date, (fitting, others), notes)
         target.write_text(json.dumps(asdict(found)), encoding="utf-8")
 
     read = json.loads(
@@ -129,7 +130,7 @@ def _resolve(
     wanted: list[str],
     locked: list[str],
     date: str,
-    pythons: tuple[str, ...],
+    pythons: tuple[tuple[str, ...], tuple[str, ...]],
     notes: list[str],
 ) -> Resolved:
     listed = app.backend.dependencies
@@ -186,17 +187,21 @@ def _first_way(
     wanted: list[str],
     locked: list[str],
     date: str,
-    pythons: tuple[str, ...],
+    pythons: tuple[tuple[str, ...], tuple[str, ...]],
     notes: list[str],
 ) -> tuple[_Way, Result]:
     """The strictest way on which all fits; what is given up is noted. Raises PACKAGES-UNRESOLVABLE.
 
+    pythons: those that the app's bound allows, and the others. Packages that have wheels there are
+    better than what a compiler makes of them: a bound is often only the Python of the author.
+
     A package that no registry has, and that no module imports, is taken off the list.
     """
-    ways = [_Way(python, True, locked, date) for python in pythons]
-    ways.append(_Way(pythons[0], False, locked, date))
-    ways += [_Way(pythons[0], False, [], date)] if locked else []
-    ways += [_Way(pythons[0], False, [], "")] if date else []
+    first = pythons[0][0]
+    ways = [_Way(python, True, locked, date) for part in pythons for python in part]
+    ways.append(_Way(first, False, locked, date))
+    ways += [_Way(first, False, [], date)] if locked else []
+    ways += [_Way(first, False, [], "")] if date else []
     refused: list[str] = []
     for way in ways:
         result = _compile(run, wanted, way.held, way.python, way.wheels, way.until)
@@ -209,8 +214,8 @@ def _first_way(
         refused.append(_reason(result))
     else:
         raise _unresolvable(app, refused)
-    if way.python != pythons[0]:
-        notes.append(f"Python {way.python} instead of {pythons[0]}: {refused[0]}")
+    if way.python != first:
+        notes.append(f"Python {way.python} instead of {first}: {refused[0]}")
     if not way.wheels:
         notes.append(f"some packages have no wheel and are compiled: {refused[0]}")
     if locked and not way.held:

@@ -123,7 +123,7 @@ def _build(run: Run, engine: Engine, plan: Plan) -> str:
 def explainer(plan: Plan) -> Callable[[str], str]:
     """What tells the cause of a failed build from its output, in the app's own terms."""
     if plan.name != FRONTEND:
-        return lambda output: ""
+        return causes.of_backend
     texts = {file.name: decode(file.content) for file in plan.files}
     return lambda output: causes.of_frontend(output, texts)
 

@@ -1,4 +1,4 @@
-"""Why the build of a frontend failed, in the app's own terms.
+"""Why the build of a frontend or a backend failed, in the app's own terms.
 
 The reason is one sentence with a place, read from the build's output. Nothing here has effects.
 """
@@ -20,9 +20,30 @@ def of_frontend(output: str, texts: Texts) -> str:
 
     texts: the frontend's files, to find the line that a message leaves out.
     """
-    plain = STEP.sub("", COLOURS.sub("", output)).replace("\r", "")
+    plain = _plain(output)
     plain = re.split(r"^phase4: .*$", plain, flags=re.MULTILINE)[-1]  # of the last try only
     return next((cause for rule in RULES if (cause := rule(plain, texts))), "")
+
+
+def of_backend(output: str) -> str:
+    """The same for a backend, from what pip prints."""
+    plain = _plain(output)
+    failed = re.search(
+        r"(?:Failed building wheel for|Building wheel for|Failed to build) '?([\w.-]+)", plain
+    )
+    if failed:
+        why = re.search(
+            r"(fatal error: .+|\berror: (?!subprocess|metadata|command|failed).+"
+            r"|Cargo, the Rust package manager, is not installed|Rust not found.*)",
+            plain,
+        )
+        return f"{failed[1]} could not be compiled" + (f": {why[1].strip()[:160]}" if why else "")
+    told = re.findall(r"^ERROR: (?!executor|process)(.+)$", plain, re.MULTILINE)
+    return told[-1][:200] if told else ""
+
+
+def _plain(output: str) -> str:
+    return STEP.sub("", COLOURS.sub("", output)).replace("\r", "")
 
 
 def _unknown_package(output: str, texts: Texts) -> str:

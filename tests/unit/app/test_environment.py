@@ -150,6 +150,22 @@ def test_another_python_where_a_package_has_no_wheel(make_run, root, monkeypatch
     assert any("pywin32 is not for this image: left out" in line for line in said)
 
 
+def test_wheels_on_a_python_outside_of_the_apps_bound_come_before_a_compiler(
+    make_run, root, monkeypatch
+):
+    (root / "app/pyproject.toml").write_text('[project]\nrequires-python = ">=3.13"\n')
+    asked = _compiled(
+        monkeypatch,
+        [
+            "Because a==1 has no usable wheels and you require a==1, we can conclude",
+            "fastapi==0.115.0\nuvicorn==0.34.0\n",
+        ],
+    )
+    found = resolve.resolve(make_run(), read(root), ("3.13", "3.11"))
+    assert (found.python, found.compiles) == ("3.11", False)
+    assert [(one[2], one[3]) for one in asked] == [("3.13", True), ("3.11", True)]
+
+
 def test_what_is_used_and_not_listed_is_added_and_what_breaks_it_kept_out(
     make_run, root, monkeypatch
 ):

@@ -1,8 +1,8 @@
-"""The first line of a frontend's failed build, from what BuildKit prints."""
+"""The first line of a failed build, from what BuildKit prints."""
 
 import pytest
 
-from scripts.images.causes import of_frontend
+from scripts.images.causes import of_backend, of_frontend
 
 PACKAGE = """{
   "name": "web",
@@ -139,3 +139,32 @@ def test_what_a_remedy_was_found_for_is_not_the_cause():
     found = of_frontend(_printed(first + then + last), {})
     assert found == "src/app/page.tsx:3 imports zod, which package.json does not name"
     assert of_frontend(_printed(first + then + "context canceled\n"), {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("printed", "wanted"),
+    [
+        (
+            "  error: subprocess-exited-with-error\n"
+            "  × Building wheel for asyncpg (pyproject.toml) did not run successfully.\n"
+            "      asyncpg/x.c:7:10: fatal error: Python.h: No such file or directory\n"
+            "      error: command '/usr/bin/gcc' failed with exit code 1\n"
+            "  ERROR: Failed building wheel for asyncpg\n",
+            "asyncpg could not be compiled: fatal error: Python.h: No such file or directory",
+        ),
+        (
+            "  Cargo, the Rust package manager, is not installed or is not on PATH.\n"
+            "ERROR: Failed to build 'pydantic-core' when preparing metadata for pydantic-core\n",
+            "pydantic-core could not be compiled: "
+            "Cargo, the Rust package manager, is not installed",
+        ),
+        (
+            "ERROR: Could not find a version that satisfies the requirement nothing==9\n"
+            "ERROR: No matching distribution found for nothing==9\n",
+            "No matching distribution found for nothing==9",
+        ),
+        ("context canceled\n", ""),
+    ],
+)
+def test_the_cause_of_a_backend_that_does_not_build(printed, wanted):
+    assert of_backend(_printed(printed)) == wanted
