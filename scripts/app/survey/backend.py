@@ -147,6 +147,7 @@ def _rank(tree: Tree, one: Candidate) -> tuple[object, ...]:
     # Whom the page asks is meant. Many routes beat few: beside the app lie stubs, tutorials and
     # servers for a single job.
     return (
+        not one.asked,
         frontends.phase(one.evidence.place),
         bool(re.search(r"mcp|worker|agent", one.evidence.place)),
         -one.asked,

@@ -365,6 +365,22 @@ def test_merge_markers_and_missing_files_are_findings(app):
     assert "app/broken.py:1: a merge that was not resolved" in words
 
 
+def test_whom_the_page_asks_comes_before_a_service_without_a_phase(app):
+    routes = "".join(f"@app.get('/api/tasks/{one}')\ndef h{one}(): ...\n" for one in "ab")
+    root = app(
+        {
+            "app/main.py": None,
+            "requirements.txt": None,
+            "phase-02/backend/app/main.py": f"app = FastAPI()\n{routes}import asyncpg\n",
+            "phase-02/backend/requirements.txt": "fastapi\n",
+            "services/audit/app/main.py": "app = FastAPI()\n@app.get('/events')\ndef h(): ...\n",
+            "services/audit/requirements.txt": "fastapi\n",
+            "frontend/lib/api.ts": "export const list = () => fetch('/api/tasks/a');\n",
+        }
+    )
+    assert read(root, "postgres").backend.folder == "phase-02/backend"
+
+
 def test_a_backend_in_a_merge_that_was_not_resolved_is_named(app):
     main = "import os\n<<<<<<< HEAD\nfrom fastapi import FastAPI\n=======\napp = FastAPI()\n"
     with pytest.raises(Failure) as caught:
