@@ -8,7 +8,7 @@ from mcp import StdioServerParameters
 from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
 
-from scripts import protocol
+from scripts.checks import protocol
 from scripts.session.findings import CODES
 from scripts.session.settings import ROOT
 
