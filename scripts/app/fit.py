@@ -180,8 +180,14 @@ def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
         socket = "ws" if re.search(r"WS|SOCKET", one.name) else "http"
         return (SITE if is_own else ORIGIN.replace("http", socket, 1)) + suffix(frontend, one)
     if one.kind == "site":
-        return SITE + suffix(frontend, one)
+        return (ORIGIN if _is_of_api(one) else SITE) + suffix(frontend, one)
     return frontend.examples.get(one.name) if not one.secret else None
+
+
+def _is_of_api(one: Variable) -> bool:
+    """Whether the code falls back to the API's address on this machine, whatever the name says."""
+    found = re.match(r"https?://(?:localhost|127\.0\.0\.1):(\d+)", one.default)
+    return found is not None and not 3000 <= int(found[1]) < 3100  # Next's own, and beside it
 
 
 def trial_environment(variables: Iterable[Variable], scheme: str) -> dict[str, str]:
@@ -351,12 +357,12 @@ def _frontend_environment(
             made[one.name] = "placeholder" if one.required else ""
         elif one.name in given:
             plain[one.name] = given[one.name]
-        elif one.kind == "site":
-            plain[one.name] = settings.local_url
-        elif one.kind == "api":
+        elif one.kind == "api" or (one.kind == "site" and _is_of_api(one)):
             plain[one.name] = (
                 f"http://{settings.release.name}-backend:{PORT}{suffix(app.frontend, one)}"
             )
+        elif one.kind == "site":
+            plain[one.name] = settings.local_url
         elif one.name in app.frontend.examples:
             plain[one.name] = app.frontend.examples[one.name]
     if app.frontend.auth == "better-auth":

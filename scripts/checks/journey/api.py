@@ -181,12 +181,33 @@ def _sign_up(walk: Walk) -> None:
     walk.signed_up = answer
     if answer.ok and CONFIRM.search(answer.text) and not token_of(answer):
         walk.notes.append("the app asks for a confirmation by e-mail, which nobody here can read")
-    if answer.ok or (walk.account.fixed and _is_there(answer)):
+    dead = _dead_door(walk, values, optional)
+    if dead:
+        walk.note(SIGN_UP, "failed", dead)
+    elif answer.ok or (walk.account.fixed and _is_there(answer)):
         walk.note(SIGN_UP, "passed", answer, "" if answer.ok else "the account of an earlier run")
     elif answer.code == 429:
         walk.note(SIGN_UP, "not judged", answer, "the app counts requests, and there were too many")
     else:
         walk.note(SIGN_UP, "failed", answer)
+
+
+def _dead_door(walk: Walk, values: Values, optional: re.Pattern[str]) -> Answer | None:
+    """What the page's own way to an account answers, where that is Next's and leads nowhere.
+
+    The account is there by now, so a way that works says that.
+    """
+    for way in walk.shape.sign_up:
+        if way.at_page and way.path in walk.hints.doors:
+            answer = send(walk.client, way, values, optional)
+            if answer.code in (404, 405) or (answer.code >= 500 and not _told(answer)):
+                return answer
+    return None
+
+
+def _told(answer: Answer) -> bool:
+    """Whether it says that the account is there, whatever status it has for that."""
+    return bool(EXISTS.search(answer.text))
 
 
 def _is_there(answer: Answer) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from scripts.app.survey import Survey
+from scripts.app.survey import Survey, asks
 from scripts.app.survey.frontend import SOURCES
 from scripts.app.survey.tree import read_tree
 
@@ -42,6 +42,7 @@ class Hints:
     hosted: the service that keeps them. widget: whose script the chat is. pages: paths without
     parameters. routes: methods and paths of the backend's code. handlers: paths of Next's own.
     calls: (variable, place, default) of an address that the backend calls and nobody here serves.
+    doors: handlers of Next's that make an account, and that the pages ask.
     """
 
     accounts: str = ""
@@ -51,6 +52,7 @@ class Hints:
     routes: tuple[tuple[str, str], ...] = ()
     handlers: tuple[str, ...] = ()
     calls: tuple[tuple[str, str, str], ...] = ()
+    doors: tuple[str, ...] = ()
 
     def pages_like(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
         """Pages of a kind, the shortest first."""
@@ -77,6 +79,13 @@ def hints(app: Survey) -> Hints:
         tuple(
             (one.variable.name, one.variable.place, one.variable.default)
             for one in app.companions.lost
+        ),
+        tuple(
+            path
+            for path, place in app.frontend.asks
+            if asks.SIGN_UP.search(path)
+            and path in app.frontend.handlers
+            and "/route." not in place
         ),
     )
 

@@ -365,6 +365,25 @@ def test_merge_markers_and_missing_files_are_findings(app):
     assert "app/broken.py:1: a merge that was not resolved" in words
 
 
+def test_a_variable_that_falls_back_to_the_api_is_the_apis_whatever_its_name_says(app):
+    root = app(
+        {
+            "frontend/next.config.mjs": "export default {}",
+            "frontend/lib/a.ts": (
+                "const a = process.env.NEXT_PUBLIC_BETTER_AUTH_URL || 'http://localhost:8000';\n"
+                "const b = process.env.BETTER_AUTH_URL || 'http://localhost:8000/auth';\n"
+                "const c = process.env.NEXT_PUBLIC_APP_URL || 'http://localhost:3000';\n"
+            ),
+        }
+    )
+    found = read(root, "postgres")
+    built = fit.build_environment(found)
+    assert built["NEXT_PUBLIC_BETTER_AUTH_URL"] == "http://localhost:8001"
+    assert built["NEXT_PUBLIC_APP_URL"] == "http://localhost:3000"
+    plain = fit.environment(found, Settings(), {}).frontend_plain
+    assert plain["BETTER_AUTH_URL"] == "http://todo-app-backend:8001/auth"
+
+
 def test_whom_the_page_asks_comes_before_a_service_without_a_phase(app):
     routes = "".join(f"@app.get('/api/tasks/{one}')\ndef h{one}(): ...\n" for one in "ab")
     root = app(

@@ -119,6 +119,30 @@ def test_a_sign_up_that_is_passed_on_to_nobody():
         assert words in finding.summary
 
 
+@pytest.mark.parametrize(
+    ("answers", "asked", "verdict"),
+    [
+        (HTTPException(405, "Method Not Allowed"), True, "degraded"),
+        (HTTPException(500, "fetch failed"), True, "degraded"),
+        (HTTPException(500, "User already exists"), True, "works"),
+        (HTTPException(405, "Method Not Allowed"), False, "works"),
+    ],
+)
+def test_the_pages_own_way_to_an_account_counts_where_the_page_asks_it(answers, asked, verdict):
+    site, door = FastAPI(), "/api/auth/signup"
+
+    @site.post(door)
+    def register():
+        raise answers
+
+    known = Hints(handlers=(door,), doors=(door,) if asked else ())
+    with shapes.served(site) as address, shapes.served(shapes.plain()) as elsewhere:
+        journey = api.journey(Target(address, elsewhere), account.fresh(), known)
+    assert journey.verdict == verdict, journey
+    for finding in judgement.findings(journey, known):
+        assert f"nobody can sign up: POST {door} answers {answers.status_code}" in finding.summary
+
+
 def test_a_write_that_fails_has_its_cause_from_the_log():
     log = "psycopg.errors.ReadOnlySqlTransaction: cannot execute INSERT in a read-only transaction"
     journey = walked(shapes.read_only(), log=lambda: log)
