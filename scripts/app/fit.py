@@ -172,6 +172,8 @@ def build_environment(app: Survey) -> dict[str, str]:
 
 def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
     """What a variable of the frontend is set to, None for secrets and what nothing is known of."""
+    if one.kind == "api" and one.default.startswith("/") and one.name not in frontend.examples:
+        return None  # a path of the page's own, which Next passes on
     if one.kind == "api":
         is_own = (
             urlsplit(one.default).port == OWN_PORT

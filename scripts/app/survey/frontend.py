@@ -6,7 +6,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
@@ -214,6 +214,27 @@ def suffix(frontend: Frontend, variable: Variable) -> str:
         if "://" in value:
             return urlsplit(value).path.rstrip("/")
     return ""
+
+
+def with_fitting_examples(front: Frontend, routes: Iterable[str]) -> Frontend:
+    """Without addresses of env files that lead past the routes, where the code's own do not.
+
+    http://localhost:8000 is such one beside http://localhost:8000/api/v1 in the code.
+    """
+    served = {re.sub(r"\{[^}]*\}", "{}", path).rstrip("/") for path in routes}
+    asked = [path for path, _ in front.asks]
+
+    def reached(address: str) -> int:
+        base = urlsplit(address).path.rstrip("/")
+        return sum(base + path in served for path in asked)
+
+    kept = dict(front.examples)
+    for one in front.variables:
+        given = kept.get(one.name, "")
+        both = one.kind == "api" and "://" in given and "://" in one.default
+        if both and reached(one.default) > reached(given):
+            del kept[one.name]
+    return replace(front, examples=kept)
 
 
 def _package(text: str) -> dict[str, object]:

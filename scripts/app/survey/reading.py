@@ -136,6 +136,7 @@ def read(root: Path, database: str = "auto", module: str = "", frontend: str = "
     chosen, backend_candidates = _backend(tree, sources, module)
     front, frontend_candidates = _frontend(tree, frontend, chosen)
     back = backends.read(tree, sources, chosen, backend_candidates)
+    front = frontends.with_fitting_examples(front, [route.path for route in back.routes])
     reached = python.Project(sources, chosen.folder, chosen.paths)
     names = [reached.modules[name].name for name in reached.reached(chosen.module)]
     called = companions.find(tree, sources, chosen, back, front)

@@ -384,6 +384,27 @@ def test_a_variable_that_falls_back_to_the_api_is_the_apis_whatever_its_name_say
     assert plain["BETTER_AUTH_URL"] == "http://todo-app-backend:8001/auth"
 
 
+def test_the_address_that_leads_to_the_routes_is_taken(app):
+    routes = (
+        "@app.get('/api/v1/tasks')\ndef a(): ...\n@app.get('/api/v1/tasks/{id}')\ndef b(): ...\n"
+    )
+    root = app(
+        {
+            "app/main.py": f"app = FastAPI()\n{routes}",
+            "frontend/.env.example": "NEXT_PUBLIC_API_URL=http://localhost:8000\n",
+            "frontend/lib/a.ts": (
+                'const API = process.env.NEXT_PUBLIC_API_URL || "http://localhost:8000/api/v1";\n'
+                "export const list = () => fetch(`${API}/tasks`);\n"
+                'const proxy = process.env.NEXT_PUBLIC_PROXY_URL || "/api/proxy";\n'
+                'const base = process.env.NEXT_PUBLIC_API_BASE_URL || "/api/proxy";\n'
+            ),
+        }
+    )
+    built = fit.build_environment(read(root, "postgres"))
+    assert built["NEXT_PUBLIC_API_URL"] == "http://localhost:8001/api/v1"
+    assert "NEXT_PUBLIC_API_BASE_URL" not in built
+
+
 def test_whom_the_page_asks_comes_before_a_service_without_a_phase(app):
     routes = "".join(f"@app.get('/api/tasks/{one}')\ndef h{one}(): ...\n" for one in "ab")
     root = app(
