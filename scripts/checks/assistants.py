@@ -129,17 +129,24 @@ def names_on(run: Run, tools: Mapping[str, Found]) -> frozenset[str]:
 def ask(run: Run, asked: str, names: frozenset[str] = frozenset()) -> Opinion:
     """Ask the first assistant that is usable and that the person agrees to, then the model.
 
-    What looks like a secret is masked before anything is sent. Each has two minutes at most.
-    The opinion is empty when none answers: the built-in diagnosis stands alone then. names: what
-    the cluster has; other names in the answer are told as unknown.
+    Where the settings name one, only that one is asked. What looks like a secret is masked before
+    anything is sent. Each has two minutes at most. The opinion is empty when none answers: the
+    built-in diagnosis stands alone then. names: what the cluster has; other names in the answer are
+    told as unknown.
     """
     skipped: list[str] = []
     masked = redact(run.shell.mask(asked))
-    for one in sorted(probe(run), key=lambda found: list(ASK).index(found.name)):
+    named = run.settings.assistant
+    wanted = [entry for entry in PROBES if named in ("", entry[0])]
+    for one in sorted(
+        (_probe(run, *entry) for entry in wanted), key=lambda found: list(ASK).index(found.name)
+    ):
         said, reason = _ask(run, one, masked)
         if said:
             return Opinion(one.name, said, tuple(skipped), "", _unknown(run, said, names))
         skipped.append(f"{one.name}: {reason}")
+    if named not in ("", "model"):
+        return Opinion("", "", tuple(skipped))
     chosen = model.configured()
     said, reason = _ask_model(run, chosen, masked)
     if chosen and said:

@@ -116,6 +116,7 @@ class Settings(_Section):
     release: ReleaseSettings = ReleaseSettings()
     supply: SupplySettings = SupplySettings()
     assume_yes: bool = False
+    assistant: Literal["", "kubectl-ai", "kagent", "Gordon", "model"] = ""
     hosts_file: Literal["ask", "write", "skip"] = "ask"
 
     @classmethod

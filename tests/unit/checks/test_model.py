@@ -155,6 +155,16 @@ def test_nothing_is_sent_where_the_person_declines_or_names_no_model(make_run, s
     assert aiops.ask(declining, "why?").skipped[-1] == "a model: declined"
 
 
+@pytest.mark.parametrize(("named", "answers"), [("model", "the model at "), ("kubectl-ai", "")])
+def test_whom_the_settings_name_is_asked_and_nobody_else(make_run, stub, play, named, answers):
+    play(says(["yes"]))
+    stub("kagent", '[ "$1" = version ] && exit; echo never')
+    run = make_run(assistant=named)
+    opinion = aiops.ask(run, "why?")
+    assert opinion.name.startswith(answers) and bool(opinion.name) is bool(answers)
+    assert [one.partition(":")[0] for one in opinion.skipped] == ([] if answers else [named])
+
+
 def test_a_model_on_this_machine_needs_no_key():
     local = model.configured({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1/"})
     assert local == model.Model("http://127.0.0.1:11434/v1", model.MODEL)
