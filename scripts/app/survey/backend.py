@@ -77,6 +77,7 @@ class Backend:
     imported: top-level packages that are imported when the app starts, with a place.
     unresolved: local imports that lead nowhere.
     assigned: environment variables that the code sets itself, with a place.
+    addresses: places where the address of a database elsewhere is written into the code.
     """
 
     folder: str
@@ -108,6 +109,7 @@ class Backend:
     evidence: Evidence
     paths: tuple[str, ...] = ()
     assigned: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
@@ -312,7 +314,8 @@ def read(
     migrations, migrations_folder, migrated = _migrations(tree, folder)
     if makes or not _has_alembic(declared):
         migrations, migrations_folder, migrated = ((), "", ())
-    if makes is False and not migrations:
+    addresses = [place for one in modules for place in python.written_addresses(one, known)]
+    if (makes is False or (makes and addresses)) and not migrations:
         migrations = MAKE_TABLES
     return Backend(
         folder,
@@ -351,6 +354,7 @@ def read(
         chosen.evidence,
         chosen.paths,
         tuple(one for name in reached for one in python.assigned_variables(project.modules[name])),
+        tuple(addresses),
     )
 
 

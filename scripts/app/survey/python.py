@@ -22,6 +22,8 @@ WRITERS = frozenset(
 )
 ENVIRON = ("os.environ", "environ")
 GETTERS = ("os.getenv", "getenv", "os.environ.get", "environ.get")
+#: An address with a password, of a host with a full name.
+ELSEWHERE = re.compile(r"postgres(ql)?(\+\w+)?://[^\s:@/]+:[^\s@]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}\b")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)  # git's own mark
 DATA_FILES = (".db", ".sqlite", ".sqlite3", ".log")
@@ -571,6 +573,22 @@ def assigned_variables(source: Source) -> Iterator[tuple[str, str]]:
             and ast.unparse(node.value) in ENVIRON
         ):
             yield str(node.slice.value), f"{source.name}:{node.lineno}"
+
+
+def written_addresses(source: Source, known: Mapping[str, bool]) -> Iterator[str]:
+    """Places of addresses of PostgreSQL elsewhere that are written into the code: file:line.
+
+    What the code falls back to without a variable is none of them. Each holds a password.
+    """
+    fallbacks = {one.default for one in variables(source, known)}
+    for node in nodes(source):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and ELSEWHERE.match(node.value)
+            and node.value not in fallbacks
+        ):
+            yield f"{source.name}:{node.lineno}"
 
 
 def _reading(node: ast.AST | None, name: str) -> Variable | None:

@@ -365,7 +365,14 @@ def _odd_in_backend(tree: Tree, back: Backend) -> Iterator[Finding]:
             "the backend has no health route: its probes only try to connect",
             remedy="add one that answers 200",
         )
-    if back.migrations == backends.MAKE_TABLES:
+    for place in back.addresses:
+        yield _warn(
+            place,
+            "the address of a database elsewhere is written into the code, with its password: "
+            f"{place} does not use the database of this deployment",
+            remedy=f"read DATABASE_URL in {place} instead, and change that password",
+        )
+    if back.migrations == backends.MAKE_TABLES and not back.addresses:
         yield _warn(
             back.evidence.place,
             "the backend describes tables and makes none when it starts: they are made before that",

@@ -97,5 +97,6 @@ def _accounts(app: Survey) -> str:
     if not kind or not caught:
         return ""
     tree = read_tree(app.frontend_folder)
-    calls = r"\.?signUp\.email\(|\.?signIn\.email\(" if kind == "better-auth" else r"\bsignIn\("
+    own = r"\.?sign(Up|In)\.email\(|/sign-(up|in)/email\b"  # by its client, or by hand
+    calls = own if kind == "better-auth" else r"\bsignIn\("
     return kind if tree.first(calls, tree.below("", SOURCES)) else ""

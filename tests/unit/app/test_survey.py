@@ -405,6 +405,23 @@ def test_the_address_that_leads_to_the_routes_is_taken(app):
     assert "NEXT_PUBLIC_API_BASE_URL" not in built
 
 
+def test_a_database_elsewhere_that_is_written_into_the_code(app):
+    address = "postgresql+asyncpg://owner:npg_secret@ep-quiet-1.us-east-1.aws.neon.tech/app"
+    code = (
+        "app = FastAPI()\n"
+        f'fallback = os.getenv("DATABASE_URL", "{address}?fallback")\n'
+        f'def connect():\n    return "{address}"\n'
+        'here = "postgresql://todo:todo@localhost:5432/todo"\n'
+        "SQLModel.metadata.create_all(connect())\n"
+    )
+    found = read(app({"app/main.py": code}), "postgres")
+    assert found.backend.addresses == ("app/main.py:4",)
+    assert found.backend.migrations == ("python3", "-m", "phase4.tables")
+    (warning,) = (one for one in found.warnings if "elsewhere" in one.summary)
+    assert "app/main.py:4 does not use the database of this deployment" in warning.summary
+    assert "npg_secret" not in str(warning)
+
+
 def test_whom_the_page_asks_comes_before_a_service_without_a_phase(app):
     routes = "".join(f"@app.get('/api/tasks/{one}')\ndef h{one}(): ...\n" for one in "ab")
     root = app(
