@@ -77,7 +77,8 @@ class Backend:
     imported: top-level packages that are imported when the app starts, with a place.
     unresolved: local imports that lead nowhere.
     assigned: environment variables that the code sets itself, with a place.
-    addresses: places where the address of a database elsewhere is written into the code.
+    addresses: places where the address of a database elsewhere is written into the code. middle:
+    the place and table of a migration that changes a table that no migration makes.
     """
 
     folder: str
@@ -110,6 +111,7 @@ class Backend:
     paths: tuple[str, ...] = ()
     assigned: tuple[tuple[str, str], ...] = ()
     addresses: tuple[str, ...] = ()
+    middle: str = ""
 
 
 def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
@@ -312,10 +314,11 @@ def read(
     health = _path(routes, r"^(/\w+){0,3}/(health|healthz|health-check|healthcheck|ping|status)/?$")
     makes = tables.are_made(modules)
     migrations, migrations_folder, migrated = _migrations(tree, folder)
-    if makes or not _has_alembic(declared):
+    middle = _starts_in_the_middle(tree, folder) if migrations and not makes else ""
+    if makes or middle or not _has_alembic(declared):
         migrations, migrations_folder, migrated = ((), "", ())
     addresses = [place for one in modules for place in python.written_addresses(one, known)]
-    if (makes is False or (makes and addresses)) and not migrations:
+    if (makes is False or (makes is None and middle) or (makes and addresses)) and not migrations:
         migrations = MAKE_TABLES
     return Backend(
         folder,
@@ -355,6 +358,7 @@ def read(
         chosen.paths,
         tuple(one for name in reached for one in python.assigned_variables(project.modules[name])),
         tuple(addresses),
+        middle,
     )
 
 
@@ -506,6 +510,33 @@ def _migrations(tree: Tree, folder: str) -> tuple[tuple[str, ...], str, tuple[st
                     _newest([tree.texts[one] for one in versions]),
                 )
     return (), "", ()
+
+
+def _starts_in_the_middle(tree: Tree, folder: str) -> str:
+    """The first change of a table that no migration makes: "FILE:LINE changes TABLE"; else empty.
+
+    Its author had the table already when Alembic came.
+    """
+    texts = {
+        name: tree.texts[name]
+        for name in tree.below(folder, [".py"])
+        if "/versions/" in name and re.search(r"^down_revision\b", tree.texts[name], re.MULTILINE)
+    }
+    code = "\n".join(texts.values())
+    if re.search(r"create_all|has_table|get_table_names|inspect\(", code):
+        return ""
+    made = re.findall(
+        r"create_table\(\s*[\"'](\w+)|CREATE TABLE\s+(?:IF NOT EXISTS\s+)?\"?(\w+)"
+        r"|rename_table\(\s*[\"']\w+[\"'],\s*[\"'](\w+)",
+        code,
+    )
+    there = {name for pair in made for name in pair}
+    for name, text in sorted(texts.items()):
+        changes = r"\b(?:add_column|alter_column|batch_alter_table)\(\s*[\"'](\w+)"
+        for found in re.finditer(changes, text):
+            if found[1] not in there:
+                return f"{name}:{text.count(chr(10), 0, found.start()) + 1} changes {found[1]}"
+    return ""
 
 
 def _newest(scripts: list[str]) -> tuple[str, ...]:

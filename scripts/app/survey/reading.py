@@ -372,7 +372,14 @@ def _odd_in_backend(tree: Tree, back: Backend) -> Iterator[Finding]:
             f"{place} does not use the database of this deployment",
             remedy=f"read DATABASE_URL in {place} instead, and change that password",
         )
-    if back.migrations == backends.MAKE_TABLES and not back.addresses:
+    if back.middle:
+        yield _warn(
+            back.middle.partition(" ")[0],
+            f"the migrations start in the middle: {back.middle}, which none of them makes; "
+            "the tables are made from the models instead",
+            remedy="add a first migration that makes it",
+        )
+    elif back.migrations == backends.MAKE_TABLES and not back.addresses:
         yield _warn(
             back.evidence.place,
             "the backend describes tables and makes none when it starts: they are made before that",

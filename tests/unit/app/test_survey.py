@@ -422,6 +422,40 @@ def test_a_database_elsewhere_that_is_written_into_the_code(app):
     assert "npg_secret" not in str(warning)
 
 
+@pytest.mark.parametrize(
+    ("first", "command"),
+    [
+        ("op.add_column('tasks', sa.Column('due', sa.Date()))", ("python3", "-m", "phase4.tables")),
+        ("op.create_table(\n        'tasks', sa.Column('id'))", ("alembic", "upgrade", "head")),
+        ("op.execute('CREATE TABLE tasks (id int)')", ("alembic", "upgrade", "head")),
+        ("if sa.inspect(op.get_bind()).has_table('tasks'): pass", ("alembic", "upgrade", "head")),
+    ],
+)
+def test_migrations_that_start_in_the_middle(app, first, command):
+    versions = "alembic/versions"
+    head = (
+        "revision = 'b'\ndown_revision = 'a'\ndef upgrade():\n    op.alter_column('tasks', 'due')\n"
+    )
+    root = app(
+        {
+            "requirements.txt": "fastapi\nalembic\nsqlmodel\n",
+            "alembic.ini": "[alembic]\nscript_location = alembic\n",
+            "alembic/env.py": "import os\nurl = os.environ['DATABASE_URL']\n",
+            f"{versions}/a.py": (
+                f"revision = 'a'\ndown_revision = None\ndef upgrade():\n    {first}\n"
+            ),
+            f"{versions}/b.py": head,
+            "app/main.py": "from app.models import Task\napp = FastAPI()\n",
+            "app/models.py": "class Task(SQLModel, table=True):\n    __tablename__ = 'tasks'\n",
+        }
+    )
+    found = read(root, "postgres")
+    assert found.backend.migrations == command
+    words = f"{versions}/a.py:4 changes tasks" if command[0] == "python3" else ""
+    assert found.backend.middle == words
+    assert any(words in one.summary for one in found.warnings if words) is bool(words)
+
+
 def test_whom_the_page_asks_comes_before_a_service_without_a_phase(app):
     routes = "".join(f"@app.get('/api/tasks/{one}')\ndef h{one}(): ...\n" for one in "ab")
     root = app(
