@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -205,10 +206,12 @@ def diagnose_release(session: Session, with_ai: bool) -> None:
     """
     present = _present(session.context, "kubectl", "helm")
     found = diagnosis.diagnose(session.context, present)
-    if with_ai:
-        show_opinion(session, present, found, ())
-    if found:
-        raise Failure(*found)
+    try:
+        if with_ai:
+            show_opinion(session, present, found, ())
+    finally:
+        if found:
+            raise Failure(*found)
     known = Hints()
     with contextlib.suppress(Failure):  # the app's folder may not be on this machine
         known = hints(survey.survey(session.context))
@@ -320,7 +323,7 @@ def show_opinion(
 ) -> None:
     """What an assistant says of what was found and seen, who it is, and why others were not asked.
 
-    An object that it names and that the cluster does not have is told.
+    An object that it names and that the release does not have is told.
     """
     names = aiops.names_on(session.context, present)
     opinion = aiops.ask(session.context, aiops.question(causes, seen, names), names)
@@ -333,7 +336,7 @@ def show_opinion(
     session.progress.note(f"{opinion.name} says (nothing of it was done):\n{opinion.words}")
     if opinion.unknown:
         session.progress.note(
-            f"It names what this cluster does not have: {', '.join(opinion.unknown)}"
+            f"It names what this release does not have: {', '.join(opinion.unknown)}"
         )
 
 
@@ -390,7 +393,9 @@ def show_logs(session: Session, component: str, follow: bool) -> None:
         "--tail=200",
         "--max-log-requests=20",
     ]
-    session.progress.note(kubectl.kubectl(session.context, found, *arguments).stdout.rstrip())
+    lines = kubectl.kubectl(session.context, found, *arguments).stdout.splitlines()
+    for _, of_one in itertools.groupby(lines, lambda line: line.partition(" ")[0]):
+        session.progress.note("\n".join(of_one))
 
 
 def _selector(session: Session) -> str:

@@ -172,8 +172,8 @@ def build_environment(app: Survey) -> dict[str, str]:
 
 def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
     """What a variable of the frontend is set to, None for secrets and what nothing is known of."""
-    if one.kind == "api" and one.default.startswith("/") and one.name not in frontend.examples:
-        return None  # a path of the page's own, which Next passes on
+    if one.kind == "api" and one.name not in frontend.examples and _is_handled(frontend, one):
+        return None
     if one.kind == "api":
         is_own = (
             urlsplit(one.default).port == OWN_PORT
@@ -182,14 +182,25 @@ def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
         socket = "ws" if re.search(r"WS|SOCKET", one.name) else "http"
         return (SITE if is_own else ORIGIN.replace("http", socket, 1)) + suffix(frontend, one)
     if one.kind == "site":
-        return (ORIGIN if _is_of_api(one) else SITE) + suffix(frontend, one)
+        return (ORIGIN if _is_of_api(frontend, one) else SITE) + suffix(frontend, one)
     return frontend.examples.get(one.name) if not one.secret else None
 
 
-def _is_of_api(one: Variable) -> bool:
+def _is_handled(frontend: Frontend, one: Variable) -> bool:
+    """Whether the code falls back to a path of the page that a handler of Next's passes on."""
+    own = one.default.rstrip("/")
+    return own.startswith("/") and any(path.startswith(f"{own}/") for path in frontend.handlers)
+
+
+def _is_of_api(frontend: Frontend, one: Variable) -> bool:
     """Whether the code falls back to the API's address on this machine, whatever the name says."""
-    found = re.match(r"https?://(?:localhost|127\.0\.0\.1):(\d+)", one.default)
-    return found is not None and not 3000 <= int(found[1]) < 3100  # Next's own, and beside it
+    ports = {_local_port(other.default) for other in frontend.variables if other.kind == "api"}
+    return _local_port(one.default) in ({"8000", "8001"} | ports) - {"", "3000"}
+
+
+def _local_port(address: str) -> str:
+    found = re.match(r"https?://(?:localhost|127\.0\.0\.1):(\d+)", address)
+    return found[1] if found else ""
 
 
 def trial_environment(variables: Iterable[Variable], scheme: str) -> dict[str, str]:
@@ -359,7 +370,7 @@ def _frontend_environment(
             made[one.name] = "placeholder" if one.required else ""
         elif one.name in given:
             plain[one.name] = given[one.name]
-        elif one.kind == "api" or (one.kind == "site" and _is_of_api(one)):
+        elif one.kind == "api" or (one.kind == "site" and _is_of_api(app.frontend, one)):
             plain[one.name] = (
                 f"http://{settings.release.name}-backend:{PORT}{suffix(app.frontend, one)}"
             )

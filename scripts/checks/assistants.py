@@ -97,8 +97,8 @@ OBJECT = re.compile(
 class Opinion:
     """Who answered and what it said; why each assistant before it did not.
 
-    model: which one spoke, where that is known. unknown: objects that it names and that the cluster
-    does not have.
+    model: which one spoke, where that is known. unknown: objects that it names and that are neither
+    the release's, nor nodes or namespaces.
     """
 
     name: str
@@ -120,9 +120,12 @@ def question(causes: Sequence[Finding], seen: Iterable[str], names: Iterable[str
 def names_on(run: Run, tools: Mapping[str, Found]) -> frozenset[str]:
     """The names of all objects of the release, of nodes and of namespaces; none if none answers."""
     scope = ("-n", run.settings.release.namespace, "--request-timeout=10s")
-    listed = kubectl(
-        run, tools, "get", KINDS, *scope, "-o", "name", check=False, reads=True, timeout=30
-    )
+    try:
+        listed = kubectl(
+            run, tools, "get", KINDS, *scope, "-o", "name", check=False, reads=True, timeout=30
+        )
+    except Failure:  # it took too long
+        return frozenset()
     return frozenset(line.rpartition("/")[2] for line in listed.stdout.split())
 
 
@@ -159,7 +162,7 @@ def _ask_model(run: Run, chosen: model.Model | None, asked: str) -> tuple[str, s
     """What the person's own model says, or why it says nothing."""
     if chosen is None:
         return "", "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"
-    run.shell.hide(chosen.key)
+    run.shell.hide(chosen.key, chosen.password)
     run.say(f"this would be sent to {chosen.name} at {chosen.host}:\n{asked}")
     if not run.confirm(f"send these {len(asked)} characters, secrets masked, to {chosen.host}"):
         return "", "declined"

@@ -12,15 +12,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 PROVIDER = "https://api.openai.com/v1"
 MODEL = "gpt-4o-mini"
 MOST = 8_000  # characters of an answer: a model that repeats itself is cut off
 MOST_LINE = 1 << 20  # bytes
-SILENCE = 30.0  # seconds without a word
+CONNECTS = 10.0  # seconds
 
 
 class NoAnswer(Exception):
@@ -38,7 +38,13 @@ class Model:
     @property
     def host(self) -> str:
         """The host that is asked, for people."""
-        return urlsplit(self.address).netloc
+        return self.address.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+    @property
+    def password(self) -> str:
+        """The one in the address, empty without."""
+        user, at, _ = self.address.partition("://")[2].partition("/")[0].rpartition("@")
+        return user.partition(":")[2] if at else ""
 
 
 def configured(environment: Mapping[str, str] = os.environ) -> Model | None:
@@ -47,11 +53,14 @@ def configured(environment: Mapping[str, str] = os.environ) -> Model | None:
     if not key and not address:
         return None
     name = environment.get("OPENAI_MODEL") or MODEL
-    return Model((address or PROVIDER).rstrip("/"), name, key)
+    return Model((address or PROVIDER).rstrip("/"), name, key.strip())
 
 
 def ask(model: Model, question: str, timeout: float) -> str:
-    """Ask once, and return what was said within `timeout` seconds. Raises NoAnswer."""
+    """Ask once, and return what was said. Raises NoAnswer.
+
+    timeout: seconds until the first word, and for the whole answer once it flows.
+    """
     deadline = time.monotonic() + timeout
     asked = {
         "model": model.name,
@@ -63,7 +72,7 @@ def ask(model: Model, question: str, timeout: float) -> str:
             f"{model.address}/chat/completions",
             json=asked,
             headers={"Authorization": f"Bearer {model.key}"} if model.key else {},
-            timeout=min(SILENCE, timeout),
+            timeout=(CONNECTS, timeout),  # a model on this machine may be loaded first
             stream=True,
             allow_redirects=False,  # the key is for this address
         )
@@ -77,7 +86,7 @@ def ask(model: Model, question: str, timeout: float) -> str:
                     return said[:MOST] + " [cut off here]"
                 if time.monotonic() > deadline:
                     raise NoAnswer(f"{model.host} was not done after {timeout:.0f} s")
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, ValueError, OSError) as error:
         raise NoAnswer(f"{model.host} does not answer: {type(error).__name__}") from error
     if not said.strip():
         raise NoAnswer(f"{model.host} gave an empty answer")
@@ -85,7 +94,7 @@ def ask(model: Model, question: str, timeout: float) -> str:
 
 
 def _reason(answer: requests.Response) -> str:
-    text = answer.raw.read(2_000, decode_content=True).decode("utf-8", "replace")
+    text = answer.raw.read1(2_000, decode_content=True).decode("utf-8", "replace")
     try:
         return str(json.loads(text)["error"]["message"])[:200]
     except (ValueError, KeyError, TypeError):
@@ -95,7 +104,7 @@ def _reason(answer: requests.Response) -> str:
 def _words(answer: requests.Response) -> Iterator[str]:
     """The pieces of a streamed answer (server-sent events); empty ones too, so that time counts."""
     rest = b""
-    for chunk in answer.iter_content(chunk_size=None):
+    while chunk := answer.raw.read1(1 << 16, decode_content=True):  # what there is, at once
         *lines, rest = (rest + chunk).split(b"\n")
         for data in (
             line.decode("utf-8", "replace").removeprefix("data:").strip() for line in lines
@@ -110,6 +119,7 @@ def _words(answer: requests.Response) -> Iterator[str]:
 
 def _piece(data: str) -> str:
     try:
-        return json.loads(data)["choices"][0]["delta"].get("content") or ""
+        words = json.loads(data)["choices"][0]["delta"].get("content")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return ""  # a comment, an empty line, or a piece without words
+    return words if isinstance(words, str) else ""

@@ -18,7 +18,7 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import Process, TaskGroup
 from anyio.streams.text import TextReceiveStream
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.resources import TextResource
@@ -71,10 +71,10 @@ def read_events(lines: Sequence[str], status: int) -> Answer:
         if kind == "finding":
             answer.findings.append(Finding(code=name, **event))
         elif kind == "row":
-            row = {column: str(value) for column, value in event.items()}
+            row = {column: str(value) for column, value in event["row"].items()}
             answer.tables.setdefault(name, []).append(row)
         elif kind == "note":
-            answer.notes.append(event["text"][-MOST:])
+            answer.notes.append(_end_of(event["text"]))
         elif kind == "finished":
             answer.stages.append(f"{name}: {event['summary']}")
         elif kind == "planned":
@@ -83,12 +83,28 @@ def read_events(lines: Sequence[str], status: int) -> Answer:
     return answer
 
 
+def _end_of(text: str) -> str:
+    return text if len(text) <= MOST else f"[only the end of it:]\n{text[-MOST:]}"
+
+
 class Tasks:
-    """Runs tasks for one app. app: its folder, empty for the one of the settings."""
+    """Runs tasks for one app, within `serving`. app: its folder, empty for that of the settings."""
 
     def __init__(self, app: str) -> None:
         self._app = app
         self._loop: Process | None = None
+        self._turn = anyio.Lock()  # one at a time starts or ends the dev loop
+        self._group: TaskGroup
+
+    @contextlib.asynccontextmanager
+    async def serving(self, _: MCPServer) -> AsyncIterator[None]:
+        """Everything that was begun ends with the conversation."""
+        async with anyio.create_task_group() as self._group:
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self.stop()
 
     async def _start(self, name: str, options: Sequence[str]) -> Process:
         command = [sys.executable, "-m", "invoke", name, "--json", *options]
@@ -114,22 +130,45 @@ class Tasks:
 
     async def begin(self, component: str) -> Answer:
         """Start the dev loop, and come back when edits are served, or when it failed."""
-        await self.stop()
-        self._loop = process = await self._start("dev", _option("--component", component))
-        lines: list[str] = []
-        async for line in _lines(process):
-            lines.append(line)
-            if '"event": "note"' in line and "Ctrl-C ends" in line:
-                return read_events(lines, 0)
-        return read_events(lines, await process.wait())
+        async with self._turn:
+            await self._stop()
+            process = await self._start("dev", _option("--component", component))
+            lines: list[str] = []
+            try:
+                async for line in _lines(process):
+                    lines.append(line)
+                    if '"event": "note"' in line and "Ctrl-C ends" in line:
+                        break
+                else:
+                    return read_events(lines, await process.wait())
+            except BaseException:
+                await _end(process)
+                raise
+            self._loop = process
+            self._group.start_soon(_drain, process)
+            return read_events(lines, 0)
 
     async def stop(self) -> Answer:
         """End the dev loop: the deployed pods serve again."""
-        if not self._loop:
+        async with self._turn:
+            return await self._stop()
+
+    async def _stop(self) -> Answer:
+        process, self._loop = self._loop, None
+        if process is None:
             return Answer(status=0, notes=["no dev loop runs"])
-        await _end(self._loop)
-        status, self._loop = self._loop.returncode or 0, None
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        with anyio.CancelScope(shield=True):
+            status = await process.wait()
         return Answer(status=0 if status == INTERRUPTED else status, notes=["the loop has ended"])
+
+
+async def _drain(process: Process) -> None:
+    """Read what nobody needs: the program would wait for room in its pipe."""
+    if process.stdout:
+        async for _ in process.stdout:
+            pass
 
 
 async def _lines(process: Process) -> AsyncIterator[str]:
@@ -149,25 +188,15 @@ async def _end(process: Process) -> None:
     with anyio.CancelScope(shield=True):
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-            if process.stdout:
-                async for _ in process.stdout:  # a full pipe would keep it from ending
-                    pass
+            await _drain(process)
         await process.wait()
 
 
 def server(settings: Settings, allow_changes: bool) -> MCPServer:
     """Make the server. allow_changes: also tools that deploy, go back and develop."""
     tasks = Tasks(settings.app.path)
-
-    @contextlib.asynccontextmanager
-    async def until_it_closes(_: MCPServer) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            await tasks.stop()
-
     made = MCPServer(
-        "phase4", instructions=INSTRUCTIONS, log_level="WARNING", lifespan=until_it_closes
+        "phase4", instructions=INSTRUCTIONS, log_level="WARNING", lifespan=tasks.serving
     )
     _add_reading(made, tasks)
     if allow_changes:

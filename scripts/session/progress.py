@@ -187,7 +187,7 @@ class Progress:
         """Show a small table."""
         if self.mode == "json":
             for row in rows:
-                self._event("row", title, **dict(zip(columns, row, strict=True)))
+                self._event("row", title, row=dict(zip(columns, row, strict=True)))
             return
         table = Table(
             *columns,

@@ -82,7 +82,7 @@ def try_app(app: str) -> Result:
     verdict, steps = "", {}
     if status in (0, 21):  # it runs; 21: and something of it does not work
         _, events, _ = _invoke(app, "verify", "--journey", "--restart")
-        rows = [one for one in events if one["event"] == "row" and one["name"] == "Journey"]
+        rows = [one["row"] for one in events if one["event"] == "row" and one["name"] == "Journey"]
         steps = {one["step"]: f"{one['result']} {one['evidence']}".strip() for one in rows}
         said = [one["summary"] for one in events if one["event"] == "finding"]
         verdict = steps.pop("verdict", f"no verdict {' '.join(said[:1])}")

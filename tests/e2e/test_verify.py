@@ -111,9 +111,6 @@ def test_the_support_bundle_has_everything_but_secrets(tmp_path, secrets, user):
 
 def test_health_shows_use_restarts_and_levels():
     result = _invoke("health", "--json")
-    rows = [json.loads(line) for line in result.stdout.splitlines() if '"row"' in line]
-    assert {row["container"] for row in rows if row["name"] == "Use" and "container" in row} == {
-        "frontend",
-        "backend",
-        "postgres",
-    }, result.stdout
+    events = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    used = [one["row"] for one in events if (one["event"], one["name"]) == ("row", "Use")]
+    assert {row["container"] for row in used} == {"frontend", "backend", "postgres"}, result.stdout

@@ -22,6 +22,7 @@ WRITERS = frozenset(
 )
 ENVIRON = ("os.environ", "environ")
 GETTERS = ("os.getenv", "getenv", "os.environ.get", "environ.get")
+COMMON = ("get", "pop", "getenv", "setdefault", "require", "read", "load", "value")
 #: An address with a password, of a host with a full name.
 ELSEWHERE = re.compile(r"postgres(ql)?(\+\w+)?://[^\s:@/]+:[^\s@]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}\b")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
@@ -503,7 +504,7 @@ def _texts(source: Source) -> tuple[tuple[str, str], ...]:
 def readers(sources: Iterable[Source]) -> dict[str, bool]:
     """Functions that read the environment variable that their first argument names.
 
-    Name -> whether they raise without it.
+    Name -> whether they raise without it. Those with a name that anything may have are left out.
     """
     found = {}
     for function in (node for source in sources for node in nodes(source)):
@@ -511,7 +512,9 @@ def readers(sources: Iterable[Source]) -> dict[str, bool]:
             continue
         names = [one.arg for one in function.args.args if one.arg not in ("self", "cls")]
         within = [_key(node) for node in ast.walk(function)] if names else []
-        if any(isinstance(key, ast.Name) and key.id == names[0] for key in within):
+        if function.name not in COMMON and any(
+            isinstance(key, ast.Name) and key.id == names[0] for key in within
+        ):
             found[function.name] = any(isinstance(one, ast.Raise) for one in ast.walk(function))
     return found
 

@@ -54,6 +54,9 @@ UNCONFIGURED = re.compile(
 )
 
 
+UNREACHED = re.compile(r"fetch failed|ECONNREFUSED|ENOTFOUND|ETIMEDOUT|connection refused", re.I)
+
+
 @dataclass
 class Walk:
     """One journey under way. log: the backend's line about what has just happened."""
@@ -173,7 +176,7 @@ def _sign_up(walk: Walk) -> None:
         ),
         re.I,
     )
-    answer = Answer("", 0, "")
+    answer, way = Answer("", 0, ""), walk.shape.sign_up[0]
     for way in walk.shape.sign_up[:2]:
         answer = send(walk.client, way, values, optional)
         if answer.ok or _is_there(answer):
@@ -181,7 +184,7 @@ def _sign_up(walk: Walk) -> None:
     walk.signed_up = answer
     if answer.ok and CONFIRM.search(answer.text) and not token_of(answer):
         walk.notes.append("the app asks for a confirmation by e-mail, which nobody here can read")
-    dead = _dead_door(walk, values, optional)
+    dead = _dead_door(walk, values, optional) if not way.at_page else None
     if dead:
         walk.note(SIGN_UP, "failed", dead)
     elif answer.ok or (walk.account.fixed and _is_there(answer)):
@@ -195,19 +198,16 @@ def _sign_up(walk: Walk) -> None:
 def _dead_door(walk: Walk, values: Values, optional: re.Pattern[str]) -> Answer | None:
     """What the page's own way to an account answers, where that is Next's and leads nowhere.
 
-    The account is there by now, so a way that works says that.
+    The account is there by now. So a failure of the handler's own is no sign, but one to reach the
+    API is.
     """
     for way in walk.shape.sign_up:
         if way.at_page and way.path in walk.hints.doors:
             answer = send(walk.client, way, values, optional)
-            if answer.code in (404, 405) or (answer.code >= 500 and not _told(answer)):
+            lost = answer.code >= 500 and UNREACHED.search(answer.text)
+            if answer.code in (404, 405) or lost:
                 return answer
     return None
-
-
-def _told(answer: Answer) -> bool:
-    """Whether it says that the account is there, whatever status it has for that."""
-    return bool(EXISTS.search(answer.text))
 
 
 def _is_there(answer: Answer) -> bool:

@@ -297,6 +297,9 @@ class Settings:
         self.level = self._or("LEVEL", "info")
         self.key = required("GROQ_API_KEY")
         self.other = print("NO_VARIABLE")
+        self.header = headers.get("X_TENANT")
+    def get(self, key):
+        return os.environ[key]
     def _need(self, key):
         value = os.getenv(key)
         if not value:
@@ -372,7 +375,7 @@ def test_a_variable_that_falls_back_to_the_api_is_the_apis_whatever_its_name_say
             "frontend/lib/a.ts": (
                 "const a = process.env.NEXT_PUBLIC_BETTER_AUTH_URL || 'http://localhost:8000';\n"
                 "const b = process.env.BETTER_AUTH_URL || 'http://localhost:8000/auth';\n"
-                "const c = process.env.NEXT_PUBLIC_APP_URL || 'http://localhost:3000';\n"
+                "const c = process.env.NEXT_PUBLIC_APP_URL || 'http://localhost:4000';\n"
             ),
         }
     )
@@ -392,17 +395,21 @@ def test_the_address_that_leads_to_the_routes_is_taken(app):
         {
             "app/main.py": f"app = FastAPI()\n{routes}",
             "frontend/.env.example": "NEXT_PUBLIC_API_URL=http://localhost:8000\n",
+            "frontend/next.config.mjs": "export default {}",
+            "frontend/app/api/proxy/[...path]/route.ts": "export async function GET() {}\n",
             "frontend/lib/a.ts": (
                 'const API = process.env.NEXT_PUBLIC_API_URL || "http://localhost:8000/api/v1";\n'
                 "export const list = () => fetch(`${API}/tasks`);\n"
                 'const proxy = process.env.NEXT_PUBLIC_PROXY_URL || "/api/proxy";\n'
                 'const base = process.env.NEXT_PUBLIC_API_BASE_URL || "/api/proxy";\n'
+                'const plain = process.env.NEXT_PUBLIC_BACKEND_URL || "/api/v1";\n'
             ),
         }
     )
     built = fit.build_environment(read(root, "postgres"))
     assert built["NEXT_PUBLIC_API_URL"] == "http://localhost:8001/api/v1"
     assert "NEXT_PUBLIC_API_BASE_URL" not in built
+    assert built["NEXT_PUBLIC_BACKEND_URL"] == "http://localhost:8001"
 
 
 def test_a_database_elsewhere_that_is_written_into_the_code(app):

@@ -125,6 +125,7 @@ def test_a_sign_up_that_is_passed_on_to_nobody():
         (HTTPException(405, "Method Not Allowed"), True, "degraded"),
         (HTTPException(500, "fetch failed"), True, "degraded"),
         (HTTPException(500, "User already exists"), True, "works"),
+        (HTTPException(500, "Internal server error"), True, "works"),  # for a second account
         (HTTPException(405, "Method Not Allowed"), False, "works"),
     ],
 )

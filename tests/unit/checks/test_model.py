@@ -66,10 +66,16 @@ def refuses(request):
 
 def trickles(request):
     _head(request)
-    for _ in range(100):
+    for _ in range(600):
         request.wfile.write(b": thinking\n\n")
         request.wfile.flush()
         time.sleep(0.05)
+
+
+def stalls(request):
+    _head(request, 500)
+    request.wfile.flush()
+    time.sleep(20)
 
 
 def repeats(request):
@@ -121,6 +127,7 @@ def test_objects_that_do_not_exist_are_told(make_run, stub, play):
     [
         (refuses, "answers 401 wrong key"),
         (trickles, "was not done after"),
+        (stalls, "does not answer"),
         (floods, "not of the form"),
         (redirects, "answers 302"),
         (says([]), "gave an empty answer"),
@@ -169,6 +176,20 @@ def test_a_model_on_this_machine_needs_no_key():
     local = model.configured({"OPENAI_BASE_URL": "http://127.0.0.1:11434/v1/"})
     assert local == model.Model("http://127.0.0.1:11434/v1", model.MODEL)
     assert model.configured({}) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [("http://[::1", "x"), ("http://127.0.0.1:1/v1", "sk-\u2026"), ("ftp://a", "")],
+)
+def test_what_cannot_be_asked_is_said(address, key):
+    with pytest.raises(model.NoAnswer, match="does not answer"):
+        model.ask(model.Model(address, "small", key), "why?", 5)
+
+
+def test_a_password_in_the_address_is_not_told():
+    one = model.Model("https://me:geheim@llm.example/v1", "small")
+    assert (one.host, one.password) == ("llm.example", "geheim")
 
 
 def test_opinions_are_kept_beside_the_diagnosis(make_run, tmp_path):

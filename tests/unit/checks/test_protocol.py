@@ -100,4 +100,10 @@ def test_a_value_is_never_an_option():
 def test_events_that_are_none_and_long_texts_are_bounded():
     note = '{"event": "note", "name": "", "at": 1, "text": "%s"}' % ("x" * 30_000)
     answer = protocol.read_events(["a traceback", note], 70)
-    assert (answer.status, len(answer.notes[0])) == (70, protocol.MOST)
+    assert answer.status == 70
+    assert answer.notes == ["[only the end of it:]\n" + "x" * protocol.MOST]
+
+
+def test_a_row_may_have_a_column_called_name():
+    row = '{"event": "row", "name": "Pods", "at": 1, "row": {"name": "a-1", "ready": "1/1"}}'
+    assert protocol.read_events([row], 0).tables == {"Pods": [{"name": "a-1", "ready": "1/1"}]}
