@@ -246,7 +246,9 @@ def verify_release(session: Session, restart: bool, report_folder: str, keep: bo
         "verify.xml and verify.json beside it"
     )
     if keep:
-        session.progress.note(f"Wrote {records.run_record(rows, time.strftime('%Y-%m-%d'))}")
+        today = time.strftime("%Y-%m-%d")
+        opinions = aiops.kept(session.context, today)
+        session.progress.note(f"Wrote {records.run_record(rows, today, opinions)}")
     if failed:
         lines = "\n".join(f"{row.task} {row.line}: {row.evidence}" for row in failed)
         raise failure(

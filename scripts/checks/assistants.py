@@ -11,6 +11,8 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from scripts.checks import model
 from scripts.checks.support import redact
@@ -181,18 +183,32 @@ def _unknown(run: Run, said: str, names: frozenset[str]) -> tuple[str, ...]:
 
 def keep(run: Run, opinion: Opinion, causes: Sequence[Finding]) -> None:
     """Keep who said what, beside what the built-in diagnosis found, in the run's records."""
+    subjects = [one.subject.rpartition("/")[2] for one in causes]
     record = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "time": time.strftime("%Y-%m-%d %H:%M"),
         "assistant": opinion.name,
         "model": opinion.model,
         "words": opinion.words,
         "unknown": opinion.unknown,
         "diagnosis": [one.code for one in causes],
+        "agrees": bool(subjects) and subjects[0] in opinion.words,
     }
-    target = run.settings.cache / "logs" / "opinions.jsonl"
+    target = _opinions(run)
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("a", encoding="utf-8") as log:
         log.write(run.shell.mask(json.dumps(record)) + "\n")
+
+
+def kept(run: Run, day: str) -> list[dict[str, Any]]:
+    """The opinions of a day (YYYY-MM-DD), as `keep` wrote them."""
+    if not _opinions(run).is_file():
+        return []
+    lines = _opinions(run).read_text(encoding="utf-8").splitlines()
+    return [one for one in map(json.loads, lines) if one["time"].startswith(day)]
+
+
+def _opinions(run: Run) -> Path:
+    return run.settings.cache / "logs" / "opinions.jsonl"
 
 
 def _ask(run: Run, one: Assistant, asked: str) -> tuple[str, str]:

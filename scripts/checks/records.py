@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scripts.app.survey import Survey
 from scripts.checks.acceptance import Row
@@ -30,8 +31,11 @@ DATABASES = {
 }
 
 
-def run_record(rows: Sequence[Row], today: str) -> Path:
-    """Keep a run of `verify` as a PHR: what the plan asks a person to write down."""
+def run_record(rows: Sequence[Row], today: str, opinions: Sequence[Mapping[str, Any]] = ()) -> Path:
+    """Keep a run of `verify` as a PHR: what the plan asks a person to write down.
+
+    opinions: what assistants said that day.
+    """
     failed = sum(row.status == "failed" for row in rows)
     verdict = f"{failed} lines do not hold" if failed else "every line holds"
     path = new_record("phr", f"The deployment of {today}: {verdict}", today)
@@ -44,8 +48,27 @@ def run_record(rows: Sequence[Row], today: str) -> Path:
             if row.task in tasks
         ]
         tables.append("")
+    tables += _opinions(opinions)
     path.write_text("\n".join(tables), encoding="utf-8")
     return path
+
+
+def _opinions(kept: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who said what, with the codes of the built-in diagnosis, and whether both name one object."""
+    if not kept:
+        return []
+    head = ["## Opinions", "", "| time | who | diagnosis | same object | what it said |"]
+    return [
+        *head,
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {one['time']} | {one['assistant']} {one['model']} "
+            f"| {', '.join(one['diagnosis']) or 'nothing wrong'} "
+            f"| {'yes' if one['agrees'] else 'no'} | {_cell(one['words'])[:400]} |"
+            for one in kept
+        ),
+        "",
+    ]
 
 
 def database_record(found: Survey, today: str) -> Path:

@@ -192,12 +192,14 @@ def test_a_password_in_the_address_is_not_told():
     assert (one.host, one.password) == ("llm.example", "geheim")
 
 
-def test_opinions_are_kept_beside_the_diagnosis(make_run, tmp_path):
-    run = make_run(supply={"cache": str(tmp_path)})
-    cause = Finding("VOLUME-FULL", "todo-app-postgres-0", "no room")
-    aiops.keep(run, aiops.Opinion("the model", "it is full", (), "small"), [cause])
-    (line,) = (run.settings.cache / "logs" / "opinions.jsonl").read_text().splitlines()
-    kept = json.loads(line)
-    assert (kept["assistant"], kept["model"], kept["diagnosis"]) == (
-        "the model", "small", ["VOLUME-FULL"]
-    )  # fmt: skip
+def test_opinions_are_kept_beside_the_diagnosis(make_run):
+    run = make_run()
+    assert aiops.kept(run, "2026") == []
+    cause = Finding("VOLUME-FULL", "pod/todo-app-postgres-0", "no room")
+    for words in ("todo-app-postgres-0 has no room", "it is the network"):
+        aiops.keep(run, aiops.Opinion("the model", words, (), "small"), [cause])
+    first, second = aiops.kept(run, time.strftime("%Y-%m-%d"))
+    assert (first["assistant"], first["model"]) == ("the model", "small")
+    assert first["diagnosis"] == ["VOLUME-FULL"]
+    assert (first["agrees"], second["agrees"]) == (True, False)
+    assert aiops.kept(run, "1999-01-01") == []

@@ -144,6 +144,19 @@ def test_a_run_is_kept_as_a_record_with_what_the_plan_wants(history):
         assert f"## {heading}\n" in text
     assert "| 1.1 All tools return valid versions | passed | kubectl v1.36.3 |" in text
     assert path.name in (history / "phr/README.md").read_text()
+    assert "## Opinions" not in text
+
+
+def test_a_run_keeps_what_assistants_said(history):
+    said = {
+        "time": "2026-01-31 10:00", "assistant": "the model at llm.example", "model": "small",
+        "words": "the volume | is full", "diagnosis": ["VOLUME-FULL"], "agrees": True,
+    }  # fmt: skip
+    text = records.run_record(ROWS, "2026-01-31", [said]).read_text()
+    assert (
+        "| 2026-01-31 10:00 | the model at llm.example small | VOLUME-FULL | yes "
+        "| the volume \\| is full |"
+    ) in text
 
 
 def test_the_decision_about_a_database_is_kept_with_the_lines_that_decide_it(history):
