@@ -344,6 +344,7 @@ def show_opinion(
 
 def serve_assistant(session: Session, allow_changes: bool) -> None:
     """Be a server of the Model Context Protocol on standard input and output, until they close."""
+    session.progress.aside()
     try:
         from scripts.checks import protocol
     except ModuleNotFoundError as error:

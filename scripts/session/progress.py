@@ -53,6 +53,10 @@ class Progress:
             self._live.stop()
             self._live = None
 
+    def aside(self) -> None:
+        """From now on, write to standard error: standard output belongs to a protocol."""
+        self.console.stderr = True
+
     def started(self, stage: str) -> None:
         """Show that a stage begins."""
         with self._lock:

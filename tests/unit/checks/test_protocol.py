@@ -1,5 +1,7 @@
 """The Model Context Protocol, spoken with the server as an editor does, without a cluster."""
 
+import os
+import subprocess
 import sys
 
 import anyio
@@ -37,6 +39,21 @@ def talk(tmp_path):
 
 async def _tools(client):
     return {one.name: one for one in (await client.list_tools()).tools}
+
+
+def test_without_its_package_the_server_says_what_to_install():
+    without = "import sys; sys.modules['mcp'] = None; from invoke.main import program; "
+    done = subprocess.run(
+        [sys.executable, "-c", without + "program.run(['invoke', 'mcp'])"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 10
+    assert "EXTRA-MISSING" in done.stderr
+    assert "pip install -r requirements-mcp.txt" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_only_reading_steps_are_offered_unless_a_person_allows_more(talk):
