@@ -8,6 +8,12 @@ run alone, twice, or again after it was interrupted.
 
 import sys
 
+if sys.platform == "win32":  # told here, before an import fails
+    sys.stderr.write(
+        "These tasks run in Linux: open WSL 2, and run this there. docs/windows.md shows the way. "
+        "(WINDOWS-WITHOUT-LINUX in TROUBLESHOOTING.md)\n"
+    )
+    sys.exit(10)
 if sys.version_info < (3, 11):  # noqa: UP036 - told here, before the imports fail
     sys.stderr.write(
         f"This project needs Python 3.11 or later, and this is {sys.version.split()[0]}. "

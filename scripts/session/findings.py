@@ -32,6 +32,7 @@ EXIT_CODES = {
 #: Every code, and the stage it belongs to.
 CODES = {
     "SETTINGS-INVALID": "settings",
+    "WINDOWS-WITHOUT-LINUX": "check",
     "PYTHON-TOO-OLD": "check",
     "EXTRA-MISSING": "check",
     "DISK-TOO-SMALL": "check",
