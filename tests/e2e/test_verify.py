@@ -38,6 +38,17 @@ def test_every_acceptance_line_holds_and_the_report_says_so(tmp_path, browser_pa
     assert "data:image/png" in page
 
 
+def test_verify_takes_its_todos_away(kube):
+    seen = (
+        "select count(distinct users.id) > 0, "
+        "count(todos.id) filter (where todos.deleted_at is null) "
+        "from users left join todos on todos.owner_id = users.id "
+        "where users.email like 'verify-%'"
+    )
+    command = ("psql", "-U", "todo", "-d", "todo", "-Atc", seen)
+    assert kube("exec", "todo-app-postgres-0", "--", *command).strip() == "t|0"
+
+
 def test_a_line_that_does_not_hold_fails_verify_and_diagnose_names_the_cause(kube, run, tmp_path):
     kube(
         "patch",

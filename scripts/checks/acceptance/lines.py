@@ -147,6 +147,7 @@ def verify(look: Look) -> tuple[Row, ...]:
     rows: dict[int, Row] = {}
     for number, line in sorted(enumerate(LINES), key=lambda entry: entry[1][1] in LATE):
         rows[number] = _row(look, *line)
+    look.tidy()
     return tuple(rows[number] for number in range(len(LINES)))
 
 

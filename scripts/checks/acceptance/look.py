@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -103,6 +104,16 @@ class Look:
         answer = must(session.post(f"{self.api}/auth/login", json=account, timeout=TIMEOUT), 200)
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return session
+
+    def tidy(self) -> None:
+        """Take away the todos of the account. The account stays: the app deletes none."""
+        if "user" not in self.__dict__:  # nobody needed one
+            return
+        todos = f"{self.api}/todos"
+        # What cannot be taken away was a failed line already.
+        with contextlib.suppress(requests.RequestException, ValueError, KeyError, TypeError):
+            for one in self.user.get(todos, timeout=TIMEOUT).json():
+                self.user.delete(f"{todos}/{one['id']}", timeout=TIMEOUT)
 
     def kubectl(self, *arguments: str) -> str:
         """kubectl in the release's namespace."""
