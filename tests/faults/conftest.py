@@ -12,10 +12,32 @@ from tests.e2e.conftest import (  # noqa: F401 - fixtures
     run,
     state,
 )
+from tests.faults.opinions import Opinions
+
+OPINIONS = pytest.StashKey[Opinions]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--model", action="store_true", help="also ask a model on this machine")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if opinions := config.stash.get(OPINIONS, None):
+        opinions.process.kill()
+        for line in opinions.summary():
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def opinions(request):
+    """The model that is asked about each fault, or None."""
+    if request.config.getoption("--model"):
+        request.config.stash[OPINIONS] = Opinions()
+    return request.config.stash.get(OPINIONS, None)
 
 
 @pytest.fixture
-def diagnosed(run, found):  # noqa: F811
+def diagnosed(run, found, opinions):  # noqa: F811
     """Diagnose until the fault shows; the findings.
 
     The cluster may need a while to notice.
@@ -32,6 +54,8 @@ def diagnosed(run, found):  # noqa: F811
             "\n".join(f"{one.code} {one.subject}: {one.summary}\n  {one.evidence}" for one in kept)
             or "nothing found"
         )
+        if opinions:
+            opinions.ask(run, found, kept)
         return kept
 
     return diagnosed
