@@ -328,7 +328,8 @@ def show_opinion(
     An object that it names and that the release does not have is told.
     """
     names = aiops.names_on(session.context, present)
-    opinion = aiops.ask(session.context, aiops.question(causes, seen, names), names)
+    asked = aiops.question(causes, seen, names)
+    opinion = aiops.ask(session.context, present, asked, names)
     for reason in opinion.skipped:
         session.progress.note(f"Not asked: {reason}")
     if not opinion.name:

@@ -6,10 +6,12 @@ there is none of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,7 +133,9 @@ def names_on(run: Run, tools: Mapping[str, Found]) -> frozenset[str]:
     return frozenset(line.rpartition("/")[2] for line in listed.stdout.split())
 
 
-def ask(run: Run, asked: str, names: frozenset[str] = frozenset()) -> Opinion:
+def ask(
+    run: Run, tools: Mapping[str, Found], asked: str, names: frozenset[str] = frozenset()
+) -> Opinion:
     """Ask the first assistant that is usable and that the person agrees to, then the model.
 
     Where the settings name one, only that one is asked. What looks like a secret is masked before
@@ -143,10 +147,11 @@ def ask(run: Run, asked: str, names: frozenset[str] = frozenset()) -> Opinion:
     masked = redact(run.shell.mask(asked))
     named = run.settings.assistant
     wanted = [entry for entry in PROBES if named in ("", entry[0])]
+    order = list(ASK)
     for one in sorted(
-        (_probe(run, *entry) for entry in wanted), key=lambda found: list(ASK).index(found.name)
+        (_probe(run, *entry) for entry in wanted), key=lambda it: order.index(it.name)
     ):
-        said, reason = _ask(run, one, masked)
+        said, reason = _ask(run, tools, one, masked)
         if said:
             return Opinion(one.name, said, tuple(skipped), "", unknown(run, said, names))
         skipped.append(f"{one.name}: {reason}")
@@ -211,7 +216,7 @@ def _opinions(run: Run) -> Path:
     return run.settings.cache / "logs" / "opinions.jsonl"
 
 
-def _ask(run: Run, one: Assistant, asked: str) -> tuple[str, str]:
+def _ask(run: Run, tools: Mapping[str, Found], one: Assistant, asked: str) -> tuple[str, str]:
     """What an assistant says, or why it says nothing."""
     if not one.usable:
         return "", one.evidence
@@ -219,8 +224,47 @@ def _ask(run: Run, one: Assistant, asked: str) -> tuple[str, str]:
     if not run.confirm(what):
         return "", "declined"
     try:
-        answer = run.shell.run(*ASK[one.name], asked, timeout=ASK_TIMEOUT, check=False)
+        with _this_cluster_alone(run, tools) as env:
+            answer = run.shell.run(*ASK[one.name], asked, timeout=ASK_TIMEOUT, env=env, check=False)
     except Failure as error:
         return "", error.findings[0].summary[:120]
     reason = answer.tail(1)[:120] or f"exit status {answer.code}"
-    return (answer.stdout.strip(), reason) if answer.ok else ("", reason)
+    return (_readable(answer.stdout), reason) if answer.ok else ("", reason)
+
+
+@contextlib.contextmanager
+def _this_cluster_alone(run: Run, tools: Mapping[str, Found]) -> Iterator[dict[str, str]]:
+    """An environment whose kubeconfig has this cluster and no other.
+
+    Assistants look at the current context, and that may be any cluster of the person's.
+    """
+    show = ("config", "view", "--minify", "--flatten", "--raw")
+    config = kubectl(run, tools, *show, reads=True).stdout
+    with tempfile.TemporaryDirectory() as folder:  # for this account alone
+        path = Path(folder) / "config"
+        path.write_text(config, encoding="utf-8")
+        yield {"KUBECONFIG": str(path)}
+
+
+def _readable(said: str) -> str:
+    """The words of an answer. kagent gives a message or a task of the A2A protocol as JSON."""
+    try:
+        message = json.loads(said)
+    except ValueError:
+        return said.strip()
+    parts = [one for told in _messages(message) for one in told.get("parts") or ()]
+    texts = [str(one["text"]).strip() for one in parts if isinstance(one, dict) and "text" in one]
+    return "\n".join(dict.fromkeys(filter(None, texts))) or said.strip()
+
+
+def _messages(told: Any) -> Iterator[Mapping[str, Any]]:
+    """What the agent said: artifacts of a task, else the message of its status, or one alone."""
+    if not isinstance(told, dict):
+        return
+    told = told.get("result") or told.get("task") or told.get("message") or told
+    if artifacts := told.get("artifacts"):
+        yield from artifacts
+    elif message := (told.get("status") or {}).get("message"):
+        yield message
+    else:
+        yield told

@@ -1,9 +1,21 @@
+import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from scripts.checks import assistants as aiops
+from scripts.supply.tools import Found
+
+TOOLS = {"kubectl": Found("kubectl", Path("kubectl"), "v1.35.1", "PATH")}
+#: Answers of `kagent invoke` as it prints them: a task with what it made, and a bare message.
+TASK = {
+    "kind": "task",
+    "status": {"state": "completed"},
+    "artifacts": [{"parts": [{"kind": "text", "text": "It is\nthe Service."}, {"kind": "data"}]}],
+}
+MESSAGE = {"kind": "message", "role": "agent", "parts": [{"kind": "text", "text": "It is DNS."}]}
 
 
 def _by_name(run):
@@ -40,7 +52,13 @@ def test_no_probe_sends_anything_to_a_model(argv):
     assert argv[-1] == "version"
 
 
-def test_the_first_usable_assistant_is_asked_without_secrets(make_run, stub, tmp_path):
+@pytest.fixture
+def kubeconfig(stub):
+    """A kubectl that shows the kubeconfig of the context that it is asked about."""
+    stub("kubectl", 'echo "config of $2: $*"')
+
+
+def test_the_first_usable_assistant_is_asked_without_secrets(make_run, stub, kubeconfig, tmp_path):
     stub(
         "kubectl-ai",
         '[ "$1" = version ] && echo 1 && exit; for last; do :; done; '
@@ -48,9 +66,8 @@ def test_the_first_usable_assistant_is_asked_without_secrets(make_run, stub, tmp
     )
     run = make_run()
     run.shell.hide("hunter22hunter22")
-    opinion = aiops.ask(
-        run, "the password is hunter22hunter22, the key sk-proj-abcdefgh1234567890; why?"
-    )
+    question = "the password is hunter22hunter22, the key sk-proj-abcdefgh1234567890; why?"
+    opinion = aiops.ask(run, TOOLS, question)
     assert (opinion.name, opinion.words) == ("kubectl-ai", "it is the database")
     asked = (tmp_path / "asked").read_text()
     assert asked.endswith("why?\n")
@@ -58,15 +75,45 @@ def test_the_first_usable_assistant_is_asked_without_secrets(make_run, stub, tmp
     assert "34567890" not in asked
 
 
+def test_an_assistant_sees_no_cluster_but_this_one(make_run, stub, kubeconfig, tmp_path):
+    asking = f'ls -l "$KUBECONFIG" > {tmp_path}/modes; cat "$KUBECONFIG"; echo "$KUBECONFIG"'
+    stub("kubectl-ai", f'[ "$1" = version ] && exit; {asking}')
+    run = make_run()
+    shown, path = aiops.ask(run, TOOLS, "why?").words.splitlines()
+    assert shown.startswith(f"config of {run.settings.context}: ")
+    assert "--minify" in shown
+    assert not Path(path).exists(), "it is gone afterwards"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (TASK, "It is\nthe Service."),
+        ({"task": TASK}, "It is\nthe Service."),
+        (MESSAGE, "It is DNS."),
+        ({"status": {"state": "failed", "message": MESSAGE}}, "It is DNS."),
+        ({"other": 1}, '{"other": 1}'),
+        ([1], "[1]"),
+    ],
+)
+def test_kagent_answers_in_json_and_a_person_reads_its_words(
+    make_run, stub, kubeconfig, answer, words, tmp_path
+):
+    (tmp_path / "answer").write_text(json.dumps(answer))
+    stub("kagent", f'[ "$1" = version ] && exit; cat {tmp_path}/answer')
+    opinion = aiops.ask(make_run(), TOOLS, "why?")
+    assert (opinion.name, opinion.words) == ("kagent", words)
+
+
 def test_one_that_hangs_and_one_that_is_declined_leave_the_built_in_diagnosis(
-    make_run, stub, monkeypatch
+    make_run, stub, kubeconfig, monkeypatch
 ):
     monkeypatch.setattr(aiops, "ASK_TIMEOUT", 0.5)
     monkeypatch.setattr(aiops.model, "configured", lambda: None)
     stub("kubectl-ai", '[ "$1" = version ] && exit; sleep 60')
     stub("kagent", '[ "$1" = version ] && exit; echo never')
     run = replace(make_run(), confirm=lambda what: "kagent" not in what)
-    opinion = aiops.ask(run, "why?")
+    opinion = aiops.ask(run, TOOLS, "why?")
     assert (opinion.name, opinion.words) == ("", "")
     assert [reason.split(":")[0] for reason in opinion.skipped] == [
         "kubectl-ai",

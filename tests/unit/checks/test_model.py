@@ -104,7 +104,7 @@ def test_the_model_of_the_person_answers_and_gets_no_secret(make_run, stub, play
     run = replace(make_run(), say=said.append)
     run.shell.hide("hunter22hunter22")
     cause = Finding("VOLUME-FULL", "todo-app-postgres-0", "no room", "hunter22hunter22")
-    opinion = aiops.ask(run, aiops.question([cause], ["seen"], NAMES), NAMES)
+    opinion = aiops.ask(run, {}, aiops.question([cause], ["seen"], NAMES), NAMES)
     assert opinion.words == "the database is full"
     assert opinion.name.startswith("the model at 127.0.0.1:")
     ((headers, body),) = asked
@@ -118,8 +118,11 @@ def test_objects_that_do_not_exist_are_told(make_run, stub, play):
     play(says(["delete pod/todo-app-redis-0; the pod `todo-app-backend-7d9-x2x` waits for ",
                "todo-app-cache and Service 'todo-app-backend'"]))  # fmt: skip
     stub("nothing", "true")
-    assert aiops.ask(make_run(), "why?", NAMES).unknown == ("todo-app-cache", "todo-app-redis-0")
-    assert aiops.ask(make_run(), "why?").unknown == (), "without names nothing can be told"
+    assert aiops.ask(make_run(), {}, "why?", NAMES).unknown == (
+        "todo-app-cache",
+        "todo-app-redis-0",
+    )
+    assert aiops.ask(make_run(), {}, "why?").unknown == (), "without names nothing can be told"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_a_model_that_does_not_help_does_no_harm(make_run, stub, play, monkeypat
     play(handle)
     stub("nothing", "true")
     started = time.monotonic()
-    opinion = aiops.ask(make_run(), "why?", NAMES)
+    opinion = aiops.ask(make_run(), {}, "why?", NAMES)
     assert (opinion.name, opinion.words) == ("", "")
     assert reason in opinion.skipped[-1]
     assert "sk-of-a-person" not in opinion.skipped[-1]
@@ -149,17 +152,17 @@ def test_a_model_that_does_not_help_does_no_harm(make_run, stub, play, monkeypat
 def test_a_model_that_repeats_itself_is_cut_off(make_run, stub, play):
     play(repeats)
     stub("nothing", "true")
-    assert len(aiops.ask(make_run(), "why?").words) == model.MOST + len(" [cut off here]")
+    assert len(aiops.ask(make_run(), {}, "why?").words) == model.MOST + len(" [cut off here]")
 
 
 def test_nothing_is_sent_where_the_person_declines_or_names_no_model(make_run, stub, monkeypatch):
     stub("nothing", "true")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert "neither OPENAI_API_KEY" in aiops.ask(make_run(), "why?").skipped[-1]
+    assert "neither OPENAI_API_KEY" in aiops.ask(make_run(), {}, "why?").skipped[-1]
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     declining = replace(make_run(), confirm=lambda what: False)
-    assert aiops.ask(declining, "why?").skipped[-1] == "a model: declined"
+    assert aiops.ask(declining, {}, "why?").skipped[-1] == "a model: declined"
 
 
 @pytest.mark.parametrize(("named", "answers"), [("model", "the model at "), ("kubectl-ai", "")])
@@ -167,7 +170,7 @@ def test_whom_the_settings_name_is_asked_and_nobody_else(make_run, stub, play, n
     play(says(["yes"]))
     stub("kagent", '[ "$1" = version ] && exit; echo never')
     run = make_run(assistant=named)
-    opinion = aiops.ask(run, "why?")
+    opinion = aiops.ask(run, {}, "why?")
     assert opinion.name.startswith(answers) and bool(opinion.name) is bool(answers)
     assert [one.partition(":")[0] for one in opinion.skipped] == ([] if answers else [named])
 
