@@ -173,7 +173,7 @@ def build_environment(app: Survey) -> dict[str, str]:
 def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
     """What a variable of the frontend is set to, None for secrets and what nothing is known of."""
     if one.kind == "api" and one.name not in frontend.examples and _is_handled(frontend, one):
-        return None
+        return one.default
     if one.kind == "api":
         is_own = (
             urlsplit(one.default).port == OWN_PORT

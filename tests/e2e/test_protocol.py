@@ -1,6 +1,7 @@
 """An assistant in an editor, on the live cluster: every tool of `invoke mcp` is called once."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import pytest
@@ -24,7 +25,8 @@ def talk(tmp_path):
             async with Client(stdio_client(server)) as client:
                 return await conversation(client)
 
-        return anyio.run(main)
+        with ThreadPoolExecutor(1) as apart:  # the browser's library keeps a loop in this thread
+            return apart.submit(anyio.run, main).result()
 
     return talk
 

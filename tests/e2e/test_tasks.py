@@ -15,6 +15,7 @@ ELSEWHERE = {
     "db-restore",
     "destroy",
     "dev",
+    "mcp",
     "open",
     "rollback",
     "shell",

@@ -408,7 +408,7 @@ def test_the_address_that_leads_to_the_routes_is_taken(app):
     )
     built = fit.build_environment(read(root, "postgres"))
     assert built["NEXT_PUBLIC_API_URL"] == "http://localhost:8001/api/v1"
-    assert "NEXT_PUBLIC_API_BASE_URL" not in built
+    assert built["NEXT_PUBLIC_API_BASE_URL"] == "/api/proxy"
     assert built["NEXT_PUBLIC_BACKEND_URL"] == "http://localhost:8001"
 
 
