@@ -10,17 +10,21 @@ import contextlib
 import json
 import re
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from scripts.checks import model
 from scripts.checks.support import redact
 from scripts.cluster.kubectl import kubectl
 from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
+from scripts.session.shell import Result
 from scripts.supply.tools import Found
 
 PROBE_TIMEOUT = 10.0
@@ -228,8 +232,14 @@ def _ask(run: Run, tools: Mapping[str, Found], one: Assistant, asked: str) -> tu
             answer = run.shell.run(*ASK[one.name], asked, timeout=ASK_TIMEOUT, env=env, check=False)
     except Failure as error:
         return "", error.findings[0].summary[:120]
-    reason = answer.tail(1)[:120] or f"exit status {answer.code}"
-    return (_readable(answer.stdout), reason) if answer.ok else ("", reason)
+    return (_readable(answer.stdout) if answer.ok else "", _reason(answer))
+
+
+def _reason(answer: Result) -> str:
+    """Why it said nothing: its error, which may stand above a long help text."""
+    said = Text.from_ansi(f"{answer.stdout}\n{answer.stderr}").plain
+    error = re.search(r"^Error:? (.+)", said, re.MULTILINE)
+    return (error[1] if error else answer.tail(1))[:200] or f"exit status {answer.code}"
 
 
 @contextlib.contextmanager
@@ -247,11 +257,16 @@ def _this_cluster_alone(run: Run, tools: Mapping[str, Found]) -> Iterator[dict[s
 
 
 def _readable(said: str) -> str:
-    """The words of an answer. kagent gives a message or a task of the A2A protocol as JSON."""
+    """The words of an answer.
+
+    kagent gives a message or a task of the A2A protocol as JSON; kubectl-ai colours its lines and
+    fills them with spaces.
+    """
     try:
         message = json.loads(said)
     except ValueError:
-        return said.strip()
+        lines = Text.from_ansi(said).plain.splitlines()
+        return textwrap.dedent("\n".join(line.rstrip() for line in lines)).strip()
     parts = [one for told in _messages(message) for one in told.get("parts") or ()]
     texts = [str(one["text"]).strip() for one in parts if isinstance(one, dict) and "text" in one]
     return "\n".join(dict.fromkeys(filter(None, texts))) or said.strip()

@@ -8,6 +8,8 @@ import pytest
 from scripts.checks import assistants as aiops
 from scripts.supply.tools import Found
 
+#: What the real programs printed on 2026-11-30, their model played.
+SESSIONS = Path(__file__).with_name("sessions")
 TOOLS = {"kubectl": Found("kubectl", Path("kubectl"), "v1.35.1", "PATH")}
 #: Answers of `kagent invoke` as it prints them: a task with what it made, and a bare message.
 TASK = {
@@ -103,6 +105,27 @@ def test_kagent_answers_in_json_and_a_person_reads_its_words(
     stub("kagent", f'[ "$1" = version ] && exit; cat {tmp_path}/answer')
     opinion = aiops.ask(make_run(), TOOLS, "why?")
     assert (opinion.name, opinion.words) == ("kagent", words)
+
+
+def test_a_recorded_answer_of_kubectl_ai(make_run, stub, kubeconfig):
+    stub("kubectl-ai", f'[ "$1" = version ] && exit; cat {SESSIONS}/kubectl-ai.txt')
+    assert aiops.ask(make_run(), TOOLS, "why?").words.splitlines() == [
+        "Running: kubectl get endpoints -n todo-app",
+        "",
+        "The Service **todo-app-backend** selects no pod: its selector is wrong.",
+        "",
+        "To mend it: kubectl edit service todo-app-backend.",
+    ]
+
+
+def test_a_recorded_refusal_of_kubectl_ai_to_change_something(make_run, stub, kubeconfig):
+    said = f"cat {SESSIONS}/kubectl-ai-refuses.txt; cat {SESSIONS}/kubectl-ai-refuses.err >&2"
+    stub("kubectl-ai", f'[ "$1" = version ] && exit; {said}; exit 1')
+    opinion = aiops.ask(make_run(), TOOLS, "why?")
+    assert opinion.name == ""
+    assert opinion.skipped[0].startswith(
+        "kubectl-ai: running UI: RunOnce mode cannot handle permission requests"
+    )
 
 
 def test_one_that_hangs_and_one_that_is_declined_leave_the_built_in_diagnosis(
