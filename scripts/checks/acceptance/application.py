@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from scripts.checks.acceptance.look import Look, NotApplicable
+from scripts.cluster import there
 from scripts.images import transport
 from scripts.release import rollout
 from scripts.session.settings import ROOT
@@ -42,8 +43,10 @@ def image(component: str) -> Callable[[Look], str]:
 
     def on_node(look: Look) -> str:
         reference = look.container(component)["image"]
-        node = transport.nodes(look.run.settings.cluster.profile)[0]
-        held = transport.holdings(look.run, look.engine, node, [reference]).images
+        way = there.way_of(look.run, look.engine, look.tools)
+        if not way.nodes:
+            raise NotApplicable(f"the nodes cannot be looked into; {way}")
+        held = transport.holdings(look.run, look.engine, way.nodes[0], [reference]).images
         name = transport.normalized(reference)
         assert name in held, f"the node has no {reference}"
         assert not reference.endswith(":latest"), f"{reference} is no content tag"

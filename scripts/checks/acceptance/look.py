@@ -48,7 +48,13 @@ class Look:
     @cached_property
     def facts(self) -> facts.Facts:
         """The cluster."""
-        return facts.read(self.run, self.tools)
+        read = facts.there if self.run.settings.is_there else facts.read
+        return read(self.run, self.tools)
+
+    @cached_property
+    def target(self) -> str:
+        """The cluster in words."""
+        return f"{self.run.settings.context} (Kubernetes {self.facts.kubernetes})"
 
     @cached_property
     def state(self) -> list[dict[str, Any]]:
