@@ -59,14 +59,16 @@ def show_facts(session: Session, outcome: Outcome) -> None:
         ),
         (
             "ingress class",
-            facts.no_ingress or f"{facts.ingress_class} ({facts.ingress_controller})",
+            f"not used: {facts.no_ingress}"
+            if facts.no_ingress
+            else f"{facts.ingress_class} ({facts.ingress_controller})",
         ),
         ("controller pods", ", ".join(facts.controller_pods)),
         (
             "NetworkPolicies",
             f"enforced by {facts.policies}"
             if facts.policies
-            else "not enforced by this cluster's network",
+            else "not known to be enforced by this cluster's network",
         ),
         ("allocatable", ", ".join(f"{name} {value}" for name, value in facts.capacity.items())),
     ]
@@ -204,9 +206,10 @@ def show_status(session: Session) -> None:
             for rule in item["spec"]["rules"]
         }
     )
+    while_ = ", while `invoke open` runs" if session.context.settings.is_there else ""
     session.progress.note(
         f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: "
-        f"{session.context.settings.local_url}/"
+        f"{session.context.settings.local_url}/{while_}"
     )
     waiting = rollout.unready(state)
     session.progress.note("Not ready: " + ", ".join(waiting) if waiting else "All ready.")

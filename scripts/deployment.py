@@ -69,7 +69,7 @@ MINIKUBE = stage(
     "minikube",
     by_target(tools.minikube, there.no_minikube),
     UPSTREAM,
-    says=lambda found: str(found),
+    says=lambda found: str(found) if found.version else found.source,
 )
 ENGINE = stage(
     "engine", engine.ensure, after=(CHECK,), says=lambda found: f"docker {found.version}"
@@ -148,13 +148,13 @@ ADDONS_AHEAD = stage(
 )
 CLUSTER_ADDONS = stage(
     "cluster-addons",
-    own_only(addons.furnish, []),
+    own_only(addons.furnish, None),
     ENGINE,
     TOOLS,
     MINIKUBE,
     ADDON_IMAGES,
     after=(CLUSTER_UP, ADDONS_AHEAD),
-    says=lambda _: "storage, metrics, ingress",
+    says=lambda seen: "nothing is added" if seen is None else "storage, metrics, ingress",
 )
 CLUSTER_FACTS = stage(
     "cluster-facts", by_target(facts.read, facts.there), TOOLS, CLUSTER_ADDONS, says=str

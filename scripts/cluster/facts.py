@@ -23,8 +23,8 @@ ENFORCERS = ("kindnet", "network-policies", "calico-node", "cilium")
 ASKED = (
     Right("list", "storageclasses"),
     Right("list", "ingressclasses"),
-    Right("create", "ingresses.networking.k8s.io"),
-    Right("create", "networkpolicies.networking.k8s.io"),
+    Right("create", "ingresses"),
+    Right("create", "networkpolicies"),
 )
 
 
@@ -52,7 +52,9 @@ class Facts:
 
     def __str__(self) -> str:
         storage = f"storage class {self.default_storage_class or 'not known'}"
-        ingress = self.no_ingress or f"ingress class {self.ingress_class}"
+        ingress = f"ingress class {self.ingress_class}"
+        if self.no_ingress:
+            ingress = f"no Ingress, because {self.no_ingress}"
         return f"Kubernetes {self.kubernetes}, {storage}, {ingress}"
 
 
@@ -62,7 +64,9 @@ def _on_every_node(item: Mapping[str, Any]) -> bool:
     return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0) > 0)
 
 
-def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] = ()) -> Facts:
+def read(
+    run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] | None = None
+) -> Facts:
     """Read the facts from the cluster, or from objects that were just read (SEEN).
 
     Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING.
@@ -70,7 +74,9 @@ def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]]
     return parse_facts(**_by_kind(seen or get_items(run, tools, SEEN, "-A")))
 
 
-def there(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] = ()) -> Facts:
+def there(
+    run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] | None = None
+) -> Facts:
     """Read the facts of a cluster that somebody else made, as far as this user may read them.
 
     What it lacks is no failure: the app gets no Ingress then, and volumes of whatever class the
@@ -81,13 +87,13 @@ def there(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]
     lacks = {one.what for one in missing(run, tools, ASKED)}
     found = _told(**reads, version=told["gitVersion"])
     why = _no_ingress(run, tools, reads["classes"]["items"], found, lacks)
-    no_policies = "networkpolicies.networking.k8s.io" in lacks
+    no_policies = "networkpolicies" in lacks
     if "storageclasses" not in lacks and not found.default_storage_class:
         run.say(
             "no storage class is the default: name one in a values file (phase4.release.values)"
         )
     if why:
-        run.say(f"the app gets no Ingress: {why}")
+        run.say(f"the app gets no Ingress, because {why}")
         found = replace(found, ingress_class="", ingress_controller="", controller_pods=())
     return replace(found, no_ingress=why, no_policies=no_policies)
 
@@ -100,16 +106,14 @@ def _no_ingress(
     lacks: Collection[str],
 ) -> str:
     """Why the app can have no Ingress here; empty when it can."""
-    if "ingressclasses" in lacks or "ingresses.networking.k8s.io" in lacks:
+    if "ingressclasses" in lacks or "ingresses" in lacks:
         return "this user may not look for a class or make one"
     if not classes:
         return "the cluster has no ingress class"
     if not any(word in found.ingress_controller for word in CONTROLLERS):
         known = ", ".join(CONTROLLERS)
         return f"{found.ingress_controller} is none of the controllers known here ({known})"
-    if "traefik" in found.ingress_controller and not may(
-        run, tools, "create", "middlewares.traefik.io"
-    ):
+    if "traefik" in found.ingress_controller and not may(run, tools, "create", "middlewares"):
         return "Traefik needs a Middleware for it, and this user may make none"
     return ""
 
@@ -168,8 +172,8 @@ def _told(
     first = nodes["items"][0]["status"] if nodes["items"] else {}
     about, allocatable = first.get("nodeInfo", {}), first.get("allocatable", {})
     return Facts(
-        about.get("kubeletVersion", version),
-        about.get("containerRuntimeVersion", "a runtime that this user may not see"),
+        about.get("kubeletVersion") or version,
+        about.get("containerRuntimeVersion") or "a runtime that is not known",
         default[0] if default else "",
         tuple(one["metadata"]["name"] for one in storage["items"]),
         name,

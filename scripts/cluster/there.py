@@ -216,7 +216,7 @@ def way(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Way:
         return Way(f"layers into {names}, which are containers of this engine", found)
     if is_shared(nodes, engine.name):
         return Way("none has to travel: the nodes run from this engine's own images")
-    if may(run, tools, "get", "configmaps", ("-n", ADVERTISED[0])):
+    if may(run, tools, "get", "configmaps", ADVERTISED[0]):
         asked = ("-n", ADVERTISED[0], "get", "configmap", ADVERTISED[1], "--ignore-not-found")
         read = kubectl(run, tools, *asked, "-o", "json").stdout
         push, pull = advertised(json.loads(read or "{}"))

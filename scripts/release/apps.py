@@ -20,6 +20,7 @@ from scripts.supply.tools import Found
 FOLDER = "phase4/app"  # annotation of a namespace: the folder of the app that lives in it
 
 
+GONE = 120.0  # seconds for pods to end and their volumes to go
 #: Releases of every state. `--all`, as Helm 3 has it, is gone from Helm 4.
 EVERY = ("--deployed", "--failed", "--pending")
 
@@ -44,7 +45,7 @@ def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
     """Every app on the cluster, by name."""
     scope = ("--kube-context", run.settings.context)
     everywhere = may(run, tools, "list", "secrets", EVERYWHERE)
-    where = EVERYWHERE if everywhere else ("-n", run.settings.release.namespace)
+    where = ("-A",) if everywhere else ("-n", run.settings.release.namespace)
     listed = run.shell.run(tools["helm"].path, "list", *where, *EVERY, "-o", "json", *scope)
     seen = get_allowed(run, tools, "namespaces,ingresses")
     return [
@@ -160,14 +161,14 @@ def remove(run: Run, tools: Mapping[str, Found], with_data: bool = True) -> froz
 def _remove_data(run: Run, tools: Mapping[str, Found]) -> None:
     """Delete what helm leaves of a release in a namespace that stays: its volumes, its Secret.
 
-    The claims go when no pod has them any more, so the pods' end is waited for.
+    A claim goes when no pod has it any more; that is waited for, and said if it takes too long.
     """
     scope = ("-n", run.settings.release.namespace)
-    label = f"app.kubernetes.io/instance={run.settings.release.name}"
-    gone = ("wait", "pods", "-l", label, "--for=delete", "--timeout=120s")
-    kubectl(run, tools, *scope, *gone, timeout=150, check=False)
-    for kind in ("persistentvolumeclaims", "secrets"):
-        kubectl(run, tools, *scope, "delete", kind, "-l", label, "--timeout=120s", timeout=150)
+    label = ("-l", f"app.kubernetes.io/instance={run.settings.release.name}")
+    kubectl(run, tools, *scope, "delete", "persistentvolumeclaims,secrets", *label, "--wait=false")
+    gone = ("wait", "persistentvolumeclaims", *label, "--for=delete", f"--timeout={GONE:.0f}s")
+    if not kubectl(run, tools, *scope, *gone, timeout=GONE + 30, check=False).ok:
+        run.say("the cluster still deletes the volumes")
 
 
 def _images(run: Run, tools: Mapping[str, Found]) -> tuple[frozenset[str], frozenset[str]]:

@@ -338,10 +338,9 @@ def made_namespace(run: Run, tools: Mapping[str, Found]) -> bool:
         return True
     if not may(run, tools, "get", "namespaces"):
         return False
-    asked = ("get", "namespaces", "-l", MADE, "-o", "name", "--field-selector")
-    name = f"metadata.name={run.settings.release.namespace}"
-    listed = kubectl(run, tools, *asked, name, check=False)
-    return bool(listed.stdout.strip())
+    asked = ("get", "namespace", run.settings.release.namespace, "--ignore-not-found", "-o", "json")
+    found = json.loads(kubectl(run, tools, *asked).stdout or "{}")
+    return MADE in (found.get("metadata", {}).get("labels") or {})
 
 
 def ensure_namespace(run: Run, tools: Mapping[str, Found]) -> None:

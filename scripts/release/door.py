@@ -28,13 +28,13 @@ from scripts.cluster.rights import EVERYWHERE, may
 from scripts.machine.ports import check_port_free
 from scripts.release import access, rollout
 from scripts.release.access import Access
-from scripts.release.helm import helm
+from scripts.release.helm import values_now
 from scripts.session.run import Run
 from scripts.session.shell import Interrupted
 from scripts.supply.tools import Found
 
 WHO = "phase4-door"  # the host name by which a door says whose it is
-READY = 15.0  # seconds until kubectl says that it forwards
+READY, POD = 8.0, 5.0  # seconds until kubectl says that it forwards, and until a pod runs for it
 PATIENCE = 5.0  # seconds for a controller that learns of new routes
 MOST_HEAD = 1 << 17  # bytes of a request's head
 WHOLE_DAY = 24 * 3600.0
@@ -135,7 +135,7 @@ def _ingress_address(run: Run, tools: Mapping[str, Found]) -> Address | None:
         return None
     nodes = get_items(run, tools, "nodes") if may(run, tools, "list", "nodes") else []
     seen = may(run, tools, "list", "services", EVERYWHERE)
-    services = get_items(run, tools, "services", *EVERYWHERE) if seen else []
+    services = get_items(run, tools, "services", "-A") if seen else []
     asked = rollout.api_path(state) + rollout.health_path(state)
     host, found = run.settings.release.host, candidates(ingresses, nodes, services)
     served: list[Address] = []
@@ -189,8 +189,7 @@ def _published(ingress: Mapping[str, Any]) -> list[str]:
 def _forwarded(run: Run, tools: Mapping[str, Found]) -> list[Route]:
     """The routes that the Ingress would have, each through a port-forward to its Service."""
     name = run.settings.release.name
-    read = helm(run, tools, "get", "values", name, "-o", "json")
-    values = (json.loads(read.stdout) or {}) if read.ok else {}
+    values = values_now(run, tools)
     forwards: dict[tuple[str, str], Forward] = {}
 
     def address(service: str, port: str) -> Callable[[], Address]:
@@ -226,6 +225,7 @@ class Forward:
         self._command = (
             *(tools["kubectl"].path, "--context", run.settings.context),
             *("-n", run.settings.release.namespace, "port-forward", "--address=127.0.0.1"),
+            f"--pod-running-timeout={POD:.0f}s",
             *(target, f":{port}"),
         )
         self._lock = threading.Lock()

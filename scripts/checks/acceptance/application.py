@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from scripts.checks.acceptance.look import Look, NotApplicable
 from scripts.cluster import there
+from scripts.cluster.rights import may
 from scripts.images import transport
 from scripts.release import rollout
 from scripts.session.settings import ROOT
@@ -62,6 +63,8 @@ def port(component: str, number: int) -> Callable[[Look], str]:
         path = rollout.health_path(look.state).lstrip("/") if component == "backend" else ""
         ports = [one["containerPort"] for one in look.container(component)["ports"]]
         assert ports == [number], f"containerPort {ports}"
+        if not may(look.run, look.tools, "get", "services/proxy"):
+            raise NotApplicable("this user may not ask through a Service")
         # The API server asks the pod through the Service.
         service = f"{look.release.name}-{component}:http"
         address = f"/api/v1/namespaces/{look.release.namespace}/services/{service}/proxy/{path}"

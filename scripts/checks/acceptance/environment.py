@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from scripts.checks import assistants as aiops
 from scripts.checks.acceptance.look import METRICS, Look, NotApplicable
-from scripts.cluster.rights import may
+from scripts.cluster.rights import EVERYWHERE, Right, missing
+
+METRICS_API = "metrics.k8s.io"
 
 
 def tools(look: Look) -> str:
@@ -36,7 +38,7 @@ def controller(look: Look) -> str:
 
 def metrics(look: Look) -> str:
     """metrics-server has figures of the node."""
-    if not may(look.run, look.tools, "list", "nodes.metrics.k8s.io"):
+    if missing(look.run, look.tools, [Right("list", "nodes", EVERYWHERE, group=METRICS_API)]):
         raise NotApplicable("this user may not ask for the nodes' figures")
     return look.top("nodes", patience=METRICS).strip()
 

@@ -74,6 +74,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         objects = state.result()
         health = rollout.api_path(objects) + rollout.health_path(objects)
         answers = {"/": page.result(), health: _status(run, health)}
+    given = {} if ours else helm.values_now(run, tools).get("ingress", {})
     address = run.shell.run(engine.client, *inspect, check=False)
     pods_seen = of_kind(every.result(), "Pod")
     routes = json.loads(traefik.result().stdout)["items"] if traefik.result().ok else None
@@ -100,6 +101,8 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         policies=of_kind(every.result(), "NetworkPolicy"),
         elsewhere=[*of_kind(every.result(), "Ingress"), *of_kind(routes or [], "IngressRoute")],
         middlewares=None if routes is None else of_kind(routes, "Middleware"),
+        meant=bool(given.get("enabled", True)),
+        sees_controllers=ours,
         proxy=os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY") or "",
     )
     return replace(

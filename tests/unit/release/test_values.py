@@ -9,7 +9,12 @@ from scripts.app.survey import read
 from scripts.release import chart
 from scripts.session.settings import ROOT, Settings
 
-FACTS = SimpleNamespace(ingress_controller="traefik.io/ingress-controller", ingress_class="traefik")
+FACTS = SimpleNamespace(
+    ingress_controller="traefik.io/ingress-controller",
+    ingress_class="traefik",
+    no_ingress="",
+    no_policies=False,
+)
 PLANS = SimpleNamespace(
     frontend=SimpleNamespace(reference="front:1"), backend=SimpleNamespace(reference="back:2")
 )
@@ -157,3 +162,11 @@ def test_an_app_that_is_given_nothing_may_reach_no_more_than_the_chart_allows(va
 def test_an_app_without_a_database_of_its_own_names_no_image_of_it():
     assert chart._image("") == {}
     assert chart._image("phase4/postgres:1") == {"repository": "phase4/postgres", "tag": "1"}
+
+
+def test_without_an_ingress_the_routes_are_kept_for_the_door(make_run, values):
+    chosen = values("auth-next16", facts=SimpleNamespace(**{**vars(FACTS), **LESS}))
+    assert chosen["ingress"]["enabled"] is False
+    assert chosen["ingress"]["apiPath"]
+    assert "className" not in chosen["ingress"]
+    assert chosen["networkPolicy"] == {"enabled": False}
