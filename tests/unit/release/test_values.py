@@ -22,12 +22,12 @@ PLANS = SimpleNamespace(
 
 @pytest.fixture
 def values(make_run, tmp_path):
-    def make(name, mine="", deployed=(), **given):
+    def make(name, mine="", deployed=(), facts=FACTS, **given):
         (tmp_path / "mine.yaml").write_text(mine)
         app = read(ROOT / name)
         run = make_run(release={"values": str(tmp_path / "mine.yaml")})
         return chart.values(
-            run, app, fit.environment(app, Settings(), given), PLANS, FACTS, "postgres:16", deployed
+            run, app, fit.environment(app, Settings(), given), PLANS, facts, "postgres:16", deployed
         )
 
     return make
@@ -165,7 +165,9 @@ def test_an_app_without_a_database_of_its_own_names_no_image_of_it():
 
 
 def test_without_an_ingress_the_routes_are_kept_for_the_door(make_run, values):
-    chosen = values("auth-next16", facts=SimpleNamespace(**{**vars(FACTS), **LESS}))
+    less = {"ingress_class": "", "no_ingress": "there is no class", "no_policies": True}
+    facts = SimpleNamespace(**{**vars(FACTS), **less})
+    chosen = values("tests/apps/auth-next16", facts=facts)
     assert chosen["ingress"]["enabled"] is False
     assert chosen["ingress"]["apiPath"]
     assert "className" not in chosen["ingress"]
