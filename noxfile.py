@@ -148,6 +148,13 @@ def apps(session: nox.Session) -> None:
 
 
 @nox.session
+def clusters(session: nox.Session) -> None:
+    """Make a second cluster, and use it as one that somebody else made, with few rights."""
+    session.install("-r", "requirements.txt", *PYTEST)
+    session.run("pytest", "tests/clusters", "--timeout=3600", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the figures of docs/performance.md. Passes when everything could be measured."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)

@@ -287,17 +287,10 @@ def _pass_on(client: socket.socket, routes: Sequence[Route], identity: Mapping[s
 
     A connection serves one request, because the next one may be for another route.
     """
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = client.recv(65536)
-        if not piece or len(data) > MOST_HEAD:
-            return
-        data += piece
-    head, _, rest = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {
-        name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)
-    }
+    (first, *lines), rest = _read_head(client)
+    if not first:
+        return
+    headers = {name.lower(): value.strip() for name, _, value in (_parts(one) for one in lines)}
     if headers.get("host") == WHO:
         client.sendall(_answer(200, identity))
         return
@@ -308,15 +301,65 @@ def _pass_on(client: socket.socket, routes: Sequence[Route], identity: Mapping[s
     except OSError as error:
         client.sendall(_answer(502, {"detail": f"nothing answers behind {route.path}: {error}"}))
         return
+    if "upgrade" not in headers:
+        lines = _closing(lines)
+    if route.strip:
+        lines = [*lines, f"X-Forwarded-Prefix: {route.path}"]
     with upstream:
         upstream.settimeout(None)
-        sent = "\r\n".join(
-            [f"{method} {_without(route, target)} {version}", *_headers(lines, headers, route)]
-        )
-        upstream.sendall(sent.encode("latin-1") + b"\r\n\r\n" + rest)
+        upstream.sendall(_head(f"{method} {_without(route, target)} {version}", lines) + rest)
         threading.Thread(target=_copy, args=(client, upstream), daemon=True).start()
-        if not _copy(upstream, client):
+        _pass_back(upstream, client, route)
+
+
+def _pass_back(upstream: socket.socket, client: socket.socket, route: Route) -> None:
+    """Pass the answer on, and say that the connection ends with it: not every server does."""
+    rest = b""
+    while True:
+        (first, *lines), rest = _read_head(upstream, rest)
+        status = first.partition(" ")[2][:3]
+        if not first:
             client.sendall(_answer(502, {"detail": f"nothing came back from behind {route.path}"}))
+            return
+        if status == "101":  # from now on it is a socket
+            break
+        if not status.startswith("1"):
+            lines = _closing(lines)
+            break
+        client.sendall(_head(first, lines))
+    client.sendall(_head(first, lines) + rest)
+    _copy(upstream, client)
+
+
+def _read_head(source: socket.socket, data: bytes = b"") -> tuple[list[str], bytes]:
+    """The lines of a request's or an answer's head, and what came after it.
+
+    data: what was read before. The first line is empty when the other side has closed.
+    """
+    while b"\r\n\r\n" not in data:
+        try:
+            piece = source.recv(65536)
+        except ConnectionError:  # what a port-forward does whose pod has gone
+            piece = b""
+        if not piece or len(data) > MOST_HEAD:
+            return [""], b""
+        data += piece
+    head, _, rest = data.partition(b"\r\n\r\n")
+    return head.decode("latin-1").split("\r\n"), rest
+
+
+def _head(first: str, lines: Iterable[str]) -> bytes:
+    return "\r\n".join([first, *lines, "", ""]).encode("latin-1")
+
+
+def _parts(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
+
+
+def _closing(lines: Iterable[str]) -> list[str]:
+    """These headers, with the word that the connection ends after them."""
+    kept = [one for one in lines if _parts(one)[0].lower() not in ("connection", "keep-alive")]
+    return [*kept, "Connection: close"]
 
 
 def _without(route: Route, target: str) -> str:
@@ -326,26 +369,11 @@ def _without(route: Route, target: str) -> str:
     return left if left.startswith("/") else f"/{left}"
 
 
-def _headers(lines: Iterable[str], known: Mapping[str, str], route: Route) -> list[str]:
-    """The request's headers; the connection ends after this answer, unless it becomes a socket."""
-    if "upgrade" in known:
-        kept = list(lines)
-    else:
-        kept = [one for one in lines if one.partition(":")[0].lower() != "connection"]
-        kept.append("Connection: close")
-    if route.strip:
-        kept.append(f"X-Forwarded-Prefix: {route.path}")
-    return kept
-
-
-def _copy(source: socket.socket, target: socket.socket) -> int:
-    """Pass on what comes until it ends; how many bytes that were."""
-    passed = 0
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Pass on what comes until it ends."""
     with contextlib.suppress(OSError):
         while piece := source.recv(65536):
             target.sendall(piece)
-            passed += len(piece)
-    return passed
 
 
 def _answer(status: int, body: Mapping[str, Any]) -> bytes:

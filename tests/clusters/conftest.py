@@ -1,0 +1,106 @@
+"""A cluster that somebody else made, and two people who use it.
+
+It is a minikube of another profile. After it is there, it is known by a kubeconfig of its own and
+by nothing else. One person may do everything in it, the other works in one namespace.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from scripts.session.settings import ROOT
+
+PROFILE, TEAM = "elsewhere", "team"
+PORTS = {"INGRESS": "18443", "DOOR": "18080"}
+#: What changes by itself, or tells only what happened.
+RESTLESS = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "pods", "nodes"}
+FORGOTTEN = {"resourceVersion", "managedFields", "generation", "uid", "creationTimestamp"}
+
+
+def run(*command, env=None, status=0):
+    """Run a command of this repository; its output. It must end with this status."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1800,
+    )
+    print(" ".join(command), done.stdout, sep="\n")
+    assert done.returncode == status, done.stdout[-6000:]
+    return done.stdout
+
+
+def invoke(*words, **options):
+    return run(sys.executable, "-m", "invoke", *words, **options)
+
+
+@pytest.fixture(scope="session")
+def made():
+    """The cluster, as its maker makes it."""
+    env = {
+        "INVOKE_PHASE4_CLUSTER_PROFILE": PROFILE,
+        "INVOKE_PHASE4_CLUSTER_INGRESS_PORT": PORTS["INGRESS"],
+        "INVOKE_PHASE4_CLUSTER_CONTEXT": "",
+    }
+    invoke("cluster-up", "--yes", env=env)
+    yield
+    invoke("destroy", "--yes", env=env)
+
+
+@pytest.fixture(scope="session")
+def kubectl(made):
+    """kubectl of whoever made the cluster."""
+    return lambda *words: run("kubectl", "--context", PROFILE, *words)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(kubectl, tmp_path_factory):
+    """A file with the contexts `admin` and `team`, as a person gets it from somebody else."""
+    for words in (
+        ("create", "namespace", TEAM),
+        ("create", "serviceaccount", "deployer", "-n", TEAM),
+        ("create", "rolebinding", "deployer", "-n", TEAM, "--clusterrole=edit",
+         f"--serviceaccount={TEAM}:deployer"),
+    ):  # fmt: skip
+        kubectl(*words)
+    token = kubectl("create", "token", "deployer", "-n", TEAM, "--duration=6h").strip()
+    view = yaml.safe_load(kubectl("config", "view", "--minify", "--flatten", "--raw"))
+    user, cluster = view["users"][0]["name"], view["clusters"][0]["name"]
+    view["users"].append({"name": "deployer", "user": {"token": token}})
+    view["contexts"] = [
+        {"name": "admin", "context": {"cluster": cluster, "user": user}},
+        {"name": "team", "context": {"cluster": cluster, "user": "deployer"}},
+    ]
+    view["current-context"] = ""
+    path = tmp_path_factory.mktemp("given") / "kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(view))
+    return path
+
+
+@pytest.fixture(scope="session")
+def everything(kubectl):
+    """Every object of the cluster: kind and name -> what it is, without what it is doing."""
+    kinds = kubectl("api-resources", "--verbs=list", "-o", "name").split()
+    asked = sorted(kind for kind in kinds if kind not in RESTLESS and "metrics.k8s.io" not in kind)
+
+    def look():
+        found = {}
+        for kind in asked:
+            for item in json.loads(kubectl("get", kind, "-A", "-o", "json"))["items"]:
+                about = item["metadata"]
+                name = f"{kind} {about.get('namespace', '')}/{about['name']}"
+                item.pop("status", None)
+                item["metadata"] = {k: v for k, v in about.items() if k not in FORGOTTEN}
+                found[name] = item
+        return found
+
+    return look
