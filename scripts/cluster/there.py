@@ -68,7 +68,7 @@ def look(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Target:
     without = missing(run, tools, (*NEEDED, *OPTIONAL))
     lacking = [one for one in without if not one.without]
     if lacking:
-        raise _not_allowed(run, "\n".join(map(str, lacking)))
+        raise _not_allowed(run, tools, "\n".join(map(str, lacking)))
     refused = {str(one) for one in without}
     if "create namespaces" in refused and "get namespaces" not in refused:
         _check_namespace(run, tools)
@@ -88,16 +88,19 @@ def reach(run: Run, tools: Mapping[str, Found]) -> tuple[str, str]:
     return server, _version(run, tools, server)
 
 
-def _not_allowed(run: Run, evidence: str) -> Failure:
+def _not_allowed(run: Run, tools: Mapping[str, Found], evidence: str) -> Failure:
     context, namespace = run.settings.context, run.settings.release.namespace
+    own = _context(_view(run, tools), context).get("namespace", namespace)
+    hint = "choose a namespace that is yours (phase4.release.namespace)"
+    if own != namespace:
+        hint = f"take the context's own namespace: INVOKE_PHASE4_RELEASE_NAMESPACE={own}"
     grant = "kubectl create rolebinding todo-app --clusterrole=edit --user=YOU"
     return failure(
         "RIGHTS-MISSING",
         f"context {context}",
         f"this user may not deploy to the namespace {namespace} of the cluster {context}",
         evidence,
-        f"choose a namespace that is yours (phase4.release.namespace), or have somebody who may "
-        f"run: {grant} -n {namespace}",
+        f"{hint}; or have somebody who may run: {grant} -n {namespace}",
     )
 
 
@@ -105,27 +108,37 @@ def _check_namespace(run: Run, tools: Mapping[str, Found]) -> None:
     name = run.settings.release.namespace
     asked = ("get", "namespace", name, "--ignore-not-found", "-o", "name")
     if not kubectl(run, tools, *asked).stdout.strip():
-        raise _not_allowed(run, f"the namespace {name} does not exist, and this user may make none")
+        words = f"the namespace {name} does not exist, and this user may make none"
+        raise _not_allowed(run, tools, words)
+
+
+def _view(run: Run, tools: Mapping[str, Found]) -> Any:
+    """The kubeconfig. kubectl leaves out every secret of it."""
+    return json.loads(run.shell.run(tools["kubectl"].path, "config", "view", "-o", "json").stdout)
 
 
 def _server(run: Run, tools: Mapping[str, Found]) -> str:
-    """The address of the context's API server. kubectl leaves out every secret of the file."""
-    view = run.shell.run(tools["kubectl"].path, "config", "view", "-o", "json")
-    return parse_server(json.loads(view.stdout), run.settings.context)
+    """The address of the context's API server."""
+    return parse_server(_view(run, tools), run.settings.context)
 
 
-def parse_server(view: Mapping[str, Any], context: str) -> str:
-    """Read `kubectl config view -o json`. Raises CONTEXT-UNKNOWN."""
+def _context(view: Mapping[str, Any], name: str) -> Mapping[str, str]:
+    """A context of `kubectl config view -o json`. Raises CONTEXT-UNKNOWN."""
     contexts = {one["name"]: one.get("context") or {} for one in view.get("contexts") or ()}
-    if context not in contexts:
+    if name not in contexts:
         raise failure(
             "CONTEXT-UNKNOWN",
-            f"context {context}",
-            f"the kubeconfig has no context {context}; it has {', '.join(contexts) or 'none'}",
+            f"context {name}",
+            f"the kubeconfig has no context {name}; it has {', '.join(contexts) or 'none'}",
             remedy="name one of them: phase4.cluster.context, or --context; "
             "KUBECONFIG says which file is read",
         )
-    named = contexts[context].get("cluster", "")
+    return contexts[name]
+
+
+def parse_server(view: Mapping[str, Any], context: str) -> str:
+    """Read `kubectl config view -o json`: the server's address. Raises CONTEXT-UNKNOWN."""
+    named = _context(view, context).get("cluster", "")
     clusters = {one["name"]: one.get("cluster") or {} for one in view.get("clusters") or ()}
     return str(clusters.get(named, {}).get("server", ""))
 
@@ -157,7 +170,7 @@ def _is_local(run: Run, engine: Engine, server: str) -> bool:
     return (
         containers.is_loopback(host)
         or host == "kubernetes.docker.internal"  # Docker Desktop's own name for this machine
-        or bool(containers.nodes_of(run, engine, server))
+        or bool(containers.names_of(run, engine, server))
     )
 
 

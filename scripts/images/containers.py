@@ -33,7 +33,13 @@ class _Container:
 
 
 def nodes_of(run: Run, engine: Engine, server: str) -> tuple[Node, ...]:
-    """The nodes of the cluster whose API server has this address, if they are containers here.
+    """The nodes of the cluster whose API server has this address, if they are containers here."""
+    names = names_of(run, engine, server)
+    return tuple(Node(name, _runtime(run, engine, name)) for name in names)
+
+
+def names_of(run: Run, engine: Engine, server: str) -> tuple[str, ...]:
+    """Their names alone.
 
     server: as the kubeconfig has it. The engine is asked and not the cluster, which not everybody
     may read; and not the context's name, which anybody may choose.
@@ -42,8 +48,7 @@ def nodes_of(run: Run, engine: Engine, server: str) -> tuple[Node, ...]:
     if not listed:
         return ()
     read = run.shell.run(engine.client, "container", "inspect", *listed, check=False)
-    names = node_names(json.loads(read.stdout or "[]"), server)
-    return tuple(Node(name, _runtime(run, engine, name)) for name in names)
+    return node_names(json.loads(read.stdout or "[]"), server)
 
 
 def node_names(inspected: Sequence[Mapping[str, Any]], server: str) -> tuple[str, ...]:

@@ -12,12 +12,22 @@ import sys
 import pytest
 import yaml
 
-from scripts.session.settings import ROOT
+from scripts.session.run import Run
+from scripts.session.settings import ROOT, Settings
+from scripts.session.shell import Shell
+from scripts.supply import tools
 
 PROFILE, TEAM = "elsewhere", "team"
 PORTS = {"INGRESS": "18443", "DOOR": "18080"}
 #: What changes by itself, or tells only what happened.
-RESTLESS = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "pods", "nodes"}
+RESTLESS = {
+    "events",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "pods",
+    "nodes",
+    "componentstatuses",
+}
 FORGOTTEN = {"resourceVersion", "managedFields", "generation", "uid", "creationTimestamp"}
 
 
@@ -58,7 +68,9 @@ def made():
 @pytest.fixture(scope="session")
 def kubectl(made):
     """kubectl of whoever made the cluster."""
-    return lambda *words: run("kubectl", "--context", PROFILE, *words)
+    looking = Run(Settings(), Shell(), lambda text: None, lambda what: True)
+    path = str(tools.ensure(looking, "kubectl", upstream=False).path)
+    return lambda *words: run(path, "--context", PROFILE, *words)
 
 
 @pytest.fixture(scope="session")

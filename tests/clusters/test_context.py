@@ -1,6 +1,7 @@
 """A cluster made elsewhere: deploy, change, go back, verify, take away; nothing else differs."""
 
 import shutil
+import time
 
 import pytest
 
@@ -8,6 +9,7 @@ from scripts.session.settings import ROOT
 from tests.clusters.conftest import PORTS, TEAM, invoke
 
 APP = "todo-elsewhere"
+GONE = 120.0  # seconds
 
 
 @pytest.fixture
@@ -71,6 +73,10 @@ def test_a_life_of_an_app_leaves_the_cluster_as_it_was(deploying, app, everythin
     deploying("deploy", "--yes")
     deploying("undeploy", "--yes")
     after = everything()
+    deadline = time.monotonic() + GONE
+    while after.keys() != before.keys() and time.monotonic() < deadline:
+        time.sleep(2)  # a volume goes after its claim, an address after its Service
+        after = everything()
     assert sorted(after.keys() ^ before.keys()) == []
     assert [name for name, item in after.items() if item != before[name]] == []
 

@@ -17,7 +17,7 @@ ENGINE = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34, architectu
 VIEW = {
     "contexts": [
         {"name": "kind-mine", "context": {"cluster": "kind-mine", "user": "me"}},
-        {"name": "work", "context": {"cluster": "far", "user": "me"}},
+        {"name": "work", "context": {"cluster": "far", "user": "me", "namespace": "mine"}},
     ],
     "clusters": [
         {"name": "kind-mine", "cluster": {"server": "https://127.0.0.1:40123"}},
@@ -78,7 +78,9 @@ def test_rights_that_nothing_goes_without_are_listed_before_anything_is_done(
     with pytest.raises(Failure) as caught:
         there.look(make_run(cluster={"context": "work"}), ENGINE, TOOLS)
     assert _code(caught) == "RIGHTS-MISSING"
-    assert caught.value.findings[0].evidence == "create deployments\npatch deployments"
+    finding = caught.value.findings[0]
+    assert finding.evidence == "create deployments\npatch deployments"
+    assert "the context's own namespace: INVOKE_PHASE4_RELEASE_NAMESPACE=mine" in finding.remedy
 
 
 def test_a_namespace_that_is_not_there_and_may_not_be_made(make_run, kubectl, monkeypatch):
