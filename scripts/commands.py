@@ -169,6 +169,12 @@ def _kubectl(session: Session) -> dict[str, Found]:
     return found
 
 
+def _every_tool(session: Session) -> dict[str, Found]:
+    """kubectl, when the cluster answers, helm, and minikube for its own cluster."""
+    names = ("helm",) if session.context.settings.is_there else ("helm", "minikube")
+    return {**_kubectl(session), **_present(session.context, *names)}
+
+
 def _reaching(session: Session) -> dict[str, Found]:
     """kubectl and helm, when the cluster answers; and this machine's address leads to the app."""
     found = {**_kubectl(session), **_present(session.context, "helm")}
@@ -296,9 +302,8 @@ def walk_through(session: Session, restart: bool) -> None:
 
 
 def _look(session: Session, restart: bool = False) -> acceptance.Look:
-    found = _reaching(session)
-    if not session.context.settings.is_there:
-        found |= _present(session.context, "minikube")
+    found = _every_tool(session)
+    door.open_door(session.context, found)
     return acceptance.Look(session.context, engine.present(session.context), found, restart)
 
 
@@ -380,8 +385,8 @@ def serve_assistant(session: Session, allow_changes: bool) -> None:
 def make_bundle(session: Session, path: str) -> None:
     """Write the archive for somebody who helps."""
     target = Path(path or time.strftime("todo-support-%Y%m%d-%H%M%S.tar.gz")).expanduser()
-    look = _look(session)
-    number = support.bundle(session.context, look.engine, look.tools, target)
+    run, found = session.context, _every_tool(session)
+    number = support.bundle(run, engine.present(run), found, target)
     session.progress.note(
         f"Wrote {target}: {number} files, every known secret masked and the archive searched for "
         "them. Read it before you send it."

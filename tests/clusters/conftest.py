@@ -6,6 +6,8 @@ by nothing else. One person may do everything in it, the other works in one name
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 
@@ -116,3 +118,48 @@ def everything(kubectl):
         return found
 
     return look
+
+
+REGISTRY = """version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: ":{port}"}}
+"""
+MIRROR = """server = "http://{gateway}:{port}"
+[host."http://{gateway}:{port}"]
+  capabilities = ["pull", "resolve"]
+"""
+
+
+@pytest.fixture(scope="session")
+def registry(made, tmp_path_factory):
+    """A registry on this machine, of Debian's package; its address for engine and nodes alike.
+
+    The cluster's maker tells the node where that name leads, as kind's documents do.
+    """
+    folder = tmp_path_factory.mktemp("registry")
+    program = shutil.which("docker-registry") or _unpacked(folder)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (folder / "config.yml").write_text(REGISTRY.format(folder=folder / "data", port=port))
+    gateway = run(
+        "docker", "network", "inspect", PROFILE, "--format", "{{(index .IPAM.Config 0).Gateway}}"
+    ).strip()
+    place = f"/etc/containerd/certs.d/localhost:{port}"
+    mirror = MIRROR.format(gateway=gateway, port=port)
+    run("docker", "exec", PROFILE, "mkdir", "-p", place)
+    run("docker", "exec", PROFILE, "sh", "-c", f"printf '%s' '{mirror}' > {place}/hosts.toml")
+    serving = subprocess.Popen([program, "serve", folder / "config.yml"])
+    yield f"localhost:{port}"
+    serving.terminate()
+    serving.wait()
+
+
+def _unpacked(folder):
+    """The program out of Debian's package, which is not installed: it would be a service."""
+    if not shutil.which("apt-get"):
+        pytest.skip("no docker-registry here, and no apt to fetch it")
+    subprocess.run(["apt-get", "download", "docker-registry"], cwd=folder, check=True)
+    package = next(folder.glob("docker-registry_*.deb"))
+    subprocess.run(["dpkg", "-x", package, folder / "package"], check=True)
+    return folder / "package" / "usr" / "bin" / "docker-registry"

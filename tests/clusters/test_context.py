@@ -35,8 +35,8 @@ def deploying(request, kubeconfig, app, tmp_path):
     }
     common = ("--context", request.param, "--app", str(app))
 
-    def task(name, *words, **options):
-        return invoke(name, *words, *common, env=env, **options)
+    def task(name, *words, more=(), **options):
+        return invoke(name, *words, *common, env={**env, **dict(more)}, **options)
 
     task.who, task.namespace = request.param, namespace
     return task
@@ -96,3 +96,16 @@ def test_a_namespace_of_somebody_else_is_refused_before_anything_is_done(kubecon
 def test_a_context_that_does_not_exist(kubeconfig):
     told = invoke("check", "--context", "prod", env={"KUBECONFIG": str(kubeconfig)}, status=13)
     assert "the kubeconfig has no context prod; it has admin, team" in told
+
+
+def test_the_nodes_pull_what_was_pushed_to_a_registry(deploying, registry, kubectl):
+    """The engine's own layers are not used, though the node is a container of this engine."""
+    named = {"INVOKE_PHASE4_IMAGES_REGISTRY": f"{registry}/apps"}
+    told = deploying("deploy", "--yes", more=named)
+    assert f"by the registry {registry}/apps" in told
+    images = "jsonpath={.items[*].status.containerStatuses[*].imageID}"
+    pulled = kubectl("get", "pods", "-n", deploying.namespace, "-o", images)
+    assert f"{registry}/apps/todo-chatbot-backend@sha256:" in pulled
+    told = deploying("deploy", "--yes", more=named)
+    assert "unchanged" in told
+    deploying("undeploy", "--yes", more=named)
