@@ -149,7 +149,10 @@ def apps(session: nox.Session) -> None:
 
 @nox.session
 def clusters(session: nox.Session) -> None:
-    """Make a second cluster, and use it as one that somebody else made, with few rights."""
+    """Use clusters as somebody who did not make them, with few rights.
+
+    One is an API server without nodes, the other a second minikube.
+    """
     session.install("-r", "requirements.txt", *PYTEST)
     session.run("pytest", "tests/clusters", "--timeout=3600", *session.posargs)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -219,7 +219,12 @@ def own_way(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Way:
 def way(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Way:
     """How images reach a cluster that is there. Raises IMAGE-ARCHITECTURE or IMAGES-NO-WAY."""
     nodes = get_items(run, tools, "nodes") if may(run, tools, "list", "nodes") else []
-    check_architecture(nodes, engine.architecture)
+    processor = common_processor(nodes, engine.architecture)
+    return replace(_way(run, engine, tools, nodes), processor=processor)
+
+
+def _way(run: Run, engine: Engine, tools: Mapping[str, Found], nodes: list[dict[str, Any]]) -> Way:
+    """The first way that the cluster has. nodes: as far as this user may see them."""
     given = run.settings.images.registry
     if given:
         return Way(f"by the registry {given}, as phase4.images.registry says", (), given, given)
@@ -245,25 +250,29 @@ def way(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Way:
     )
 
 
-def check_architecture(nodes: list[dict[str, Any]], here: str) -> None:
-    """Refuse nodes for which the images of this engine are not made. Raises IMAGE-ARCHITECTURE.
+def common_processor(nodes: list[dict[str, Any]], here: str) -> str:
+    """Refuse a cluster whose nodes cannot run this engine's images. Raises IMAGE-ARCHITECTURE.
 
-    Nodes that take no pods do not count.
+    here: the engine's processor. Returns it if only some nodes have it, so that pods are kept to
+    those; empty otherwise. Nodes that take no pods do not count.
     """
     open_ = [one for one in nodes if not one.get("spec", {}).get("unschedulable")]
     told = {
         one["metadata"]["name"]: one["status"]["nodeInfo"].get("architecture", "") for one in open_
     }
     other = {name: made for name, made in told.items() if here and made and made != here}
-    if other:
-        name, made = next(iter(other.items()))
-        raise failure(
-            "IMAGE-ARCHITECTURE",
-            f"node/{name}",
-            f"{len(other)} of {len(told)} nodes are {made}, and this engine builds for {here}",
-            "\n".join(f"{node}: {processor}" for node, processor in told.items()),
-            f"run this on a machine whose processor is {made}, or choose a cluster of {here}",
-        )
+    if not other:
+        return ""
+    if len(other) < len(told):
+        return here
+    name, made = next(iter(other.items()))
+    raise failure(
+        "IMAGE-ARCHITECTURE",
+        f"node/{name}",
+        f"the cluster's nodes are {made}, and this engine builds images for {here}",
+        "\n".join(f"{node}: {processor}" for node, processor in told.items()),
+        f"run this on a machine whose processor is {made}, or choose a cluster of {here}",
+    )
 
 
 def is_shared(nodes: list[dict[str, Any]], engine: str) -> bool:

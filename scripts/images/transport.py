@@ -69,13 +69,15 @@ class Way:
 
     told: the same in words. nodes: those that are containers of this engine; images are put into
     them. push, pull: a registry, as this engine and as the nodes name it. With none of these,
-    engine and cluster are one, and an image that is built is there.
+    engine and cluster are one, and an image that is built is there. processor: what a node must
+    have to run the images, where only some have it.
     """
 
     told: str
     nodes: tuple[Node, ...] = ()
     push: str = ""
     pull: str = ""
+    processor: str = ""
 
     def __str__(self) -> str:
         return self.told

@@ -89,6 +89,13 @@ def values(
     }
 
 
+def kept_to(processor: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, with all pods on nodes that have this processor."""
+    selector = {"nodeSelector": {"kubernetes.io/arch": processor}}
+    parts = ("frontend", "backend", "postgres", "serviceDefaults")
+    return {**chosen, **{part: {**chosen.get(part, {}), **selector} for part in parts}}
+
+
 def _pull_secret(run: Run) -> dict[str, Any]:
     name = run.settings.images.pull_secret
     return {"image": {"pullSecrets": [{"name": name}]}} if name else {}

@@ -39,10 +39,11 @@ def validate(
 
     def values(behind: bool) -> dict[str, Any]:
         wanted, postgres = given.environment, plans.postgres
-        return {
+        found = {
             **chart.values(run, app, wanted, plans, facts, postgres, before.manifest, behind),
             **services.values(app, given, plans, behind),
         }
+        return chart.kept_to(way.processor, found) if way.processor else found
 
     newest = frozenset(app.backend.migrated)  # empty: it is not known what is newest
     up_to_date = tables == newest and bool(newest or not app.backend.migrations)

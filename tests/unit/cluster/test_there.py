@@ -189,16 +189,17 @@ def test_engine_and_cluster_are_one_where_the_node_is_the_engines_machine():
     assert not there.is_shared([], "docker-desktop")
 
 
-def test_nodes_of_another_processor_are_refused():
-    there.check_architecture(
-        [_node(), _node("cordoned", processor="arm64", unschedulable=True)], "amd64"
-    )
+def test_nodes_of_another_processor_are_refused_unless_some_fit():
+    cordoned, pi = _node("c", processor="arm64", unschedulable=True), _node("pi", processor="arm64")
+    assert there.common_processor([_node(), cordoned], "amd64") == ""
+    assert there.common_processor([_node(), pi], "amd64") == "amd64"
+    assert there.common_processor([], "amd64") == ""
     with pytest.raises(Failure) as caught:
-        there.check_architecture([_node(), _node("pi", processor="arm64")], "amd64")
-    assert _code(caught) == "IMAGE-ARCHITECTURE"
-    assert (
-        "1 of 2 nodes are arm64, and this engine builds for amd64"
-        in caught.value.findings[0].summary
+        there.common_processor([pi], "amd64")
+    finding = caught.value.findings[0]
+    assert finding.code == "IMAGE-ARCHITECTURE"
+    assert finding.summary == (
+        "the cluster's nodes are arm64, and this engine builds images for amd64"
     )
 
 

@@ -172,3 +172,10 @@ def test_without_an_ingress_the_routes_are_kept_for_the_door(make_run, values):
     assert chosen["ingress"]["apiPath"]
     assert "className" not in chosen["ingress"]
     assert chosen["networkPolicy"] == {"enabled": False}
+
+
+def test_pods_are_kept_to_nodes_that_can_run_the_images(values):
+    chosen = chart.kept_to("arm64", values("tests/apps/auth-next16"))
+    for part in ("frontend", "backend", "postgres", "serviceDefaults"):
+        assert chosen[part]["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+    assert chosen["frontend"]["image"]["tag"] == "1"
