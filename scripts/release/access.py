@@ -148,10 +148,13 @@ def remove_entry(hosts: Path, host: str) -> bool:
 def forget(run: Run) -> None:
     """Take the entry for the release's host out of the hosts file, where this user may.
 
-    For a cluster that is there none was written: one that is found leads to our own cluster.
+    With `hosts_file: skip` the file is not touched. For a cluster that is there none was written:
+    one that is found leads to our own cluster.
     """
     host = run.settings.release.host
-    if not run.settings.is_there and os.access(HOSTS, os.W_OK) and remove_entry(HOSTS, host):
+    if run.settings.hosts_file == "skip" or run.settings.is_there:
+        return
+    if os.access(HOSTS, os.W_OK) and remove_entry(HOSTS, host):
         run.say(f"took the entry for {host} out of {HOSTS}")
 
 
