@@ -154,6 +154,16 @@ def apps(session: nox.Session) -> None:
 
 
 @nox.session
+def clusters(session: nox.Session) -> None:
+    """Use clusters as somebody who did not make them, with few rights.
+
+    One is an API server without nodes, the other a second minikube.
+    """
+    session.install("-r", "requirements.txt", *PYTEST)
+    session.run("pytest", "tests/clusters", "--timeout=3600", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the figures of docs/performance.md. Passes when everything could be measured."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)

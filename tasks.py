@@ -41,6 +41,7 @@ from scripts.session.console import Session
 #: What every task understands, declared once.
 OPTIONS = {
     "app": ("", "folder of your Phase III app, taken as it is; default: phase4.app.path"),
+    "context": ("", "context of your kubeconfig, for a cluster that is there already"),
     "json": (False, "one JSON object an event, instead of text for people"),
     "yes": (False, "answer yes to every question"),
 }
@@ -54,9 +55,9 @@ def step(body: Callable[..., None] | None = None, **settings) -> Task:
         return functools.partial(step, **settings)
     help_texts = {name: text for name, (_, text) in OPTIONS.items()} | settings.pop("help", {})
 
-    def run(c: Context, app: str, json: bool, yes: bool, **own) -> None:
+    def run(c: Context, app: str, context: str, json: bool, yes: bool, **own) -> None:
         dry = own.get("dry_run", False)
-        options = {"as_json": json, "yes": yes, "dry": dry, "app": app}
+        options = {"as_json": json, "yes": yes, "dry": dry, "app": app, "context": context}
         with console.open_session(c.config.phase4, stop=Exit, **options) as session:
             body(session, **own)
 
@@ -70,8 +71,11 @@ def step(body: Callable[..., None] | None = None, **settings) -> Task:
 
 @step
 def check(session: Session):
-    """Is this machine fit: Python, disk, memory, port; and which tools are used, from where."""
-    session.run(stages.CHECK, stages.ENGINE, stages.TOOLS, stages.MINIKUBE)
+    """Is this machine fit: Python, disk, memory, port; and which tools are used, from where.
+
+    Of a cluster that is there: its address and version, and what this user may do in it.
+    """
+    session.run(stages.CHECK, stages.ENGINE, stages.TOOLS, stages.MINIKUBE, stages.TARGET)
 
 
 @step
@@ -83,7 +87,7 @@ def aiops(session: Session):
 @step
 def cluster_up(session: Session):
     """Start minikube, or bring it back, with storage, metrics and an ingress controller."""
-    session.run(stages.CLUSTER_ADDONS)
+    commands.start_cluster(session)
 
 
 @step
@@ -294,7 +298,10 @@ def undeploy(session: Session):
     commands.undeploy(session)
 
 
-@step
-def destroy(session: Session):
-    """Delete the cluster with all its data. Asks first. The cache of tools and images stays."""
-    commands.destroy(session)
+@step(help={"volumes": "in a cluster of somebody else's: delete the app's data too"})
+def destroy(session: Session, volumes=False):
+    """Delete the cluster with all its data. Asks first. The cache of tools and images stays.
+
+    In a cluster of somebody else's (--context) only the app goes, and its volumes stay.
+    """
+    commands.destroy(session, volumes)

@@ -19,10 +19,10 @@ from scripts.checks import assistants as aiops
 from scripts.checks.journey import judgement
 from scripts.checks.journey import release as journey
 from scripts.checks.journey.hints import Hints, hints
-from scripts.cluster import kubectl, minikube
+from scripts.cluster import kubectl, minikube, there
 from scripts.images import transport
 from scripts.machine import engine
-from scripts.release import access, apps, database, dev, helm, rollback, rollout
+from scripts.release import access, apps, database, dev, door, helm, rollback, rollout
 from scripts.session import pipeline, settings
 from scripts.session.console import Session
 from scripts.session.findings import Failure, Finding, failure
@@ -54,15 +54,21 @@ def show_facts(session: Session, outcome: Outcome) -> None:
         ("Kubernetes", f"{facts.kubernetes}, {facts.runtime}"),
         (
             "storage classes",
-            ", ".join(facts.storage_classes) + f" (default {facts.default_storage_class})",
+            (", ".join(facts.storage_classes) or "none seen")
+            + f" (default {facts.default_storage_class or 'not known'})",
         ),
-        ("ingress class", f"{facts.ingress_class} ({facts.ingress_controller})"),
+        (
+            "ingress class",
+            f"not used: {facts.no_ingress}"
+            if facts.no_ingress
+            else f"{facts.ingress_class} ({facts.ingress_controller})",
+        ),
         ("controller pods", ", ".join(facts.controller_pods)),
         (
             "NetworkPolicies",
             f"enforced by {facts.policies}"
             if facts.policies
-            else "not enforced by this cluster's network",
+            else "not known to be enforced by this cluster's network",
         ),
         ("allocatable", ", ".join(f"{name} {value}" for name, value in facts.capacity.items())),
     ]
@@ -98,7 +104,7 @@ def show_survey(
 def show_access(session: Session, outcome: Outcome) -> None:
     """The addresses of the app."""
     found = outcome[stages.DNS]
-    session.progress.note(f"  {found.local_url}/   works in every browser on this machine")
+    session.progress.note(f"  {found.local_url}/   {found.how}")
     if found.host_url:
         session.progress.note(f"  {found.host_url}/")
     for line in found.advice:
@@ -146,6 +152,9 @@ def _present(run: Run, *names: str) -> dict[str, Found]:
 def _kubectl(session: Session) -> dict[str, Found]:
     """kubectl, when the cluster answers. Raises CLUSTER-NOT-RUNNING otherwise."""
     found = _present(session.context, "kubectl")
+    if session.context.settings.is_there:
+        there.reach(session.context, found)
+        return found
     ready = kubectl.kubectl(
         session.context, found, "get", "--raw", "/readyz", "--request-timeout=5s", check=False
     )
@@ -157,6 +166,19 @@ def _kubectl(session: Session) -> dict[str, Found]:
             ready.tail(2),
             "invoke deploy",
         )
+    return found
+
+
+def _every_tool(session: Session) -> dict[str, Found]:
+    """kubectl, when the cluster answers, helm, and minikube for its own cluster."""
+    names = ("helm",) if session.context.settings.is_there else ("helm", "minikube")
+    return {**_kubectl(session), **_present(session.context, *names)}
+
+
+def _reaching(session: Session) -> dict[str, Found]:
+    """kubectl and helm, when the cluster answers; and this machine's address leads to the app."""
+    found = {**_kubectl(session), **_present(session.context, "helm")}
+    door.open_door(session.context, found)
     return found
 
 
@@ -190,9 +212,10 @@ def show_status(session: Session) -> None:
             for rule in item["spec"]["rules"]
         }
     )
+    while_ = ", while `invoke open` runs" if session.context.settings.is_there else ""
     session.progress.note(
         f"Ingress hosts: {', '.join(hosts) or 'none'}; this machine: "
-        f"{session.context.settings.local_url}/"
+        f"{session.context.settings.local_url}/{while_}"
     )
     waiting = rollout.unready(state)
     session.progress.note("Not ready: " + ", ".join(waiting) if waiting else "All ready.")
@@ -205,6 +228,8 @@ def diagnose_release(session: Session, with_ai: bool) -> None:
     shows in nothing else. The account is the release's own, and the todo is taken away again.
     """
     present = _present(session.context, "kubectl", "helm")
+    if session.context.settings.is_there:
+        present = _reaching(session)
     found = diagnosis.diagnose(session.context, present)
     try:
         if with_ai:
@@ -266,7 +291,7 @@ def walk_through(session: Session, restart: bool) -> None:
     Raises APP-DEGRADED.
     """
     app = survey.survey(session.context)
-    found = journey.run_journey(session.context, _kubectl(session), app, restart)
+    found = journey.run_journey(session.context, _reaching(session), app, restart)
     rows = [(one.name, str(one.status), one.line.partition(": ")[2]) for one in found.steps]
     told = judgement.in_one_line(found)
     rows.append(("verdict", found.verdict, f"{told}, by the {found.way}, {found.seconds:.0f} s"))
@@ -277,8 +302,8 @@ def walk_through(session: Session, restart: bool) -> None:
 
 
 def _look(session: Session, restart: bool = False) -> acceptance.Look:
-    kubectl_found = _kubectl(session)
-    found = {**kubectl_found, **_present(session.context, "helm", "minikube")}
+    found = _every_tool(session)
+    door.open_door(session.context, found)
     return acceptance.Look(session.context, engine.present(session.context), found, restart)
 
 
@@ -361,8 +386,8 @@ def serve_assistant(session: Session, allow_changes: bool) -> None:
 def make_bundle(session: Session, path: str) -> None:
     """Write the archive for somebody who helps."""
     target = Path(path or time.strftime("todo-support-%Y%m%d-%H%M%S.tar.gz")).expanduser()
-    look = _look(session)
-    number = support.bundle(session.context, look.engine, look.tools, target)
+    run, found = session.context, _every_tool(session)
+    number = support.bundle(run, engine.present(run), found, target)
     session.progress.note(
         f"Wrote {target}: {number} files, every known secret masked and the archive searched for "
         "them. Read it before you send it."
@@ -429,12 +454,15 @@ def develop(session: Session, component: str) -> None:
 def _develop_once(session: Session, components: list[str]) -> str:
     """One round; why the images must be built anew, empty after Ctrl-C."""
     source = "frontend" in components
-    done = session.execute(stages.SMOKE, *([stages.LOAD_SOURCE] if source else []))
+    done = session.execute(
+        stages.SMOKE, stages.IMAGE_WAY, *([stages.LOAD_SOURCE] if source else [])
+    )
     tools_found, plans = done[stages.TOOLS], done[stages.PLAN_IMAGES]
     chosen = {name: getattr(plans, name) for name in components}
-    sources = {"backend": plans.backend.reference}
+    way = done[stages.IMAGE_WAY]
+    sources = {"backend": way.reference(plans.backend.reference)}
     if source:
-        sources["frontend"] = next(name for name in done[stages.BUILD_SOURCE])
+        sources["frontend"] = way.reference(next(name for name in done[stages.BUILD_SOURCE]))
     background = replace(session.context, shell=session.context.shell.another())
     try:
         pods = dev.start(session.context, tools_found, {name: sources[name] for name in components})
@@ -544,21 +572,45 @@ def restore_database(session: Session, path: str) -> None:
 
 
 def open_browser(session: Session) -> None:
-    """Open the address that needs no hosts entry."""
-    url = session.context.settings.local_url + "/"
+    """Open the address that needs no hosts entry.
+
+    On a cluster that is there it works for as long as this runs: until Ctrl-C.
+    """
+    url, there_already = session.context.settings.local_url + "/", session.context.settings.is_there
+    if there_already:
+        _reaching(session)
     if not webbrowser.open(url):
         session.progress.note(f"No browser could be opened here. The app is at {url}")
+    if there_already:
+        session.progress.note(f"{url} works until you press Ctrl-C.")
+        with contextlib.suppress(KeyboardInterrupt, Interrupted):
+            threading.Event().wait()
+
+
+def start_cluster(session: Session) -> None:
+    """Start the cluster. Raises CLUSTER-NOT-OURS for one that is there."""
+    if session.context.settings.is_there:
+        raise there.not_ours(session.context, "started, and gets no add-on")
+    session.run(stages.CLUSTER_ADDONS)
 
 
 def stop_cluster(session: Session) -> None:
-    """Stop the cluster."""
+    """Stop the cluster. Raises CLUSTER-NOT-OURS for one that is there."""
+    if session.context.settings.is_there:
+        raise there.not_ours(session.context, "stopped")
     minikube.down(session.context, _present(session.context, "minikube")["minikube"])
     session.progress.note("Stopped. `invoke deploy` brings it back with its data.")
 
 
-def destroy(session: Session) -> None:
-    """Delete the cluster, its data and our hosts entry, after asking."""
+def destroy(session: Session, volumes: bool) -> None:
+    """Delete the cluster, its data and our hosts entry, after asking.
+
+    In a cluster that is there: the release alone. volumes: and its data.
+    """
     settings = session.context.settings
+    if settings.is_there:
+        _take_off(session, volumes)
+        return
     what = f"delete the cluster {settings.cluster.profile} with all apps on it and all their data"
     if not session.context.confirm(what):
         session.progress.note("Nothing was deleted.")
@@ -584,14 +636,27 @@ def show_apps(session: Session) -> None:
 
 def undeploy(session: Session) -> None:
     """Take one app off the cluster, with its data, after asking."""
-    release = session.context.settings.release
-    found = {**_kubectl(session), **_present(session.context, "helm")}
-    if not session.context.confirm(f"delete the app {release.name} with all its data"):
+    _take_off(session, with_data=True)
+
+
+def _take_off(session: Session, with_data: bool) -> None:
+    """Uninstall the release, after asking, and say what stays."""
+    run, release = session.context, session.context.settings.release
+    found = {**_kubectl(session), **_present(run, "helm")}
+    data = "with all its data" if with_data else "and keep its volumes"
+    where = f" from {run.settings.context}" if run.settings.is_there else ""
+    if not run.confirm(f"delete the app {release.name}{where} {data}"):
         session.progress.note("Nothing was deleted.")
         return
     with session.alone():
-        unused = apps.remove(session.context, found)
-        transport.forget(session.context, engine.present(session.context), unused)
+        unused = apps.remove(run, found, with_data)
+        docker = engine.present(run)
+        transport.forget(run, docker, unused, there.way_of(run, docker, found))
     session.progress.note(
         f"{release.name} is gone. Its images stay in the engine, for the next deploy."
     )
+    if not with_data:
+        session.progress.note(
+            f"Its volumes and the Secret that opens them stay in the namespace {release.namespace}:"
+            " `invoke deploy` finds the data again, `invoke destroy --volumes` deletes it."
+        )

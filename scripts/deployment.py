@@ -6,17 +6,47 @@ side by side where it can. A line reads: name, work, the stages whose results th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
 from scripts.app import environment, resolve, survey
 from scripts.checks import app_check, assistants
 from scripts.checks import database as database_check
 from scripts.checks.journey import judgement
 from scripts.checks.journey import release as journey
-from scripts.cluster import addons, facts, minikube
+from scripts.cluster import addons, facts, minikube, there
 from scripts.images import builds, plans, transport, trials
 from scripts.machine import engine, preflight
-from scripts.release import access, database, helm, installation, secret, validation
+from scripts.release import access, database, door, helm, installation, secret, validation
+from scripts.session.run import Run
 from scripts.session.stage import milestone, stage
 from scripts.supply import bases, node, tools
+from scripts.supply.node import AddonImages
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Work = Callable[Concatenate[Run, P], R]
+
+
+def by_target(own: Work[P, R], there: Work[P, R]) -> Work[P, R]:
+    """A stage's work on this project's own minikube, or else on a cluster that is there.
+
+    This is the one place that decides. Both get the results of the same stages.
+    """
+
+    def work(run: Run, /, *needs: P.args, **none: P.kwargs) -> R:
+        return (there if run.settings.is_there else own)(run, *needs, **none)
+
+    return work
+
+
+def own_only(work: Work[P, R], instead: R) -> Work[P, R]:
+    """Work that a cluster that is there does not need. instead: its result then."""
+
+    def nothing(_run: Run, /, *_needs: P.args, **_none: P.kwargs) -> R:
+        return instead
+
+    return by_target(work, nothing)
 
 
 def _ahead(sent: bool) -> str:
@@ -35,7 +65,12 @@ UPSTREAM = stage(
 TOOLS = stage(
     "tools", tools.clients, UPSTREAM, says=lambda found: ", ".join(map(str, found.values()))
 )
-MINIKUBE = stage("minikube", tools.minikube, UPSTREAM, says=str)
+MINIKUBE = stage(
+    "minikube",
+    by_target(tools.minikube, there.no_minikube),
+    UPSTREAM,
+    says=lambda found: str(found) if found.version else found.source,
+)
 ENGINE = stage(
     "engine", engine.ensure, after=(CHECK,), says=lambda found: f"docker {found.version}"
 )
@@ -79,37 +114,51 @@ TRY_IMAGES = stage(
     says=lambda found: f"{len(found)} started and answered" if found else "nothing to try",
 )
 
-# The cluster.
-NODE_IMAGE = stage("node-image", node.node_image, ENGINE, UPSTREAM, after=(MINIKUBE,))
-CLUSTER_PARTS = stage("cluster-parts", node.cluster_parts, ENGINE, UPSTREAM, after=(MINIKUBE,))
+# The cluster: this project's own, or one that is there.
+TARGET = stage("target", by_target(there.own, there.look), ENGINE, TOOLS, says=str)
+NODE_IMAGE = stage(
+    "node-image", own_only(node.node_image, None), ENGINE, UPSTREAM, after=(MINIKUBE,)
+)
+CLUSTER_PARTS = stage(
+    "cluster-parts", own_only(node.cluster_parts, None), ENGINE, UPSTREAM, after=(MINIKUBE,)
+)
 PRELOAD = stage("preload", node.preload, ENGINE, NODE_IMAGE, CLUSTER_PARTS)
 CLUSTER_UP = stage(
     "cluster-up",
-    minikube.up,
+    by_target(minikube.up, there.up),
     ENGINE,
     TOOLS,
     MINIKUBE,
     PRELOAD,
+    after=(TARGET,),
     says=lambda found: (
         f"{found.profile} at {found.address}{'' if found.created else ', there already'}"
     ),
 )
 NEW_NODE = milestone(minikube.NODE_READY, of=CLUSTER_UP)
-ADDON_IMAGES = stage("addon-images", node.addon_images, ENGINE, UPSTREAM, after=(CLUSTER_PARTS,))
+ADDON_IMAGES = stage(
+    "addon-images",
+    own_only(node.addon_images, AddonImages({})),
+    ENGINE,
+    UPSTREAM,
+    after=(CLUSTER_PARTS,),
+)
 ADDONS_AHEAD = stage(
     "addons-ahead", transport.addons_ahead, ENGINE, ADDON_IMAGES, NEW_NODE, says=_ahead
 )
 CLUSTER_ADDONS = stage(
     "cluster-addons",
-    addons.furnish,
+    own_only(addons.furnish, None),
     ENGINE,
     TOOLS,
     MINIKUBE,
     ADDON_IMAGES,
     after=(CLUSTER_UP, ADDONS_AHEAD),
-    says=lambda _: "storage, metrics, ingress",
+    says=lambda seen: "nothing is added" if seen is None else "storage, metrics, ingress",
 )
-CLUSTER_FACTS = stage("cluster-facts", facts.read, TOOLS, CLUSTER_ADDONS, says=str)
+CLUSTER_FACTS = stage(
+    "cluster-facts", by_target(facts.read, facts.there), TOOLS, CLUSTER_ADDONS, says=str
+)
 
 # The images on the cluster's nodes.
 IMAGES_AHEAD = stage(
@@ -122,7 +171,10 @@ IMAGES_AHEAD = stage(
     NEW_NODE,
     says=_ahead,
 )
-NODE_IMAGES = stage("node-images", transport.look_at, ENGINE, PLAN_IMAGES, after=(CLUSTER_UP,))
+IMAGE_WAY = stage(
+    "image-way", by_target(there.own_way, there.way), ENGINE, TOOLS, after=(CLUSTER_UP,), says=str
+)
+NODE_IMAGES = stage("node-images", transport.look_at, ENGINE, PLAN_IMAGES, IMAGE_WAY)
 LOAD_IMAGES = stage(
     "load-images",
     transport.load,
@@ -130,9 +182,10 @@ LOAD_IMAGES = stage(
     MINIKUBE,
     PLAN_IMAGES,
     BUILD_IMAGES,
+    IMAGE_WAY,
     NODE_IMAGES,
     IMAGES_AHEAD,
-    says=lambda found: f"{len(found.sent)} sent, {len(found.images)} on the node with our IDs",
+    says=lambda found: f"{len(found.sent)} sent, {len(found.images)} where the nodes take them",
 )
 BUILD_SOURCE = stage("build-source", builds.build_source, ENGINE, PLAN_IMAGES)
 LOAD_SOURCE = stage(
@@ -141,6 +194,7 @@ LOAD_SOURCE = stage(
     ENGINE,
     MINIKUBE,
     PLAN_IMAGES,
+    IMAGE_WAY,
     BUILD_SOURCE,
     after=(CLUSTER_UP, LOAD_IMAGES),
 )
@@ -166,6 +220,7 @@ VALIDATE = stage(
     CLUSTER_FACTS,
     DEPLOYED,
     TABLES,
+    IMAGE_WAY,
     says=lambda found: f"{len(found.objects)} objects" if found.objects else "unchanged",
 )
 INSTALL = stage(
@@ -184,9 +239,10 @@ MONITOR = stage("monitor", installation.monitor, TOOLS, INSTALL, says=str)
 # Is it there, and does it work?
 DNS = stage(
     "dns",
-    access.configure,
+    by_target(access.configure, door.configure),
     CLUSTER_UP,
     SURVEY,
+    TOOLS,
     after=(MONITOR,),
     says=lambda found: found.host_url or found.local_url,
 )
@@ -207,6 +263,6 @@ JOURNEY = stage(
 DATABASE = stage("database", database_check.check, TOOLS, SURVEY, after=(MONITOR,), says=str)
 
 DEPLOY = (
-    CHECK, AIOPS, CLUSTER_UP, CLUSTER_FACTS, SURVEY, BUILD_IMAGES, TRY_IMAGES, LOAD_IMAGES,
+    CHECK, AIOPS, TARGET, CLUSTER_UP, CLUSTER_FACTS, SURVEY, BUILD_IMAGES, TRY_IMAGES, LOAD_IMAGES,
     VALIDATE, INSTALL, MONITOR, DATABASE, DNS, SMOKE, APP_CHECK, JOURNEY,
 )  # fmt: skip

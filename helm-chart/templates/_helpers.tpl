@@ -203,10 +203,16 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- end }}
 {{- end -}}
 
-{{/* The ingress class and its controller, as YAML: from the values, or else from the cluster. */}}
+{{/*
+The ingress class and its controller, as YAML: from the values, or else from the cluster. Without an
+Ingress the cluster is not asked: not everybody may list its classes.
+*/}}
 {{- define "todo-chatbot.ingressClass" -}}
 {{- $given := .Values.ingress.className -}}
-{{- $classes := (lookup "networking.k8s.io/v1" "IngressClass" "" "").items | default list -}}
+{{- $classes := list -}}
+{{- if .Values.ingress.enabled -}}
+{{- $classes = (lookup "networking.k8s.io/v1" "IngressClass" "" "").items | default list -}}
+{{- end -}}
 {{- $names := list -}}
 {{- $found := dict -}}
 {{- range $classes -}}

@@ -88,10 +88,13 @@ def _end_of(text: str) -> str:
 
 
 class Tasks:
-    """Runs tasks for one app, within `serving`. app: its folder, empty for that of the settings."""
+    """Runs tasks for one app on one cluster, within `serving`.
 
-    def __init__(self, app: str) -> None:
-        self._app = app
+    app: its folder, context: the kubeconfig's; empty for those of the settings.
+    """
+
+    def __init__(self, app: str, context: str = "") -> None:
+        self._app, self._context = app, context
         self._loop: Process | None = None
         self._turn = anyio.Lock()  # one at a time starts or ends the dev loop
         self._group: TaskGroup
@@ -109,6 +112,7 @@ class Tasks:
     async def _start(self, name: str, options: Sequence[str]) -> Process:
         command = [sys.executable, "-m", "invoke", name, "--json", *options]
         command += ["--app", self._app] if self._app else []
+        command += ["--context", self._context] if self._context else []
         return await anyio.open_process(
             command, cwd=ROOT, stdin=DEVNULL, stdout=PIPE, stderr=None, start_new_session=True
         )
@@ -194,7 +198,7 @@ async def _end(process: Process) -> None:
 
 def server(settings: Settings, allow_changes: bool) -> MCPServer:
     """Make the server. allow_changes: also tools that deploy, go back and develop."""
-    tasks = Tasks(settings.app.path)
+    tasks = Tasks(settings.app.path, settings.cluster.context)
     made = MCPServer(
         "phase4", instructions=INSTRUCTIONS, log_level="WARNING", lifespan=tasks.serving
     )

@@ -122,7 +122,9 @@ def collect(run: Run, engine: Engine, tools: Mapping[str, Found]) -> dict[str, s
         "secrets-by-name.txt": namespace("get", "secrets", "-o", f"go-template={KEYS}"),
         "usage.txt": namespace("top", "pods", "--containers"),
         "release-history.txt": ask(tools["helm"].path, "history", release.name, *helm),
-        "node-log.txt": ask(engine.client, "logs", "--tail", "200", run.settings.cluster.profile),
+        "node-log.txt": "not applicable: the nodes are not this project's\n"
+        if run.settings.is_there
+        else ask(engine.client, "logs", "--tail", "200", run.settings.cluster.profile),
         **_pod_logs(namespace),
         **_runs(run.settings.cache / "logs"),
     }

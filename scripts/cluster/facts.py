@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from scripts.cluster.kubectl import get_items
+from scripts.cluster.kubectl import get_items, kubectl
+from scripts.cluster.rights import Right, get_allowed, may, missing
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
 
 #: The kinds of objects that addons and facts are read from.
 SEEN = "deployments,daemonsets,nodes,storageclasses,ingressclasses,pods"
+CONTROLLERS = ("traefik", "nginx", "haproxy")  # the chart knows how each takes a path off
 #: Daemon sets that enforce NetworkPolicies: that of minikube's default network, this project's, and
 #: those of `minikube start --cni`.
 ENFORCERS = ("kindnet", "network-policies", "calico-node", "cilium")
+#: What decides whether the app gets an Ingress and NetworkPolicies in somebody else's cluster.
+ASKED = (
+    Right("list", "storageclasses"),
+    Right("list", "ingressclasses"),
+    Right("create", "ingresses"),
+    Right("create", "networkpolicies"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,8 @@ class Facts:
 
     policies: the daemon set that enforces NetworkPolicies; empty if none does.
     capacity: what pods can use of the node, in Kubernetes quantities.
+    no_ingress: why the app gets no Ingress, empty when it gets one. no_policies: it gets no
+    NetworkPolicies, because this user may make none.
     """
 
     kubernetes: str
@@ -35,10 +47,15 @@ class Facts:
     controller_pods: tuple[str, ...]
     policies: str
     capacity: Mapping[str, str]
+    no_ingress: str = ""
+    no_policies: bool = False
 
     def __str__(self) -> str:
-        classes = f"storage class {self.default_storage_class}, ingress class {self.ingress_class}"
-        return f"Kubernetes {self.kubernetes}, {classes}"
+        storage = f"storage class {self.default_storage_class or 'not known'}"
+        ingress = f"ingress class {self.ingress_class}"
+        if self.no_ingress:
+            ingress = f"no Ingress, because {self.no_ingress}"
+        return f"Kubernetes {self.kubernetes}, {storage}, {ingress}"
 
 
 def _on_every_node(item: Mapping[str, Any]) -> bool:
@@ -47,13 +64,63 @@ def _on_every_node(item: Mapping[str, Any]) -> bool:
     return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0) > 0)
 
 
-def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] = ()) -> Facts:
+def read(
+    run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] | None = None
+) -> Facts:
     """Read the facts from the cluster, or from objects that were just read (SEEN).
 
     Raises STORAGE-CLASS-MISSING or INGRESS-CLASS-MISSING.
     """
-    items = seen or get_items(run, tools, SEEN, "-A")
-    reads = {
+    return parse_facts(**_by_kind(seen or get_items(run, tools, SEEN, "-A")))
+
+
+def there(
+    run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] | None = None
+) -> Facts:
+    """Read the facts of a cluster that somebody else made, as far as this user may read them.
+
+    What it lacks is no failure: the app gets no Ingress then, and volumes of whatever class the
+    person names.
+    """
+    reads = _by_kind(seen or get_allowed(run, tools, SEEN))
+    told = json.loads(kubectl(run, tools, "get", "--raw", "/version").stdout)
+    lacks = {one.what for one in missing(run, tools, ASKED)}
+    found = _told(**reads, version=told["gitVersion"])
+    why = _no_ingress(run, tools, reads["classes"]["items"], found, lacks)
+    no_policies = "networkpolicies" in lacks
+    if "storageclasses" not in lacks and not found.default_storage_class:
+        run.say(
+            "no storage class is the default: name one in a values file (phase4.release.values)"
+        )
+    if why:
+        run.say(f"the app gets no Ingress, because {why}")
+        found = replace(found, ingress_class="", ingress_controller="", controller_pods=())
+    return replace(found, no_ingress=why, no_policies=no_policies)
+
+
+def _no_ingress(
+    run: Run,
+    tools: Mapping[str, Found],
+    classes: Sequence[Mapping[str, Any]],
+    found: Facts,
+    lacks: Collection[str],
+) -> str:
+    """Why the app can have no Ingress here; empty when it can."""
+    if "ingressclasses" in lacks or "ingresses" in lacks:
+        return "this user may not look for a class or make one"
+    if not classes:
+        return "the cluster has no ingress class"
+    if not any(word in found.ingress_controller for word in CONTROLLERS):
+        known = ", ".join(CONTROLLERS)
+        return f"{found.ingress_controller} is none of the controllers known here ({known})"
+    if "traefik" in found.ingress_controller and not may(run, tools, "create", "middlewares"):
+        return "Traefik needs a Middleware for it, and this user may make none"
+    return ""
+
+
+def _by_kind(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Objects by their kind, as arguments of `parse_facts`."""
+    return {
         name: {"items": [item for item in items if item["kind"] == kind]}
         for name, kind in (
             ("nodes", "Node"),
@@ -63,23 +130,17 @@ def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]]
             ("daemons", "DaemonSet"),
         )
     }
-    return parse_facts(**reads)
 
 
 def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any) -> Facts:
     """Read the facts from the output of `kubectl get ... -o json`, one argument per kind."""
-    default = [
-        one["metadata"]["name"]
-        for one in storage["items"]
-        if _is_default(one, "storageclass.kubernetes.io/is-default-class")
-    ]
-    if not default:
+    found = _told(nodes, storage, classes, pods, daemons)
+    if not found.default_storage_class:
         raise failure(
             "STORAGE-CLASS-MISSING",
             "storageclass",
             "the cluster has no default storage class, so the database would get no volume",
-            "storage classes: "
-            + (", ".join(one["metadata"]["name"] for one in storage["items"]) or "none"),
+            f"storage classes: {', '.join(found.storage_classes) or 'none'}",
             "on a cluster of this project, `invoke cluster-up` adds one",
         )
     if not classes["items"]:
@@ -89,30 +150,33 @@ def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any)
             "the cluster has no ingress class, so nothing would serve the Ingress",
             remedy="`invoke cluster-up` adds a controller",
         )
-    chosen = next(
-        (
-            one
-            for one in classes["items"]
-            if _is_default(one, "ingressclass.kubernetes.io/is-default-class")
-        ),
-        classes["items"][0],
-    )
-    controller = chosen["spec"]["controller"]
-    word = next(
-        (kind for kind in ("traefik", "nginx", "haproxy") if kind in controller), controller
-    )
+    return found
+
+
+def _told(
+    nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any, version: str = ""
+) -> Facts:
+    """What these objects say, whatever is missing among them. version: where no node was seen."""
+    default = [
+        one["metadata"]["name"]
+        for one in storage["items"]
+        if _is_default(one, "storageclass.kubernetes.io/is-default-class")
+    ]
+    name, controller = _chosen(classes["items"])
+    word = next((kind for kind in CONTROLLERS if kind in controller), controller)
     serving = [
         pod
         for pod in pods["items"]
-        if any(word in container["image"] for container in pod["spec"]["containers"])
+        if word and any(word in container["image"] for container in pod["spec"]["containers"])
     ]
-    first = nodes["items"][0]["status"]
+    first = nodes["items"][0]["status"] if nodes["items"] else {}
+    about, allocatable = first.get("nodeInfo", {}), first.get("allocatable", {})
     return Facts(
-        first["nodeInfo"]["kubeletVersion"],
-        first["nodeInfo"]["containerRuntimeVersion"],
-        default[0],
+        about.get("kubeletVersion") or version,
+        about.get("containerRuntimeVersion") or "a runtime that is not known",
+        default[0] if default else "",
         tuple(one["metadata"]["name"] for one in storage["items"]),
-        chosen["metadata"]["name"],
+        name,
         controller,
         tuple(
             f"{pod['metadata']['namespace']}/{pod['metadata']['name']} {pod['status']['phase']}"
@@ -127,11 +191,25 @@ def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any)
             "",
         ),
         {
-            name: first["allocatable"][name]
+            name: allocatable[name]
             for name in ("cpu", "memory", "pods", "ephemeral-storage")
-            if name in first["allocatable"]
+            if name in allocatable
         },
     )
+
+
+def _chosen(classes: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Name and controller of the ingress class to use; empty when there is none.
+
+    The default one, else one whose controller is known here, else any.
+    """
+
+    def rank(one: Mapping[str, Any]) -> tuple[bool, bool]:
+        is_default = _is_default(one, "ingressclass.kubernetes.io/is-default-class")
+        return is_default, any(word in one["spec"]["controller"] for word in CONTROLLERS)
+
+    best = max(classes, key=rank, default=None)
+    return (best["metadata"]["name"], best["spec"]["controller"]) if best else ("", "")
 
 
 def _is_default(item: Any, annotation: str) -> bool:

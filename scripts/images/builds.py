@@ -100,7 +100,7 @@ def build_source(run: Run, engine: Engine, plans: Plans) -> dict[str, str]:
 
 
 def _folder(run: Run, plan: Plan) -> Path:
-    return run.settings.cache / "contexts" / run.settings.cluster.profile / plan.name
+    return run.settings.cache / "contexts" / run.settings.cluster_key / plan.name
 
 
 def _build(run: Run, engine: Engine, plan: Plan) -> str:

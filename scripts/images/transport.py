@@ -13,13 +13,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.images import layers
+from scripts.images import layers, registry
 from scripts.images.builds import Images
-from scripts.images.plans import Plans
+from scripts.images.plans import Plan, Plans
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
@@ -50,15 +50,61 @@ class Loaded:
 class Node:
     """A node of the cluster, which is a container of the engine.
 
-    runtime: containerd, docker, or another.
+    runtime: containerd, docker, or another. profile: minikube's, where the cluster is this
+    project's own; minikube itself is then the last way to bring an image in.
     """
 
     name: str
     runtime: str
+    profile: str = field(default="", compare=False)
 
     def command(self, engine: Engine, *command: str) -> list[str]:
         """A command to run in it, standard input connected."""
         return [engine.client, "exec", "-i", self.name, *command]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How images reach the nodes of a cluster, and what they are called there.
+
+    told: the same in words. nodes: those that are containers of this engine; images are put into
+    them. push, pull: a registry, as this engine and as the nodes name it. With none of these,
+    engine and cluster are one, and an image that is built is there. processor: what a node must
+    have to run the images, where only some have it.
+    """
+
+    told: str
+    nodes: tuple[Node, ...] = ()
+    push: str = ""
+    pull: str = ""
+    processor: str = ""
+
+    def __str__(self) -> str:
+        return self.told
+
+    def reference(self, name: str) -> str:
+        """What the nodes call an image of this engine."""
+        return f"{self.pull}/{short(name)}" if self.pull else name
+
+    def named(self, plans: Plans) -> Plans:
+        """The same plans, each image under the name that it has on the nodes."""
+
+        def there(plan: Plan) -> Plan:
+            return replace(plan, reference=self.reference(plan.reference))
+
+        return replace(
+            plans,
+            frontend=there(plans.frontend),
+            backend=there(plans.backend),
+            postgres=self.reference(plans.postgres) if plans.postgres else "",
+            services={name: there(one) for name, one in plans.services.items()},
+        )
+
+
+def short(reference: str) -> str:
+    """A reference without its registry: docker.io/library/postgres:16 becomes postgres:16."""
+    full = normalized(reference).partition("/")[2]
+    return full.removeprefix("library/")
 
 
 @dataclass(frozen=True)
@@ -80,15 +126,21 @@ def nodes(profile: str) -> tuple[Node, ...]:
     )
     runtime = config["KubernetesConfig"]["ContainerRuntime"]
     return tuple(
-        Node(f"{profile}-{one['Name']}" if one.get("Name") else profile, runtime)
+        Node(f"{profile}-{one['Name']}" if one.get("Name") else profile, runtime, profile)
         for one in config["Nodes"]
     )
 
 
-def look(run: Run, engine: Engine, references: Iterable[str]) -> dict[Node, Holdings]:
-    """What each node holds of these images, and all its layers."""
-    found, names = nodes(run.settings.cluster.profile), tuple(references)
-    with ThreadPoolExecutor(len(found)) as pool:
+def look(
+    run: Run, engine: Engine, references: Iterable[str], found: Iterable[Node] | None = None
+) -> dict[Node, Holdings]:
+    """What each node holds of these images, and all its layers.
+
+    found: the nodes; those of this project's own cluster when they are left out.
+    """
+    found = nodes(run.settings.cluster.profile) if found is None else tuple(found)
+    names = tuple(references)
+    with ThreadPoolExecutor(len(found) or 1) as pool:
         return dict(
             zip(
                 found, pool.map(lambda node: holdings(run, engine, node, names), found), strict=True
@@ -153,10 +205,10 @@ def _tried(run: Run, send: Callable[[], None]) -> bool:
     return True
 
 
-def look_at(run: Run, engine: Engine, plans: Plans) -> dict[Node, Holdings]:
-    """What each node holds of the images that are planned."""
+def look_at(run: Run, engine: Engine, plans: Plans, way: Way) -> dict[Node, Holdings]:
+    """What each node holds of the images that are planned; nothing where none is looked into."""
     wanted = [plan.reference for plan in plans.every]
-    return look(run, engine, [*wanted, *([plans.postgres] if plans.postgres else [])])
+    return look(run, engine, [*wanted, *([plans.postgres] if plans.postgres else [])], way.nodes)
 
 
 def load(
@@ -165,22 +217,44 @@ def load(
     minikube: Found,
     plans: Plans,
     built: Images,
+    way: Way,
     held: Mapping[Node, Holdings],
     sent_early: bool,
 ) -> Loaded:
-    """Make sure that every node has every image of the release. held: what `look_at` saw.
+    """Make sure that every node has every image of the release, or can pull it.
 
-    sent_early: images came to the node after it was looked at, so it is looked at again.
+    held: what `look_at` saw. sent_early: images came to the node after it was looked at, so it is
+    looked at again. Raises IMAGE-LOAD-FAILED or IMAGE-PUSH-FAILED.
     """
     known = None if sent_early else held
-    return load_images(run, engine, minikube, built.references, plans.python, known)
+    return _bring(run, engine, minikube, way, built.references, plans.python, known)
 
 
 def load_source(
-    run: Run, engine: Engine, minikube: Found, plans: Plans, source: Mapping[str, str]
+    run: Run, engine: Engine, minikube: Found, plans: Plans, way: Way, source: Mapping[str, str]
 ) -> Loaded:
     """Bring the dev loop's image of the frontend's source into the nodes."""
-    return load_images(run, engine, minikube, source, plans.python)
+    return _bring(run, engine, minikube, way, source, plans.python, None)
+
+
+def _bring(
+    run: Run,
+    engine: Engine,
+    minikube: Found,
+    way: Way,
+    images: Mapping[str, str],
+    python: str,
+    held: Mapping[Node, Holdings] | None,
+) -> Loaded:
+    """Bring images by the way that this cluster has. images: reference -> the engine's ID."""
+    if way.push:
+        pushed = registry.push(run, engine, way.push, [short(name) for name in images], images)
+        # What a node pulls has the ID of its manifest there, which cannot be compared.
+        return Loaded({way.reference(name): "" for name in images}, pushed)
+    if not way.nodes:
+        return Loaded(dict(images), ())
+    known = held or look(run, engine, images, way.nodes)
+    return load_images(run, engine, minikube, images, python, known)
 
 
 def _load(
@@ -222,12 +296,12 @@ def _load(
         )
         held = holdings(run, engine, node, images)
         lacking = _lacking(run, engine, node, held, lacking)
-    for reference in lacking:
+    for reference in lacking if node.profile else ():
         run.say(f"sending {reference} by minikube")
         run.shell.run(
             minikube.path,
             "-p",
-            run.settings.cluster.profile,
+            node.profile,
             "image",
             "load",
             reference,
@@ -243,7 +317,7 @@ def _load(
             f"image ID here:        {wanted}\n"
             f"image ID on the node: {held.images.get(normalized(reference), 'none that is whole')}",
             "run `invoke load-images` again; if it stays so, the node's disk may be full: "
-            f"minikube -p {run.settings.cluster.profile} ssh -- df -h /var",
+            f"{engine.client} exec {node.name} df -h /var",
         )
     return Loaded(
         {reference: held.images[normalized(reference)] for reference in images}, tuple(travelled)
@@ -398,10 +472,10 @@ def _contents(layers: list[str], config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def forget(run: Run, engine: Engine, references: Iterable[str]) -> None:
+def forget(run: Run, engine: Engine, references: Iterable[str], way: Way) -> None:
     """Take images off the nodes, with all their names. The engine keeps them for the next time."""
     names = sorted(map(normalized, references))
-    for node in nodes(run.settings.cluster.profile) if names else ():
+    for node in way.nodes if names else ():
         # The runtime deletes layers meanwhile; crictl itself would give up after 2 s.
         remove = node.command(engine, "crictl", "--timeout=60s", "rmi", *names)
         run.shell.run(*remove, timeout=90, check=False)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.machine import capability_runtime
+from scripts.machine.architecture import ARCHITECTURES
 from scripts.session.findings import failure
 from scripts.session.run import Run
 
@@ -36,7 +37,8 @@ class Engine:
     client: path of a docker command that can use BuildKit. version: the server's.
     root: its folder on the machine where it runs. driver: how it stores layers there (overlay2,
     overlayfs, ...). memory: bytes. images: reference -> ID of the images that it had when it was
-    first asked, so that not every stage has to ask again.
+    first asked, so that not every stage has to ask again. architecture: of its images, in the words
+    of OCI. name: of the machine where it runs.
     """
 
     client: str
@@ -46,6 +48,8 @@ class Engine:
     cpus: int
     memory: int
     images: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    architecture: str = ""
+    name: str = ""
 
 
 def ensure(run: Run) -> Engine:
@@ -96,6 +100,8 @@ def _engine(client: str, info: Mapping[str, Any], images: Mapping[str, str]) -> 
         info["NCPU"],
         info["MemTotal"],
         images,
+        ARCHITECTURES.get(info.get("Architecture", ""), info.get("Architecture", "")),
+        info.get("Name", ""),
     )
 
 

@@ -42,10 +42,14 @@ def check(run: Run) -> Machine:
     """
     machine = measure(run)
     wanted = run.settings.cluster
-    exists = (settings.minikube_home() / "profiles" / wanted.profile).exists()
-    needed = DISK_WARM if (run.settings.cache / "images").is_dir() else DISK_FRESH
-    findings = judge(machine, needed, wanted.memory)
-    if not exists:
+    if run.settings.is_there:  # no node takes memory, no program of a cluster is compiled
+        needed, memory, port_is_ours = DISK_WARM, 0, True
+    else:
+        needed = DISK_WARM if (run.settings.cache / "images").is_dir() else DISK_FRESH
+        memory = wanted.memory
+        port_is_ours = (settings.minikube_home() / "profiles" / wanted.profile).exists()
+    findings = judge(machine, needed, memory)
+    if not port_is_ours:
         try:
             ports.check_port_free(run, wanted.ingress_port)
         except Failure as error:

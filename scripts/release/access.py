@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from scripts.cluster.minikube import Cluster
 from scripts.machine.preflight import is_wsl
 from scripts.session.findings import Finding, failure
 from scripts.session.run import Run
+from scripts.supply.tools import Found
 
 HOSTS = Path("/etc/hosts")
 MARK = "# phase4"
@@ -33,12 +35,13 @@ class Access:
     """The addresses of the app.
 
     local_url: needs nothing. host_url: empty while the host name does not lead to the app. advice:
-    lines for the person.
+    lines for the person. how: under what condition local_url works.
     """
 
     local_url: str
     host_url: str
     advice: tuple[str, ...]
+    how: str = "works in every browser on this machine"
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,20 @@ def asked_path(app: Survey) -> str:
     return fit.api_path(app) + (app.backend.health_path or "/openapi.json")
 
 
-def configure(run: Run, cluster: Cluster, app: Survey) -> Access:
+def configure(run: Run, cluster: Cluster, app: Survey, tools: Mapping[str, Found]) -> Access:
     """Make the host name lead to the cluster. Asks before the hosts file is written.
 
     Raises HOSTS-ENTRY.
     """
+    del tools
     asked = asked_path(app)
     host = run.settings.release.host
     address = "127.0.0.1"
     if platform.system() != "Darwin":  # containers have no address of their own there
         # A controller that has just started may not know its routes yet, and would seem to be out
         # of reach at the cluster's address.
-        run.shell.until(lambda: _serves(address, cluster.ingress_port, host, asked), PATIENCE, 0.1)
-        address = cluster.address if _serves(cluster.address, 80, host, asked) else address
+        run.shell.until(lambda: serves(address, cluster.ingress_port, host, asked), PATIENCE, 0.1)
+        address = cluster.address if serves(cluster.address, 80, host, asked) else address
     port = 80 if address == cluster.address else cluster.ingress_port
     url = f"http://{host}" + ("" if port == 80 else f":{port}")
     windows = (
@@ -142,8 +146,14 @@ def remove_entry(hosts: Path, host: str) -> bool:
 
 
 def forget(run: Run) -> None:
-    """Take the entry for the release's host out of the hosts file, where this user may."""
+    """Take the entry for the release's host out of the hosts file, where this user may.
+
+    With `hosts_file: skip` the file is not touched. For a cluster that is there none was written:
+    one that is found leads to our own cluster.
+    """
     host = run.settings.release.host
+    if run.settings.hosts_file == "skip" or run.settings.is_there:
+        return
     if os.access(HOSTS, os.W_OK) and remove_entry(HOSTS, host):
         run.say(f"took the entry for {host} out of {HOSTS}")
 
@@ -156,7 +166,7 @@ def resolve(host: str) -> str:
         return ""
 
 
-def _serves(address: str, port: int, host: str, asked: str) -> bool:
+def serves(address: str, port: int, host: str, asked: str) -> bool:
     """The app itself answers there.
 
     An accepted connection proves nothing on a network that accepts any.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.cluster.kubectl import get_items, kubectl
+from scripts.cluster.kubectl import kubectl
+from scripts.cluster.rights import EVERYWHERE, get_allowed, may
 from scripts.images.plans import PREFIX
-from scripts.release import access
+from scripts.release import access, chart
 from scripts.release.helm import CHART_NAME
 from scripts.session.findings import failure
 from scripts.session.run import Run
@@ -19,8 +20,9 @@ from scripts.supply.tools import Found
 FOLDER = "phase4/app"  # annotation of a namespace: the folder of the app that lives in it
 
 
+GONE = 120.0  # seconds for pods to end and their volumes to go
 #: Releases of every state. `--all`, as Helm 3 has it, is gone from Helm 4.
-EVERY = ("-A", "--deployed", "--failed", "--pending")
+EVERY = ("--deployed", "--failed", "--pending")
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ class App:
 def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
     """Every app on the cluster, by name."""
     scope = ("--kube-context", run.settings.context)
-    listed = run.shell.run(tools["helm"].path, "list", *EVERY, "-o", "json", *scope)
-    seen = get_items(run, tools, "namespaces,ingresses", "-A")
+    everywhere = may(run, tools, "list", "secrets", EVERYWHERE)
+    where = ("-A",) if everywhere else ("-n", run.settings.release.namespace)
+    listed = run.shell.run(tools["helm"].path, "list", *where, *EVERY, "-o", "json", *scope)
+    seen = get_allowed(run, tools, "namespaces,ingresses")
     return [
         _app(one, seen)
         for one in sorted(json.loads(listed.stdout or "[]"), key=lambda one: str(one["name"]))
@@ -72,9 +76,12 @@ def _app(one: Mapping[str, Any], seen: list[dict[str, Any]]) -> App:
 
 
 def mark(run: Run, tools: Mapping[str, Found]) -> None:
-    """Write down which app lives in the release's namespace; the plan's names are for any app."""
+    """Write down which app lives in the release's namespace; the plan's names are for any app.
+
+    A namespace that somebody else made is left as it is.
+    """
     name, folder = run.settings.release.namespace, run.settings.app_path
-    if run.settings.has_plan_names:
+    if run.settings.has_plan_names or not chart.made_namespace(run, tools):
         return
     kubectl(run, tools, "annotate", "--overwrite", "namespace", name, f"{FOLDER}={folder}")
 
@@ -88,8 +95,10 @@ def check_same(run: Run, tools: Mapping[str, Found], values: Mapping[str, Any]) 
     release, wanted = run.settings.release, str(run.settings.app_path)
     key = FOLDER.replace(".", r"\.")
     path = f"jsonpath={{.metadata.annotations.{key}}}"
-    there = kubectl(run, tools, "get", "namespace", release.namespace, "-o", path, check=False)
-    folder = there.stdout.strip()
+    folder = ""
+    if may(run, tools, "get", "namespaces"):
+        asked = ("get", "namespace", release.namespace, "-o", path)
+        folder = kubectl(run, tools, *asked, check=False).stdout.strip()
     if folder in ("", wanted) or run.settings.has_plan_names:
         return
     if not Path(folder).is_dir():  # the app's folder was moved
@@ -119,10 +128,11 @@ def _check_shared(run: Run, deployed: Mapping[str, Any]) -> None:
         )
 
 
-def remove(run: Run, tools: Mapping[str, Found]) -> frozenset[str]:
-    """Uninstall the release and delete its namespace with all its data.
+def remove(run: Run, tools: Mapping[str, Found], with_data: bool = True) -> frozenset[str]:
+    """Uninstall the release. with_data: also delete its volumes, its Secret and its namespace.
 
-    Returns the app's images that no other release uses. Raises RELEASE-MISSING.
+    A namespace that somebody else made, or that another release lives in, stays. Returns the app's
+    images that no other release uses. Raises RELEASE-MISSING.
     """
     release = run.settings.release
     found = [one for one in deployed(run, tools) if one.namespace == release.namespace]
@@ -139,17 +149,32 @@ def remove(run: Run, tools: Mapping[str, Found]) -> frozenset[str]:
     scope = ("--namespace", release.namespace, "--kube-context", run.settings.context)
     run.say(f"uninstalling {release.name}")
     run.shell.run(tools["helm"].path, "uninstall", release.name, *scope, timeout=180)
-    if len(found) == 1:  # nobody else's release lives there
+    if with_data and len(found) == 1 and chart.made_namespace(run, tools):
         delete = ("delete", "namespace", release.namespace, "--timeout=150s")
         kubectl(run, tools, *delete, timeout=180)
+    elif with_data and run.settings.is_there:
+        _remove_data(run, tools)
     access.forget(run)
     return own - others
+
+
+def _remove_data(run: Run, tools: Mapping[str, Found]) -> None:
+    """Delete what helm leaves of a release in a namespace that stays: its volumes, its Secret.
+
+    A claim goes when no pod has it any more; that is waited for, and said if it takes too long.
+    """
+    scope = ("-n", run.settings.release.namespace)
+    label = ("-l", f"app.kubernetes.io/instance={run.settings.release.name}")
+    kubectl(run, tools, *scope, "delete", "persistentvolumeclaims,secrets", *label, "--wait=false")
+    gone = ("wait", "persistentvolumeclaims", *label, "--for=delete", f"--timeout={GONE:.0f}s")
+    if not kubectl(run, tools, *scope, *gone, timeout=GONE + 30, check=False).ok:
+        run.say("the cluster still deletes the volumes")
 
 
 def _images(run: Run, tools: Mapping[str, Found]) -> tuple[frozenset[str], frozenset[str]]:
     """The app's images that the release's revisions name, and those that other releases name."""
     here, elsewhere = set[str](), set[str]()
-    for item in get_items(run, tools, "replicasets,statefulsets", "-A"):
+    for item in get_allowed(run, tools, "replicasets,statefulsets"):
         own = item["metadata"]["namespace"] == run.settings.release.namespace
         pod = item["spec"]["template"]["spec"]
         for container in [*pod.get("initContainers", []), *pod["containers"]]:

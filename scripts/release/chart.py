@@ -14,8 +14,9 @@ import yaml
 from scripts.app import fit
 from scripts.app.fit import Environment
 from scripts.app.survey import Survey
-from scripts.cluster.facts import Facts
+from scripts.cluster.facts import CONTROLLERS, Facts
 from scripts.cluster.kubectl import kubectl
+from scripts.cluster.rights import may
 from scripts.images.plans import Plans
 from scripts.release import changes
 from scripts.session.cache import digest, tree_digest
@@ -25,9 +26,9 @@ from scripts.session.settings import ROOT
 from scripts.supply.tools import Found
 
 CHART = ROOT / "helm-chart"
+MADE = "phase4/made"  # label of a namespace that this project made, and so may delete
 # libyaml where the wheel has it: ten times as fast.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-CONTROLLERS = ("traefik", "nginx", "haproxy")
 # For Next.js's own server. The plan's figures are for nginx alone.
 NODE_RESOURCES = {
     "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "16Mi"},
@@ -79,8 +80,25 @@ def values(
         "storage": {"files": app.keeps_files},
         "existingSecret": secret_name(run),
         "ingress": _ingress(run, app, facts),
-        **_network_policy(given, config, mine, default["networkPolicy"]["egressPorts"]),
+        **_pull_secret(run),
+        **(
+            {"networkPolicy": {"enabled": False}}
+            if facts.no_policies
+            else _network_policy(given, config, mine, default["networkPolicy"]["egressPorts"])
+        ),
     }
+
+
+def kept_to(processor: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, with all pods on nodes that have this processor."""
+    selector = {"nodeSelector": {"kubernetes.io/arch": processor}}
+    parts = ("frontend", "backend", "postgres", "serviceDefaults")
+    return {**chosen, **{part: {**chosen.get(part, {}), **selector} for part in parts}}
+
+
+def _pull_secret(run: Run) -> dict[str, Any]:
+    name = run.settings.images.pull_secret
+    return {"image": {"pullSecrets": [{"name": name}]}} if name else {}
 
 
 def _frontend(
@@ -129,9 +147,9 @@ def _backend(
 def _ingress(run: Run, app: Survey, facts: Facts) -> dict[str, Any]:
     """The ingress' section: the cluster's class and controller, the app's hosts and paths."""
     known = (name for name in CONTROLLERS if name in facts.ingress_controller)
+    served = {"className": facts.ingress_class, "controller": next(known, CONTROLLERS[0])}
     return {
-        "className": facts.ingress_class,
-        "controller": next(known, CONTROLLERS[0]),
+        **({"enabled": False} if facts.no_ingress else served),
         "host": run.settings.release.host,
         "extraHosts": [run.settings.local_host],
         "apiPath": fit.api_path(app),
@@ -321,12 +339,26 @@ def _try_on_cluster(
     return "" if tried.ok else "\n".join(tried.stderr.splitlines()[-8:])
 
 
+def made_namespace(run: Run, tools: Mapping[str, Found]) -> bool:
+    """Whether the release's namespace is there for it alone; in this project's cluster, always."""
+    if not run.settings.is_there:
+        return True
+    if not may(run, tools, "get", "namespaces"):
+        return False
+    asked = ("get", "namespace", run.settings.release.namespace, "--ignore-not-found", "-o", "json")
+    found = json.loads(kubectl(run, tools, *asked).stdout or "{}")
+    return MADE in (found.get("metadata", {}).get("labels") or {})
+
+
 def ensure_namespace(run: Run, tools: Mapping[str, Found]) -> None:
     """Create the release's namespace if it is missing. One that exists is not changed.
 
-    The new one admits only pods that meet the `restricted` security standard.
+    The new one admits only pods that meet the `restricted` security standard. A user who may not
+    look for it was told at the start that it is taken to be there.
     """
     name = run.settings.release.namespace
+    if not may(run, tools, "get", "namespaces"):
+        return
     if kubectl(
         run, tools, "get", "namespace", name, "--ignore-not-found", "-o", "name"
     ).stdout.strip():
@@ -334,7 +366,10 @@ def ensure_namespace(run: Run, tools: Mapping[str, Found]) -> None:
     namespace = {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        "metadata": {
+            "name": name,
+            "labels": {"pod-security.kubernetes.io/enforce": "restricted", MADE: "true"},
+        },
     }
     kubectl(
         run,

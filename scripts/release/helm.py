@@ -97,6 +97,12 @@ def values_of(run: Run, tools: Mapping[str, Found], revision: int) -> dict[str, 
     return (json.loads(result.stdout) or {}) if result.ok else {}
 
 
+def values_now(run: Run, tools: Mapping[str, Found]) -> dict[str, Any]:
+    """The values that were given to the newest revision; empty when there is none."""
+    result = helm(run, tools, "get", "values", run.settings.release.name, "-o", "json")
+    return (json.loads(result.stdout) or {}) if result.ok else {}
+
+
 def _image_names(values: Mapping[str, Any]) -> tuple[str, ...]:
     images = [values.get(component, {}).get("image", {}) for component in ("frontend", "backend")]
     return tuple(f"{image['repository']}:{image['tag']}" for image in images if image.get("tag"))

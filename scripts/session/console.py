@@ -56,9 +56,8 @@ class Session:
 
         Raises DEPLOY-RUNNING.
         """
-        lock = (
-            self.context.settings.cache / "locks" / f"run-{self.context.settings.cluster.profile}"
-        )
+        settings = self.context.settings
+        lock = settings.cache / "locks" / f"run-{settings.cluster_key}"
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(locked(lock, blocking=False))
@@ -84,17 +83,18 @@ def open_session(
     stop: Callable[..., BaseException],
     dry: bool = False,
     app: str = "",
+    context: str = "",
 ) -> Iterator[Session]:
     """Give a task its session.
 
-    stop: `stop(message, code)` makes the exception that ends the program with a code. app: the
-    app's folder.
+    stop: `stop(message, code)` makes the exception that ends the program with a code. app,
+    context: the app's folder and the kubeconfig's context that the person named, else empty.
     """
     progress = Progress("json" if as_json else None)
     shell = Shell(dry=dry)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        settings = Settings.load(values, app)
+        settings = Settings.load(values, app, context)
         shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
         shell.path = (settings.cache / "bin",)
         attended = (

@@ -7,6 +7,7 @@ the person's own file (`invoke -f mine.yaml ...`) and the environment variables
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -73,8 +74,13 @@ class AppSettings(_Section):
 
 
 class ClusterSettings(_Section):
-    """The minikube profile that belongs to this project. Memory in MiB."""
+    """The minikube profile that belongs to this project. Memory in MiB.
 
+    context: a context of the person's kubeconfig, and with it a cluster that somebody else made,
+    in place of that minikube. Empty: the minikube.
+    """
+
+    context: str = Field(default="", pattern=r"^([^-\s].*)?$")
     profile: DnsLabel = "todo-chatbot"
     driver: Literal["docker"] = "docker"
     memory: int = Field(default=4096, ge=2048)
@@ -92,6 +98,17 @@ class ReleaseSettings(_Section):
     host: HostName = "todo.local"
     values: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ()
     timeout: int = Field(default=300, ge=30)
+
+
+class ImagesSettings(_Section):
+    """How images reach a cluster that this project did not make.
+
+    registry: a registry that this engine pushes to and the nodes pull from. pull_secret: name of a
+    Secret in the release's namespace that the nodes pull with, empty for none.
+    """
+
+    registry: str = Field(default="", pattern=r"^([a-z0-9][\w.:/-]*[a-zA-Z0-9])?$")
+    pull_secret: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9.-]*)?$")
 
 
 class SupplySettings(_Section):
@@ -114,21 +131,25 @@ class Settings(_Section):
     app: AppSettings = AppSettings()
     cluster: ClusterSettings = ClusterSettings()
     release: ReleaseSettings = ReleaseSettings()
+    images: ImagesSettings = ImagesSettings()
     supply: SupplySettings = SupplySettings()
     assume_yes: bool = False
     assistant: Literal["", "kubectl-ai", "kagent", "Gordon", "model"] = ""
     hosts_file: Literal["ask", "write", "skip"] = "ask"
 
     @classmethod
-    def load(cls, values: Mapping[str, Any], app: str = "") -> Settings:
+    def load(cls, values: Mapping[str, Any], app: str = "", context: str = "") -> Settings:
         """Check `values` (the merged `phase4` configuration) and return them as settings.
 
-        app: the app's folder; it wins over the one in `values`. `apps` in `values` holds earlier
+        app, context: the app's folder, and a context of the kubeconfig; they win over those in
+        `values`. `apps` in `values` holds earlier
         answers by the app's folder; they win over the file beside the app, and all other settings
         win over them.
         Raises Failure SETTINGS-INVALID with one finding per key.
         """
         given = _plain(values)
+        if context:
+            given["cluster"] = {**given.get("cluster", {}), "context": context}
         folder = app or given.get("app", {}).get("path", "")
         given["release"] = _named(given.get("release", {}), folder)
         section = {**given.get("app", {}), **({"path": app} if app else {})}
@@ -162,9 +183,22 @@ class Settings(_Section):
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "phase4"
 
     @property
+    def is_there(self) -> bool:
+        """Whether the cluster is somebody else's: a context of the person's kubeconfig."""
+        return bool(self.cluster.context)
+
+    @property
     def context(self) -> str:
-        """The kubeconfig context. minikube names it like the profile."""
-        return self.cluster.profile
+        """The kubeconfig context. minikube names that of its own cluster like the profile."""
+        return self.cluster.context or self.cluster.profile
+
+    @property
+    def cluster_key(self) -> str:
+        """The context as a name for files: two clusters never share one."""
+        plain = re.sub(r"[^\w.-]", "-", self.context)
+        if plain == self.context:
+            return plain
+        return f"{plain}-{hashlib.sha256(self.context.encode()).hexdigest()[:8]}"
 
     @property
     def local_url(self) -> str:

@@ -46,7 +46,7 @@ READS = {
     "go": ("version",),
     "helm": ("get", "history", "lint", "list", "template", "version"),
     "kagent": ("version",),
-    "kubectl": ("get", "logs", "top", "version"),
+    "kubectl": ("config view", "get", "logs", "top", "version"),
     "kubectl-ai": ("version",),
     "lsof": ("",),
     "minikube": ("status", "version"),

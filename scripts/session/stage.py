@@ -20,6 +20,7 @@ D = TypeVar("D")
 E = TypeVar("E")
 F = TypeVar("F")
 G = TypeVar("G")
+H = TypeVar("H")
 
 
 def _nothing(_result: object) -> str:
@@ -151,6 +152,23 @@ def stage(
     e: Stage[E],
     f: Stage[F],
     g: Stage[G],
+    /,
+    *,
+    after: After = (),
+    says: Callable[[R], str] = _nothing,
+) -> Stage[R]: ...
+@overload
+def stage(
+    name: str,
+    work: Callable[[Run, A, B, C, D, E, F, G, H], R],
+    a: Stage[A],
+    b: Stage[B],
+    c: Stage[C],
+    d: Stage[D],
+    e: Stage[E],
+    f: Stage[F],
+    g: Stage[G],
+    h: Stage[H],
     /,
     *,
     after: After = (),

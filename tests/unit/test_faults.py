@@ -186,7 +186,9 @@ def test_an_image_that_does_not_arrive_by_any_way(make_run, stub, found, monkeyp
         " *) cat >/dev/null </dev/null;; esac",
     )
     stub("minikube", "exit 0")  # as minikube does: nothing arrives, and the status is 0
-    monkeypatch.setattr(transport, "nodes", lambda profile: (transport.Node("n", "containerd"),))
+    monkeypatch.setattr(
+        transport, "nodes", lambda profile: (transport.Node("n", "containerd", "n"),)
+    )
     with pytest.raises(Failure) as caught:
         transport.load_images(
             make_run(),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 
 from scripts.checks.acceptance.look import Look, NotApplicable
+from scripts.cluster import there
+from scripts.cluster.rights import may
 from scripts.images import transport
 from scripts.release import rollout
 from scripts.session.settings import ROOT
@@ -42,8 +44,10 @@ def image(component: str) -> Callable[[Look], str]:
 
     def on_node(look: Look) -> str:
         reference = look.container(component)["image"]
-        node = transport.nodes(look.run.settings.cluster.profile)[0]
-        held = transport.holdings(look.run, look.engine, node, [reference]).images
+        way = there.way_of(look.run, look.engine, look.tools)
+        if not way.nodes:
+            raise NotApplicable(f"the nodes cannot be looked into; {way}")
+        held = transport.holdings(look.run, look.engine, way.nodes[0], [reference]).images
         name = transport.normalized(reference)
         assert name in held, f"the node has no {reference}"
         assert not reference.endswith(":latest"), f"{reference} is no content tag"
@@ -59,6 +63,8 @@ def port(component: str, number: int) -> Callable[[Look], str]:
         path = rollout.health_path(look.state).lstrip("/") if component == "backend" else ""
         ports = [one["containerPort"] for one in look.container(component)["ports"]]
         assert ports == [number], f"containerPort {ports}"
+        if not may(look.run, look.tools, "get", "services/proxy"):
+            raise NotApplicable("this user may not ask through a Service")
         # The API server asks the pod through the Service.
         service = f"{look.release.name}-{component}:http"
         address = f"/api/v1/namespaces/{look.release.namespace}/services/{service}/proxy/{path}"

@@ -112,6 +112,8 @@ def claim(look: Look) -> str:
 
 def routes(look: Look) -> str:
     """The Ingress leads / to the frontend, and the API's path to the backend."""
+    if look.facts.no_ingress:
+        raise NotApplicable(f"the app has no Ingress here: {look.facts.no_ingress}")
     rules = [rule for one in look.of("Ingress") for rule in one["spec"]["rules"]]
     listed = [path for rule in rules for path in rule["http"]["paths"]]
     paths = {

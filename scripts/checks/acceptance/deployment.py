@@ -39,6 +39,8 @@ def endpoints(look: Look) -> str:
 def ingress(look: Look) -> str:
     """There is an Ingress."""
     listed = look.of("Ingress")
+    if look.facts.no_ingress:
+        raise NotApplicable(f"the app has no Ingress here: {look.facts.no_ingress}")
     assert listed, "no Ingress"
     hosts = {
         one["metadata"]["name"]: [rule["host"] for rule in one["spec"]["rules"]] for one in listed
@@ -49,6 +51,8 @@ def ingress(look: Look) -> str:
 def resolves(look: Look) -> str:
     """The host name resolves on this machine."""
     host = look.release.host
+    if look.run.settings.is_there:
+        raise NotApplicable("the cluster's own DNS says where it is; `invoke open` needs no name")
     address = access.resolve(host)
     if not address and look.run.settings.hosts_file == "skip":
         raise NotApplicable("phase4.hosts_file is skip; the .localhost name needs no entry")

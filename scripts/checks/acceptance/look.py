@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -24,6 +25,10 @@ TIMEOUT = 10.0  # seconds for a request
 METRICS = 120.0  # seconds until metrics-server has figures of a new pod; 15 to 75 were seen
 UNITS = {"Ki": 2**-10, "Mi": 1.0, "Gi": 2.0**10}  # in MiB
 ACCOUNT_ROUTES = {("post", "/auth/register"), ("post", "/auth/login"), ("post", "/todos")}
+
+
+#: What kubectl says where somebody else decided that there is no metrics-server.
+NO_METRICS = re.compile("Metrics API not available|(?i:forbidden)")
 
 
 class NotApplicable(Exception):
@@ -49,7 +54,13 @@ class Look:
     @cached_property
     def facts(self) -> facts.Facts:
         """The cluster."""
-        return facts.read(self.run, self.tools)
+        read = facts.there if self.run.settings.is_there else facts.read
+        return read(self.run, self.tools)
+
+    @cached_property
+    def target(self) -> str:
+        """The cluster in words."""
+        return f"{self.run.settings.context} (Kubernetes {self.facts.kubernetes})"
 
     @cached_property
     def state(self) -> list[dict[str, Any]]:
@@ -130,6 +141,8 @@ class Look:
 
         def has_figures() -> bool:
             said[:] = [kubectl.kubectl(self.run, self.tools, *scope, check=False)]
+            if self.run.settings.is_there and NO_METRICS.search(said[0].stderr):
+                raise NotApplicable("the cluster has no metrics, or this user may not see them")
             words = said[0].stdout.split()
             return said[0].ok and all(name in words for name in names)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from scripts.cluster import there
 from scripts.cluster.kubectl import kubectl
 from scripts.machine.engine import Engine
-from scripts.session.findings import Finding
+from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
 from scripts.supply.tools import Found
 
@@ -22,7 +23,18 @@ def cluster_down(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Findin
     if ready.ok:
         return None
     words = ready.tail(3)
+    if run.settings.is_there:
+        return _gone(run, tools)
     return _refused(run, words) or _node_down(run, engine, words) or _api_down(run, engine, words)
+
+
+def _gone(run: Run, tools: Mapping[str, Found]) -> Finding | None:
+    """What a cluster that is there says, which nobody here can look into."""
+    try:
+        there.reach(run, tools)
+    except Failure as error:
+        return error.findings[0]
+    return None
 
 
 def _refused(run: Run, words: str) -> Finding | None:

@@ -23,7 +23,9 @@ from scripts.checks.diagnosis.observed import (
     name_of,
     of_kind,
 )
+from scripts.cluster import there
 from scripts.cluster.kubectl import get_items, kubectl
+from scripts.cluster.rights import Right, get_allowed, missing
 from scripts.images import transport
 from scripts.machine.engine import Engine
 from scripts.release import access, helm, pods, rollout
@@ -54,15 +56,16 @@ ASK = (database.INSIDE / "ask-address.py").read_text(encoding="utf-8")
 def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
     """Ask everything that does not depend on another answer at the same time, then the rest."""
     release, cluster = run.settings.release, run.settings.cluster
+    ours = not run.settings.is_there
     scope = ("-n", release.namespace)
     listing = (*scope, "get", "secrets", "-o", f"go-template={KEYS}")
     inspect = ("container", "inspect", "--format", ADDRESSES, cluster.profile)
     with ThreadPoolExecutor(8) as pool:
         asked = pool.submit(database.look, run, tools)
         traefik = pool.submit(kubectl, run, tools, "get", TRAEFIK, "-A", "-o", "json", check=False)
-        state = pool.submit(get_items, run, tools, NAMESPACED, *scope)
-        whole = pool.submit(get_items, run, tools, CLUSTER_WIDE)
-        every = pool.submit(get_items, run, tools, "pods,ingresses,networkpolicies", "-A")
+        state = pool.submit(get_items, run, tools, _readable(run, tools), *scope)
+        whole = pool.submit(get_allowed, run, tools, CLUSTER_WIDE)
+        every = pool.submit(get_allowed, run, tools, "pods,ingresses,networkpolicies")
         latest = pool.submit(helm.latest, run, tools)
         secrets = pool.submit(kubectl, run, tools, *listing, check=False)
         time_there = ("info", "--format", "{{.SystemTime}}")
@@ -71,6 +74,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         objects = state.result()
         health = rollout.api_path(objects) + rollout.health_path(objects)
         answers = {"/": page.result(), health: _status(run, health)}
+    given = {} if ours else helm.values_now(run, tools).get("ingress", {})
     address = run.shell.run(engine.client, *inspect, check=False)
     pods_seen = of_kind(every.result(), "Pod")
     routes = json.loads(traefik.result().stdout)["items"] if traefik.result().ok else None
@@ -82,10 +86,14 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         whole.result(),
         [pod for pod in pods_seen if _is_controller(pod)],
         release=latest.result(),
-        system=[pod for pod in pods_seen if pod["metadata"]["namespace"] == "kube-system"],
+        # Elsewhere they have other names, or run where nobody may look.
+        system=[pod for pod in pods_seen if pod["metadata"]["namespace"] == "kube-system"]
+        if ours
+        else None,
         secrets=_keys(secrets.result()),
         answers=answers,
-        name=access.resolve(release.host),
+        # Whoever has a cluster there decides by what name it is known.
+        name=access.resolve(release.host) if ours else "",
         expected=("127.0.0.1", *address.stdout.split()),
         skew=skew(clock.result().stdout),
         namespace=release.namespace,
@@ -93,11 +101,24 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         policies=of_kind(every.result(), "NetworkPolicy"),
         elsewhere=[*of_kind(every.result(), "Ingress"), *of_kind(routes or [], "IngressRoute")],
         middlewares=None if routes is None else of_kind(routes, "Middleware"),
+        meant=bool(given.get("enabled", True)),
+        sees_controllers=ours,
         proxy=os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY") or "",
     )
     return replace(
-        observed, logs=_logs(run, tools, objects), stale=_stale_workloads(run, engine, objects)
+        observed,
+        logs=_logs(run, tools, objects),
+        stale=_stale_workloads(run, engine, tools, objects),
     )
+
+
+def _readable(run: Run, tools: Mapping[str, Found]) -> str:
+    """The kinds of the release's namespace that this user may list."""
+    if not run.settings.is_there:
+        return NAMESPACED
+    kinds = [Right("list", kind) for kind in NAMESPACED.split(",")]
+    refused = {one.what for one in missing(run, tools, kinds)}
+    return ",".join(one.what for one in kinds if one.what not in refused)
 
 
 def _is_controller(pod: Item) -> bool:
@@ -115,12 +136,14 @@ def _keys(listed: Result) -> dict[str, dict[str, bool]] | None:
     }
 
 
-def _stale_workloads(run: Run, engine: Engine, state: Objects) -> tuple[str, ...]:
+def _stale_workloads(
+    run: Run, engine: Engine, tools: Mapping[str, Found], state: Objects
+) -> tuple[str, ...]:
     """The workloads whose pods run another image than the node has under that name."""
     pods_seen = of_kind(state, "Pod")
     names = {one["image"] for pod in pods_seen for one in pod["spec"]["containers"]}
-    node = transport.nodes(run.settings.cluster.profile)[0]
-    held = transport.holdings(run, engine, node, names).images
+    nodes = there.way_of(run, engine, tools).nodes
+    held = transport.holdings(run, engine, nodes[0], names).images if nodes else {}
     return tuple(rollout.stale(state, _by_reference(names, held)))
 
 

@@ -29,6 +29,8 @@ class Observed:
     skew: seconds between this machine's clock and the engine's.
     stale: workloads whose pods run another image than the node has under that name.
     proxy: the HTTP proxy of this machine's environment, empty without one.
+    meant: the release is meant to have an Ingress. sees_controllers: this user may see the pods of
+    an ingress controller, and they are on the cluster itself.
     """
 
     app: str
@@ -52,6 +54,8 @@ class Observed:
     elsewhere: Objects = field(default_factory=list)
     middlewares: Objects | None = None
     policies: Objects = field(default_factory=list)
+    meant: bool = True
+    sees_controllers: bool = True
 
     def of(self, kind: str) -> Objects:
         """Objects of a kind in the release's namespace."""

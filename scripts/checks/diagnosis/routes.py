@@ -68,6 +68,8 @@ def _target_port(seen: Observed, service: Item) -> list[Finding]:
 
 def ingresses(seen: Observed) -> list[Finding]:
     """The Ingresses: a class that exists, a controller that runs, rules to Services that exist."""
+    if not seen.meant:
+        return []
     classes = [name_of(one) for one in of_kind(seen.cluster, "IngressClass")]
     found = _controller(seen, classes)
     listed = seen.of("Ingress")
@@ -83,10 +85,14 @@ def ingresses(seen: Observed) -> list[Finding]:
 
 
 def _controller(seen: Observed, classes: Sequence[str]) -> list[Finding]:
+    if not classes and not seen.sees_controllers:
+        return []
     if not classes:
         told = "the cluster has no ingress class, so nothing serves the Ingress"
         return [Finding("INGRESS-CLASS-MISSING", "ingressclass", told, remedy="invoke cluster-up")]
     if any(is_ready(pod) for pod in seen.controllers):
+        return []
+    if not seen.controllers and not seen.sees_controllers:
         return []
     states = [
         f"{pod['metadata']['namespace']}/{name_of(pod)} {pod['status']['phase']}"

@@ -31,14 +31,14 @@ def _why(wanted: str | None, classes: Mapping[str, Item], words: str) -> tuple[s
             "it names no storage class, and the cluster has no default",
             "`invoke cluster-up` adds one to a cluster of ours",
         )
-    if wanted not in classes:
+    if classes and wanted not in classes:
         return (
             f"its storage class {wanted} does not exist",
             f"there are: {', '.join(classes) or 'none'}; name one of them, or leave it out",
         )
     if "waiting for first consumer" in words:
         return None
-    provisioner = classes[wanted].get("provisioner", "?")
+    provisioner = classes.get(wanted, {}).get("provisioner", "?")
     return (
         f"the provisioner of {wanted} makes no volume",
         f"is it running? kubectl get pods -A; its name is {provisioner}",

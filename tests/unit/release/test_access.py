@@ -1,5 +1,6 @@
 import pytest
 
+from scripts.release import access
 from scripts.release.access import remove_entry, write_entry
 from scripts.session.findings import Failure
 
@@ -36,3 +37,16 @@ def test_somebody_elses_line_for_the_name_is_reported_and_left(hosts):
         write_entry(hosts, "192.0.2.1", "elsewhere.example")
     assert "10.0.0.9 elsewhere.example" in caught.value.findings[0].evidence
     assert hosts.read_text() == OTHERS
+
+
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [({}, False), ({"hosts_file": "skip"}, True), ({"cluster": {"context": "theirs"}}, True)],
+)
+def test_the_entry_of_our_own_cluster_goes_with_it_alone(
+    make_run, hosts, monkeypatch, settings, left
+):
+    monkeypatch.setattr(access, "HOSTS", hosts)
+    write_entry(hosts, "192.0.2.1", "todo.local")
+    access.forget(make_run(**settings))
+    assert ("todo.local" in hosts.read_text()) == left

@@ -9,7 +9,12 @@ from scripts.app.survey import read
 from scripts.release import chart
 from scripts.session.settings import ROOT, Settings
 
-FACTS = SimpleNamespace(ingress_controller="traefik.io/ingress-controller", ingress_class="traefik")
+FACTS = SimpleNamespace(
+    ingress_controller="traefik.io/ingress-controller",
+    ingress_class="traefik",
+    no_ingress="",
+    no_policies=False,
+)
 PLANS = SimpleNamespace(
     frontend=SimpleNamespace(reference="front:1"), backend=SimpleNamespace(reference="back:2")
 )
@@ -17,12 +22,12 @@ PLANS = SimpleNamespace(
 
 @pytest.fixture
 def values(make_run, tmp_path):
-    def make(name, mine="", deployed=(), **given):
+    def make(name, mine="", deployed=(), facts=FACTS, **given):
         (tmp_path / "mine.yaml").write_text(mine)
         app = read(ROOT / name)
         run = make_run(release={"values": str(tmp_path / "mine.yaml")})
         return chart.values(
-            run, app, fit.environment(app, Settings(), given), PLANS, FACTS, "postgres:16", deployed
+            run, app, fit.environment(app, Settings(), given), PLANS, facts, "postgres:16", deployed
         )
 
     return make
@@ -157,3 +162,20 @@ def test_an_app_that_is_given_nothing_may_reach_no_more_than_the_chart_allows(va
 def test_an_app_without_a_database_of_its_own_names_no_image_of_it():
     assert chart._image("") == {}
     assert chart._image("phase4/postgres:1") == {"repository": "phase4/postgres", "tag": "1"}
+
+
+def test_without_an_ingress_the_routes_are_kept_for_the_door(make_run, values):
+    less = {"ingress_class": "", "no_ingress": "there is no class", "no_policies": True}
+    facts = SimpleNamespace(**{**vars(FACTS), **less})
+    chosen = values("tests/apps/auth-next16", facts=facts)
+    assert chosen["ingress"]["enabled"] is False
+    assert chosen["ingress"]["apiPath"]
+    assert "className" not in chosen["ingress"]
+    assert chosen["networkPolicy"] == {"enabled": False}
+
+
+def test_pods_are_kept_to_nodes_that_can_run_the_images(values):
+    chosen = chart.kept_to("arm64", values("tests/apps/auth-next16"))
+    for part in ("frontend", "backend", "postgres", "serviceDefaults"):
+        assert chosen[part]["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+    assert chosen["frontend"]["image"]["tag"] == "1"

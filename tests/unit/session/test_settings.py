@@ -151,3 +151,23 @@ def test_the_plans_names_belong_to_no_folder(tmp_path):
     assert Settings.load({}).has_plan_names
     assert Settings.load({"release": {"name": "todo-app"}}, str(tmp_path)).has_plan_names
     assert not Settings.load({}, str(tmp_path)).has_plan_names
+
+
+def test_a_context_takes_the_place_of_our_own_cluster():
+    settings = Settings.load({"cluster": {"context": "kind-mine"}}, context="work")
+    assert (settings.is_there, settings.context, settings.cluster_key) == (True, "work", "work")
+    assert not Settings().is_there
+    assert Settings().context == Settings().cluster_key == "todo-chatbot"
+
+
+def test_contexts_with_any_letters_have_files_of_their_own():
+    names = ("arn:aws:eks:eu:1:cluster/a", "arn:aws:eks:eu:1:cluster-a", "team@far")
+    keys = [Settings.load({}, context=name).cluster_key for name in names]
+    assert len(set(keys)) == 3
+    assert not any("/" in key or ":" in key for key in keys)
+
+
+@pytest.mark.parametrize("context", ["-n", " x"])
+def test_a_context_is_never_taken_for_an_option(context):
+    with pytest.raises(Failure):
+        Settings.load({"cluster": {"context": context}})
