@@ -99,6 +99,8 @@ class SupplySettings(_Section):
 
     source: `auto` asks upstream first, then package registries; `upstream` and `registries` allow
     only that one. download_base, image_registry: mirrors of upstream; empty for upstream itself.
+    bundle: a file or an http(s) address; everything comes from it. bundle_key: a public key of ssh,
+    or a file with one, that must have signed it.
     """
 
     source: Literal["auto", "upstream", "registries"] = "auto"
@@ -106,6 +108,8 @@ class SupplySettings(_Section):
     download_base: str = ""
     image_registry: str = ""
     debian_mirror: str = ""
+    bundle: str = ""
+    bundle_key: str = ""
 
 
 class Settings(_Section):
