@@ -13,7 +13,7 @@ from scripts.session.run import Run
 TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds without a byte
 ATTEMPTS = 8  # in a row without a byte of progress
 PAUSE = 1.0  # seconds before the next attempt
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # bytes; of a chunk that is cut nothing is kept
 CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -57,14 +57,16 @@ def _download(run: Run, source: str, target: Path) -> None:
             reason = "the server ended the transfer early"
         except CUT as error:
             reason = str(error)[:300]
+        there = partial.stat().st_size if partial.exists() else 0
         if failed + 1 >= ATTEMPTS:
             raise _unreachable(
                 source,
-                f"the download of {source} was cut {ATTEMPTS} times without getting on",
+                f"{source} gave nothing in {ATTEMPTS} attempts"
+                + (f" after its first {there >> 20} MiB" if there else ""),
                 reason,
-                "run the command again: it goes on from where it is",
+                "check the address and the network, and run the command again: "
+                "it goes on from where it is",
             )
-        there = partial.stat().st_size if partial.exists() else 0
         run.say(f"the download was cut at {there >> 20} MiB: going on")
         run.shell.wait(PAUSE * failed)
 

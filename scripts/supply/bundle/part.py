@@ -21,7 +21,7 @@ else:
     from backports import zstd
 
 CHUNK = 1 << 20
-LEVEL = 6
+LEVEL = 3
 #: The window is 2**29 bytes: a program comes twice, alone and in an image's archive, and is packed
 #: once. Whoever unpacks needs that much memory.
 WINDOW = 29
