@@ -17,6 +17,7 @@ from scripts.session.run import Run
 PYTHON_MINIMUM = (3, 11)
 # GiB for a whole cluster from sources, with the Go caches (11 measured) and images.
 DISK_FRESH = 20.0
+DISK_BUNDLE = 8.0  # GiB for the same from a bundle: 2 in the cache, the rest in the engine
 DISK_WARM = 3.0
 MEMORY_BESIDE = 512  # MiB that the machine itself needs beside the node
 
@@ -43,7 +44,8 @@ def check(run: Run) -> Machine:
     machine = measure(run)
     wanted = run.settings.cluster
     exists = (settings.minikube_home() / "profiles" / wanted.profile).exists()
-    needed = DISK_WARM if (run.settings.cache / "images").is_dir() else DISK_FRESH
+    fresh = DISK_BUNDLE if run.settings.supply.bundle else DISK_FRESH
+    needed = DISK_WARM if (run.settings.cache / "images").is_dir() else fresh
     findings = judge(machine, needed, wanted.memory)
     if not exists:
         try:

@@ -166,7 +166,7 @@ def _sources(
                 lambda target: make_once(target, lambda path: _download(run, name, tool, path)),
             )
         )
-    if run.settings.supply.source != "upstream":
+    if run.settings.supply.source != "upstream" or run.settings.supply.bundle:
         if name in ("helm", "kubectl") and (platform.system(), architecture()) == (
             "Linux",
             "amd64",

@@ -1,12 +1,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from scripts import commands
 from scripts.checks import diagnosis
+from scripts.session.console import Session
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.settings import ROOT
 
@@ -60,3 +62,38 @@ def test_a_folder_with_other_letters_is_given_on_under_a_locale_without_them(tmp
     command = [sys.executable, "-c", program, tmp_path / "häuser" / ".."]
     done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, timeout=50)
     assert done.stdout.decode().strip() == "häuser", done.stderr
+
+
+def _session(run):
+    """A session, and what it shows."""
+    told = []
+    progress = SimpleNamespace(
+        note=told.append, table=lambda title, columns, rows: told.extend(map(str, rows))
+    )
+    return Session(run, progress), told
+
+
+def test_pruning_asks_and_says_what_it_takes_away(make_run):
+    run = make_run()
+    old = run.settings.cache / "images" / "etcd-0123456789abcdef.tar"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"x" * 9999)
+    asked = []
+    session, told = _session(replace(run, confirm=lambda what: bool(asked.append(what))))
+    commands.prune_supply(session)
+    assert old.exists() and told[-1] == "Nothing was deleted."
+    assert "delete these 0.00 GiB from" in asked[0]
+    assert any("programs and images of earlier versions" in line for line in told)
+    assert any("The compiler's caches stay: " in line for line in told)
+
+    session, told = _session(run)
+    commands.prune_supply(session)
+    assert not old.exists() and told[-1] == "Deleted 0.00 GiB."
+    commands.prune_supply(session)
+    assert told[-1] == "There is nothing to take away."
+
+
+def test_the_bundle_that_a_command_names_wins_over_the_settings(make_run):
+    session, _ = _session(make_run(supply={"bundle": "one"}))
+    assert commands.with_bundle(session, "").context.settings.supply.bundle == "one"
+    assert commands.with_bundle(session, "two").context.settings.supply.bundle == "two"

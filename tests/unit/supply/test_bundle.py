@@ -247,13 +247,18 @@ def test_a_file_that_is_too_short_or_too_long_is_found(exported, taker, tmp_path
     assert refused(taker(cut)).code == ("BUNDLE-FOREIGN" if share == 0 else "BUNDLE-DAMAGED")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"hello\n" * 1000, gzip.compress(b"x" * 9999), packed((tarfile.TarInfo("a"), b"b"))],
-)
-def test_what_is_no_bundle_is_refused(taker, tmp_path, content):
+NO_BUNDLES = {
+    "empty": lambda: b"",
+    "text": lambda: b"hello\n" * 1000,
+    "gzip": lambda: gzip.compress(b"x" * 9999),
+    "zstd": lambda: packed((tarfile.TarInfo("a"), b"b")),
+}
+
+
+@pytest.mark.parametrize("kind", NO_BUNDLES)
+def test_what_is_no_bundle_is_refused(taker, tmp_path, kind):
     other = tmp_path / "other.tar"
-    other.write_bytes(content)
+    other.write_bytes(NO_BUNDLES[kind]())
     finding = refused(taker(other))
     assert finding.code == "BUNDLE-FOREIGN" and "is no bundle" in finding.summary
 
