@@ -48,7 +48,11 @@ def write(
         files, images = Path(folder) / FILES, Path(folder) / IMAGES
         with ThreadPoolExecutor(1) as pool:
             saving = pool.submit(_save, run, engine, stock.images, images)
-            entries = pack(run.settings.cache, stock.files, files)
+            try:
+                entries = pack(run.settings.cache, stock.files, files)
+            except BaseException:  # also Ctrl-C: nobody is to wait for docker then
+                run.shell.cancel()
+                raise
             found = saving.result()
         manifest = Manifest(
             {one.name: _stored(one) for one in (files, images)},

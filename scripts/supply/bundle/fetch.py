@@ -9,6 +9,7 @@ import requests
 from scripts.session.cache import digest, locked
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
+from scripts.session.shell import Interrupted
 
 TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds without a byte
 ATTEMPTS = 8  # in a row without a byte of progress
@@ -95,12 +96,17 @@ def _rest(run: Run, source: str, partial: Path, here: int) -> bool:
                 "check phase4.supply.bundle",
             )
         goes_on = answer.status_code == 206
+        if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {here}-"):
+            partial.unlink()  # not what was asked for
+            return False
         whole = int(answer.headers.get("Content-Length", -1)) + (here if goes_on else 0)
         version.write_text(_version(answer), encoding="utf-8")
         run.say(f"fetching the bundle, {max(whole, 0) >> 20} MiB")
         with partial.open("ab" if goes_on else "wb") as out:
             for chunk in answer.iter_content(CHUNK):
                 out.write(chunk)
+                if run.shell.cancelled:
+                    raise Interrupted
     return partial.stat().st_size >= whole
 
 

@@ -7,7 +7,7 @@ there already stays as it is, so all of it can be interrupted, and done twice.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import platform
@@ -26,6 +26,7 @@ from scripts.machine.architecture import architecture
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
+from scripts.session.shell import Interrupted
 from scripts.supply import stock
 from scripts.supply.bundle import about, fetch, form, signing
 from scripts.supply.bundle.about import FILES, FORMAT, IMAGES, Entry, Manifest
@@ -64,13 +65,15 @@ def find(run: Run) -> Bundle | None:
     if known:
         return known
     run.shell.plan(f"take everything from the bundle {source}")
-    if not importlib.util.find_spec(ZSTD):
+    try:
+        importlib.import_module(ZSTD)
+    except ImportError as error:
         raise failure(
             "EXTRA-MISSING",
             ZSTD,
             f"the package {ZSTD} is not installed, and a bundle is compressed with it",
             remedy="pip install -r requirements.txt",
-        )
+        ) from error
     return _verified(run, fetch.fetched(run, source))
 
 
@@ -96,7 +99,7 @@ def unpack(run: Run, bundle: Bundle | None) -> int:
                 part.unpacking(file, stretch.offset, stretch.size) as stream,
                 tarfile.open(fileobj=stream, mode="r|") as archive,
             ):
-                found = {name for name in _unpacked(archive, scratch, wanted)}
+                found = set(_unpacked(run, archive, scratch, wanted))
         except (tarfile.TarError, *part.BadStream) as error:
             raise DamagedError(f"{FILES}: {error}") from error
         if found != set(wanted):
@@ -250,10 +253,15 @@ def _refusing(run: Run, path: Path) -> Iterator[None]:
 
 
 def _unpacked(
-    archive: tarfile.TarFile, scratch: Path, wanted: Mapping[str, Entry]
+    run: Run, archive: tarfile.TarFile, scratch: Path, wanted: Mapping[str, Entry]
 ) -> Iterator[str]:
-    """Unpack each member below `scratch`, and yield its name. Raises DamagedError."""
+    """Unpack each member below `scratch`, and yield its name.
+
+    Raises DamagedError, and Interrupted when the run was cancelled.
+    """
     for member in archive:
+        if run.shell.cancelled:
+            raise Interrupted
         entry = wanted.get(member.name)
         if not entry or not member.isreg() or member.size != entry.size:
             raise DamagedError(f"{FILES}: {member.name} is not what the manifest says")

@@ -20,7 +20,7 @@ from scripts.machine.engine import Engine
 from scripts.session.findings import Failure
 from scripts.session.run import Run
 from scripts.session.settings import Settings
-from scripts.session.shell import Planned, Shell
+from scripts.session.shell import Interrupted, Planned, Shell
 from scripts.supply import bases, stock
 from scripts.supply.bundle import about, export, fetch, form, part, take
 
@@ -377,7 +377,7 @@ def test_without_a_bundle_nothing_is_done(make_run, engine):
 def test_without_the_package_that_unpacks_the_command_to_install_it_is_told(
     exported, taker, monkeypatch
 ):
-    monkeypatch.setattr(take, "ZSTD", "backports.nothing")
+    monkeypatch.setattr(take, "ZSTD", "nothing.zstd")
     assert refused(taker(exported.path)).code == "EXTRA-MISSING"
 
 
@@ -432,7 +432,7 @@ class Cutting(BaseHTTPRequestHandler):
         content = state["content"]
         start = 0
         if given and state["ranges"] and self.headers.get("If-Range", tag) == tag:
-            start = int(given.removeprefix("bytes=").removesuffix("-"))
+            start = int(given.removeprefix("bytes=").removesuffix("-")) + state.get("shift", 0)
             if start >= len(content):
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(content)}")
@@ -478,6 +478,31 @@ def test_a_download_that_is_cut_goes_on(served, taker, engine, said):
     again = take.find(run)  # taken: nobody asks the server, and the download is gone
     assert again and len(state["asked"]) == 4
     assert not list(run.settings.cache.glob("bundle/*.tar"))
+
+
+def test_a_download_ends_when_the_run_is_cancelled(served, taker):
+    address, _ = served
+    run = taker(address)
+    run.shell.cancel()
+    with pytest.raises(Interrupted):
+        take.find(run)
+    assert list(run.settings.cache.glob("bundle/*.part")), "the next run goes on from there"
+
+
+def test_unpacking_ends_when_the_run_is_cancelled(exported, taker):
+    run = taker(exported.path)
+    bundle = take.find(run)
+    run.shell.cancel()
+    with pytest.raises(Interrupted):
+        take.unpack(run, bundle)
+    assert not list(run.settings.cache.iterdir())
+
+
+def test_a_server_that_answers_with_another_range_is_asked_from_the_beginning(served, taker):
+    address, state = served
+    state.update(cuts=[5000], shift=7)
+    assert take.find(taker(address))
+    assert state["asked"] == [None, "bytes=5000-", None]
 
 
 def test_a_download_goes_on_in_the_next_run(served, taker):

@@ -223,3 +223,20 @@ def test_a_tool_of_a_bundle_is_found_whatever_the_source(make_run, monkeypatch, 
     place.parent.mkdir(parents=True)
     place.write_bytes(b"made before")
     assert tools.minikube(run, bases.from_upstream(run)).path == place
+
+
+def test_a_node_whose_files_are_all_there_is_not_made_again(make_run, stub, monkeypatch, tmp_path):
+    """The names that a bundle is compared with are those under which the stages look."""
+    monkeypatch.setenv("MINIKUBE_HOME", str(tmp_path))
+    run = make_run()
+    for place in node.places(run):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(place.name.encode())
+    client = stub("docker", """test "$2" = inspect && echo '[{"Id": "sha256:1"}]'""")
+    docker = Engine(f"{client}", "29.0.0", "/var/lib/docker", "overlay2", 2, 8 << 30)
+    parts = node.cluster_parts(run, docker, upstream=False)
+    image = node.node_image(run, docker, upstream=False)
+    assert node.preload(run, docker, image, parts) == image
+    kept = {path.read_bytes() for path in (tmp_path / ".minikube").rglob("*") if path.is_file()}
+    addons = node.addon_images(run, docker, upstream=False).archives.values()
+    assert kept == {place.name.encode() for place in node.places(run) if place not in addons}
