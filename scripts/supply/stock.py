@@ -54,4 +54,10 @@ def versions() -> dict[str, str]:
         "minikube": golang.MINIKUBE_VERSION,
         "Go": golang.GO_VERSION,
         **{name: tools.TOOLS[name].version for name in CLIENTS},
+        **{
+            name: reference.rpartition(":")[2]
+            for name, reference in {**node.CONTROL_PLANE, **node.ADDONS}.items()
+            if not reference.endswith(f":{golang.KUBERNETES_VERSION}")
+        },
+        **{name: bases.BASES[name].official.partition(":")[2] for name in USUAL_BASES},
     }

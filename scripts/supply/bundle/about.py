@@ -21,7 +21,7 @@ _PATH = re.compile(rf"({'|'.join(FOLDERS)})(/[A-Za-z0-9][\w.+-]*)+")
 
 _APACHE, _GO = "Apache-2.0", "and those of the modules in scripts/supply/go/go.sum"
 _DEBIAN = "Debian main: each package's own, /usr/share/common-licenses"
-#: By the name of a program or an image. What is not listed is made of Apache-2.0 and Debian parts.
+#: By the name of a program or an image. What is not listed is a Go program under Apache-2.0.
 LICENCES = {
     "traefik": f"MIT {_GO}",
     "busybox": "GPL-2.0-only",
