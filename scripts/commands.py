@@ -170,7 +170,8 @@ def prune_supply(session: Session) -> None:
         found = prune.look(session.context)
         rows = [(one.what, f"{len(one.paths)}", _gib(one.size)) for one in found.waste]
         cache = session.context.settings.cache
-        session.progress.table(f"Not needed in {cache}", ("what", "number", "size"), rows)
+        if rows:
+            session.progress.table(f"Not needed in {cache}", ("what", "number", "size"), rows)
         if found.kept:
             session.progress.note(f"The compiler's caches stay: {found.kept}.")
         if not found.waste:
