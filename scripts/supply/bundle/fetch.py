@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 
 from scripts.session.cache import digest, locked
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
+from scripts.session.settings import without_secrets
 from scripts.session.shell import Interrupted
 
 TIMEOUT = (10.0, 60.0)  # seconds to connect, seconds without a byte
@@ -62,7 +64,7 @@ def _download(run: Run, source: str, target: Path) -> None:
         if failed + 1 >= ATTEMPTS:
             raise _unreachable(
                 source,
-                f"{source} gave nothing in {ATTEMPTS} attempts"
+                f"{without_secrets(source)} gave nothing in {ATTEMPTS} attempts"
                 + (f" after its first {there >> 20} MiB" if there else ""),
                 reason,
                 "check the address and the network, and run the command again: "
@@ -91,7 +93,7 @@ def _rest(run: Run, source: str, partial: Path, here: int) -> bool:
         if answer.status_code not in (200, 206):
             raise _unreachable(
                 source,
-                f"{source} answers {answer.status_code}",
+                f"{without_secrets(source)} answers {answer.status_code}",
                 answer.text[:200],
                 "check phase4.supply.bundle",
             )
@@ -117,4 +119,8 @@ def _version(answer: requests.Response) -> str:
 
 
 def _unreachable(source: str, summary: str, evidence: str, remedy: str) -> Failure:
-    return failure("BUNDLE-UNREACHABLE", source, summary, evidence, remedy)
+    """The Failure. What a server or requests says may hold parts of the address."""
+    parts = urlsplit(source)
+    for secret in filter(None, (parts.password, parts.query)):
+        evidence = evidence.replace(secret, "********")
+    return failure("BUNDLE-UNREACHABLE", without_secrets(source), summary, evidence, remedy)

@@ -24,8 +24,10 @@ from typing import IO, BinaryIO
 from scripts.machine import buildkit
 from scripts.machine.architecture import architecture
 from scripts.machine.engine import Engine
+from scripts.session.cache import digest
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
+from scripts.session.settings import without_secrets
 from scripts.session.shell import Interrupted
 from scripts.supply import stock
 from scripts.supply.bundle import about, fetch, form, signing
@@ -64,7 +66,7 @@ def find(run: Run) -> Bundle | None:
     known = _taken_before(run, source)
     if known:
         return known
-    run.shell.plan(f"take everything from the bundle {source}")
+    run.shell.plan(f"take everything from the bundle {without_secrets(source)}")
     try:
         importlib.import_module(ZSTD)
     except ImportError as error:
@@ -308,7 +310,7 @@ def _stamp(source: str) -> str:
     An address is taken once.
     """
     if fetch.is_url(source):
-        return source
+        return "an address"
     try:
         known = Path(source).expanduser().stat()
     except OSError:
@@ -317,7 +319,8 @@ def _stamp(source: str) -> str:
 
 
 def _name(source: str) -> str:
-    return source if fetch.is_url(source) else f"{Path(source).expanduser().resolve()}"
+    """A name for the source that is no secret, as an address may be."""
+    return digest(source if fetch.is_url(source) else f"{Path(source).expanduser().resolve()}")
 
 
 def _remember(run: Run, bundle: Bundle) -> None:
@@ -350,7 +353,7 @@ def _taken_before(run: Run, source: str) -> Bundle | None:
     same = noted.get("source") == _name(source) and _stamp(source) in ("", noted.get("stamp"))
     if not same or not all((run.settings.cache / name).exists() for name in manifest.files):
         return None
-    _check_fits(run, Path(source), text)
+    _check_fits(run, Path(without_secrets(source)), text)
     if fetch.is_url(source):
         fetch.download_place(run, source).unlink(missing_ok=True)
-    return Bundle(Path(source), manifest, {})
+    return Bundle(Path(without_secrets(source)), manifest, {})

@@ -107,6 +107,14 @@ def refused(run):
     return finding
 
 
+def refused_address(run):
+    """The finding with which an address is refused."""
+    with pytest.raises(Failure) as caught:
+        take.find(run)
+    assert caught.value.findings[0].code == "BUNDLE-UNREACHABLE"
+    return caught.value.findings[0]
+
+
 def forged(exported, target, change, files=None):
     """A bundle whose manifest was changed, with digests that agree with it."""
     content = exported.path.read_bytes()
@@ -533,6 +541,21 @@ def test_a_server_without_ranges_serves_too(served, taker, cuts):
     address, state = served
     state.update(ranges=False, cuts=cuts)
     assert take.find(taker(address))
+
+
+def test_a_secret_in_an_address_is_neither_shown_nor_kept(served, taker, engine, said):
+    address, state = served
+    secret = address.replace("//", "//me:pass-word@") + "?token=pass-word"
+    run = taker(secret)
+    bundle = take.find(run)
+    take.unpack(run, bundle), take.load(run, engine, bundle)
+    assert take.find(run)
+    kept = [path for path in run.settings.cache.rglob("*") if path.is_file()]
+    assert not [path for path in kept if b"pass-word" in path.read_bytes()]
+    state["status"] = 500
+    finding = refused_address(taker(f"{secret}2"))
+    gone = refused_address(taker("http://me:pass-word@127.0.0.1:9/x?token=pass-word"))
+    assert "pass-word" not in f"{said}{finding}{gone}{run.settings.model_dump_json()}"
 
 
 def test_a_damaged_download_is_fetched_anew_the_next_time(served, taker):
