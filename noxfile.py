@@ -170,3 +170,11 @@ def bench(session: nox.Session) -> None:
     session.run("invoke", "deploy", "--yes")
     session.run("python", "-m", "tests.bench.app_figures")
     session.run("python", "-m", "tests.bench.deploy_figures")
+
+
+@nox.session
+def bundle(session: nox.Session) -> None:
+    """Export a bundle, and deploy from it with an empty engine and no network. Needs root."""
+    session.install("-r", "requirements.txt", *PYTEST)
+    session.run("invoke", "deploy", "--yes")
+    session.run("pytest", "tests/bundle", "--timeout=3600", "-s", *session.posargs)

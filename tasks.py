@@ -55,9 +55,12 @@ def step(body: Callable[..., None] | None = None, **settings) -> Task:
         return functools.partial(step, **settings)
     help_texts = {name: text for name, (_, text) in OPTIONS.items()} | settings.pop("help", {})
 
-    def run(c: Context, app: str, context: str, json: bool, yes: bool, **own) -> None:
+    def run(c: Context, app: str | bool, context: str, json: bool, yes: bool, **own) -> None:
         dry = own.get("dry_run", False)
-        options = {"as_json": json, "yes": yes, "dry": dry, "app": app, "context": context}
+        folder = app if isinstance(app, str) else ""  # `--app` alone: the app of the settings
+        if "with_app" in own:
+            own["with_app"] = own["with_app"] or bool(app)
+        options = {"as_json": json, "yes": yes, "dry": dry, "app": folder, "context": context}
         with console.open_session(c.config.phase4, stop=Exit, **options) as session:
             body(session, **own)
 
@@ -161,13 +164,19 @@ def smoke(session: Session):
     session.run(stages.SMOKE)
 
 
-@step(default=True, help={"dry_run": "only tell what would be done, command by command"})
-def deploy(session: Session, dry_run=False):
+@step(
+    default=True,
+    help={
+        "dry_run": "only tell what would be done, command by command",
+        "bundle": "a file of supply-export, or its address: everything is taken from it",
+    },
+)
+def deploy(session: Session, dry_run=False, bundle=""):
     """All of it: cluster, images, release, access, proof."""
     if dry_run:
-        session.rehearse(*stages.DEPLOY)
+        commands.with_bundle(session, bundle).rehearse(*stages.DEPLOY)
     else:
-        commands.deploy(session)
+        commands.deploy(session, bundle)
 
 
 @step(help={"component": "backend or frontend; both when left out"})
@@ -296,6 +305,26 @@ def undeploy(session: Session):
     Asks first. The cluster and other apps stay.
     """
     commands.undeploy(session)
+
+
+@step(
+    optional=["app"],
+    help={
+        "file": "the file to write",
+        "app": "also the images of the app, of the one in this folder if one is named",
+        "with_app": "the same as --app alone",
+        "key": "a private key of ssh that signs it",
+    },
+)
+def supply_export(session: Session, file, with_app=False, key=""):
+    """Everything that was made of packages, as one file: other machines deploy from it."""
+    commands.export_supply(session, file, with_app, key)
+
+
+@step
+def supply_prune(session: Session):
+    """Take out of the cache what is not needed later: compiler caches, old versions. Asks first."""
+    commands.prune_supply(session)
 
 
 @step(help={"volumes": "in a cluster of somebody else's: delete the app's data too"})

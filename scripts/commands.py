@@ -29,7 +29,7 @@ from scripts.session.findings import Failure, Finding, failure
 from scripts.session.pipeline import Outcome
 from scripts.session.run import Run
 from scripts.session.shell import Interrupted
-from scripts.supply import tools
+from scripts.supply import prune, tools
 from scripts.supply.tools import Found
 
 
@@ -111,8 +111,12 @@ def show_access(session: Session, outcome: Outcome) -> None:
         session.progress.note(f"  {line}")
 
 
-def deploy(session: Session) -> None:
-    """Run all stages; where the last ones fail without a cause, let the diagnosis name it first."""
+def deploy(session: Session, bundle: str = "") -> None:
+    """Run all stages; where the last ones fail without a cause, let the diagnosis name it first.
+
+    bundle: where everything is taken from; it wins over the settings.
+    """
+    session = with_bundle(session, bundle)
     try:
         outcome = session.run(*stages.DEPLOY)
     except Failure as error:
@@ -120,6 +124,73 @@ def deploy(session: Session) -> None:
             raise
         raise _traced(session, error) from error
     show_deployed(session, outcome)
+
+
+def with_bundle(session: Session, bundle: str) -> Session:
+    """The same session, with the bundle that the command names, if it names one."""
+    return _with_supply(session, bundle=bundle) if bundle else session
+
+
+def _with_supply(session: Session, **values: str) -> Session:
+    """The same session with other settings of where things come from."""
+    settings = session.context.settings
+    supply = settings.supply.model_copy(update=values)
+    changed = settings.model_copy(update={"supply": supply})
+    return replace(session, context=replace(session.context, settings=changed))
+
+
+def export_supply(session: Session, file: str, with_app: bool, key: str) -> None:
+    """Make what is not made yet, and write all of it into one file.
+
+    with_app: also the app's images, and what pins its packages. key: a private key of ssh.
+    """
+    began = time.monotonic()
+    session = _with_supply(session, source="registries")
+    outcome = session.run(stages.STOCK, *((stages.TRY_IMAGES,) if with_app else ()))
+    stock, docker = outcome[stages.STOCK], outcome[stages.ENGINE]
+    app = ""
+    if with_app:
+        app = outcome[stages.SURVEY].root.name
+        images = (*outcome[stages.BASE_IMAGES].values(), *outcome[stages.BUILD_IMAGES].references)
+        resolved = outcome[stages.REQUIREMENTS]
+        lists = [one.kept for one in (resolved, *resolved.services.values()) if one.kept]
+        stock = replace(stock, files=(*stock.files, *lists), images=(*stock.images, *images))
+    from scripts.supply.bundle import export  # only here: nothing else needs zstd
+
+    made = time.monotonic()
+    target, private = Path(file).expanduser().resolve(), Path(key).expanduser() if key else None
+    written = export.write(session.context, docker, stock, target, app, private)
+    session.progress.note(
+        f"Wrote {written.path}, {written.size / 1e6:.0f} MB: {len(written.manifest.files)} files"
+        f" and {len(written.manifest.images)} images{f' with the app {app}' if app else ''}, in "
+        f"{time.monotonic() - made:.0f} s"
+        + (f" ({made - began:.0f} s before that to make them)" if made - began > 5 else "")
+        + f"\n`invoke deploy --bundle {file}` takes everything from it. SHA-256 of its manifest: "
+        f"{written.sha256}"
+    )
+
+
+def prune_supply(session: Session) -> None:
+    """Take out of the cache what is not needed later, after asking."""
+    with session.alone():
+        found = prune.look(session.context)
+        rows = [(one.what, f"{len(one.paths)}", _gib(one.size)) for one in found.waste]
+        cache = session.context.settings.cache
+        if rows:
+            session.progress.table(f"Not needed in {cache}", ("what", "number", "size"), rows)
+        if found.kept:
+            session.progress.note(f"The compiler's caches stay: {found.kept}.")
+        if not found.waste:
+            session.progress.note("There is nothing to take away.")
+        elif session.context.confirm(f"delete these {_gib(found.size)} from {cache}"):
+            prune.remove(session.context, found)
+            session.progress.note(f"Deleted {_gib(found.size)}.")
+        else:
+            session.progress.note("Nothing was deleted.")
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
 
 
 def _traced(session: Session, failed: Failure) -> Failure:

@@ -20,7 +20,8 @@ from scripts.machine import engine, preflight
 from scripts.release import access, database, door, helm, installation, secret, validation
 from scripts.session.run import Run
 from scripts.session.stage import milestone, stage
-from scripts.supply import bases, node, tools
+from scripts.supply import bases, node, stock, tools
+from scripts.supply.bundle import take
 from scripts.supply.node import AddonImages
 
 P = ParamSpec("P")
@@ -56,10 +57,19 @@ def _ahead(sent: bool) -> str:
 # The machine, and where things come from on it.
 CHECK = stage("check", preflight.check, says=str)
 AIOPS = stage("aiops", assistants.probe, after=(CHECK,), says=assistants.names)
+BUNDLE = stage(
+    "bundle", take.find, after=(CHECK,), says=lambda found: str(found) if found else "none named"
+)
+BUNDLE_FILES = stage(
+    "bundle-files",
+    take.unpack,
+    BUNDLE,
+    says=lambda number: f"{number} files put into the cache" if number else "nothing to put",
+)
 UPSTREAM = stage(
     "upstream",
     bases.from_upstream,
-    after=(CHECK,),
+    after=(CHECK, BUNDLE_FILES),
     says=lambda yes: "upstream registries answer" if yes else "package registries only",
 )
 TOOLS = stage(
@@ -74,6 +84,13 @@ MINIKUBE = stage(
 ENGINE = stage(
     "engine", engine.ensure, after=(CHECK,), says=lambda found: f"docker {found.version}"
 )
+BUNDLE_IMAGES = stage(
+    "bundle-images",
+    take.load,
+    ENGINE,
+    BUNDLE,
+    says=lambda number: f"{number} images loaded" if number else "nothing to load",
+)
 
 # The app, and its images.
 SURVEY = stage("survey", survey.survey, after=(CHECK,), says=str)
@@ -86,6 +103,7 @@ BASE_IMAGES = stage(
     UPSTREAM,
     REQUIREMENTS,
     SURVEY,
+    after=(BUNDLE_IMAGES,),
     says=lambda found: ", ".join(dict.fromkeys(found.values())),
 )
 PLAN_IMAGES = stage(
@@ -117,10 +135,18 @@ TRY_IMAGES = stage(
 # The cluster: this project's own, or one that is there.
 TARGET = stage("target", by_target(there.own, there.look), ENGINE, TOOLS, says=str)
 NODE_IMAGE = stage(
-    "node-image", own_only(node.node_image, None), ENGINE, UPSTREAM, after=(MINIKUBE,)
+    "node-image",
+    own_only(node.node_image, None),
+    ENGINE,
+    UPSTREAM,
+    after=(MINIKUBE, BUNDLE_IMAGES),
 )
 CLUSTER_PARTS = stage(
-    "cluster-parts", own_only(node.cluster_parts, None), ENGINE, UPSTREAM, after=(MINIKUBE,)
+    "cluster-parts",
+    own_only(node.cluster_parts, None),
+    ENGINE,
+    UPSTREAM,
+    after=(MINIKUBE, BUNDLE_IMAGES),
 )
 PRELOAD = stage("preload", node.preload, ENGINE, NODE_IMAGE, CLUSTER_PARTS)
 CLUSTER_UP = stage(
@@ -259,6 +285,9 @@ JOURNEY = stage(
     after=(APP_CHECK,),
     says=lambda found: judgement.in_one_line(found) if found else "nothing changed",
 )
+
+# What a bundle is made of.
+STOCK = stage("stock", stock.make, ENGINE, after=(PRELOAD, ADDON_IMAGES))
 
 DATABASE = stage("database", database_check.check, TOOLS, SURVEY, after=(MONITOR,), says=str)
 

@@ -50,7 +50,7 @@ class Resolved:
     have no wheel. notes: what a person should know.
 
     date: of the app's last commit (RFC 3339), empty when there is none. services: the same of the
-    app's further services, by name.
+    app's further services, by name. kept: the file in the cache that this was read from.
     """
 
     requirements: str
@@ -59,6 +59,7 @@ class Resolved:
     notes: tuple[str, ...]
     date: str
     services: Mapping[str, Resolved] = field(default_factory=dict)
+    kept: Path | None = None
 
     @property
     def pythons(self) -> tuple[str, ...]:
@@ -97,12 +98,11 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
         )
         notes.append(f"Python {app.backend.python} is wanted: {fitting[0]} is what there is")
     key = digest(
-        "9",
+        "10",
         app.decision.scheme,
         app.database,
         "\n".join(wanted),
         "\n".join(locked),
-        date,
         *fitting,
         *(f"{name}" for name, _ in app.backend.imported),
     )
@@ -112,16 +112,33 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
         found = _resolve(run, app, wanted, locked, date, (fitting, others), notes)
         target.write_text(json.dumps(asdict(found)), encoding="utf-8")
 
-    read = json.loads(
-        make_once(run.settings.cache / "requirements" / f"{key}.json", make).read_text(
-            encoding="utf-8"
-        )
-    )
+    target = _place(run, key, date)
+    read = json.loads(make_once(target, make).read_text(encoding="utf-8"))
     for note in read["notes"]:
         run.say(note)
     return Resolved(
-        read["requirements"], read["python"], read["compiles"], tuple(read["notes"]), date
+        read["requirements"],
+        read["python"],
+        read["compiles"],
+        tuple(read["notes"]),
+        read["date"],
+        kept=target,
     )
+
+
+def _place(run: Run, key: str, date: str) -> Path:
+    """Where the answer to this question is kept.
+
+    Where git does not tell the date, and where a bundle is to serve, an earlier answer to the same
+    question serves, whatever its date: the newest. A copy of the app has no commits, and a shallow
+    clone only one.
+    """
+    folder = run.settings.cache / "requirements"
+    exact = folder / f"{key}-{digest(date) if date else 'undated'}.json"
+    if exact.exists() or (date and not run.settings.supply.bundle):
+        return exact
+    others = sorted(folder.glob(f"{key}-*.json"), key=lambda path: path.stat().st_mtime)
+    return others[-1] if others else exact
 
 
 def _resolve(

@@ -17,6 +17,7 @@ from scripts.session.run import Run
 PYTHON_MINIMUM = (3, 11)
 # GiB for a whole cluster from sources, with the Go caches (11 measured) and images.
 DISK_FRESH = 20.0
+DISK_BUNDLE = 8.0  # GiB for the same from a bundle: 2 in the cache, the rest in the engine
 DISK_WARM = 3.0
 MEMORY_BESIDE = 512  # MiB that the machine itself needs beside the node
 
@@ -45,7 +46,8 @@ def check(run: Run) -> Machine:
     if run.settings.is_there:  # no node takes memory, no program of a cluster is compiled
         needed, memory, port_is_ours = DISK_WARM, 0, True
     else:
-        needed = DISK_WARM if (run.settings.cache / "images").is_dir() else DISK_FRESH
+        fresh = DISK_BUNDLE if run.settings.supply.bundle else DISK_FRESH
+        needed = DISK_WARM if (run.settings.cache / "images").is_dir() else fresh
         memory = wanted.memory
         port_is_ours = (settings.minikube_home() / "profiles" / wanted.profile).exists()
     findings = judge(machine, needed, memory)

@@ -13,9 +13,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+)
 
 from scripts.session.findings import Failure, Finding
 
@@ -116,6 +125,8 @@ class SupplySettings(_Section):
 
     source: `auto` asks upstream first, then package registries; `upstream` and `registries` allow
     only that one. download_base, image_registry: mirrors of upstream; empty for upstream itself.
+    bundle: a file or an http(s) address; everything comes from it. bundle_key: a public key of ssh,
+    or a file with one, that must have signed it.
     """
 
     source: Literal["auto", "upstream", "registries"] = "auto"
@@ -123,6 +134,12 @@ class SupplySettings(_Section):
     download_base: str = ""
     image_registry: str = ""
     debian_mirror: str = ""
+    bundle: str = ""
+    bundle_key: str = ""
+
+    @field_serializer("bundle")
+    def _shown(self, bundle: str) -> str:
+        return without_secrets(bundle)  # a support bundle has the settings
 
 
 class Settings(_Section):
@@ -313,6 +330,14 @@ def remember(app: Path, answers: Mapping[str, Any], file: Path = ROOT / "invoke.
         before.rstrip("\n") + "\n" + APPS + "".join(f"    {line}\n" for line in lines),
         encoding="utf-8",
     )
+
+
+def without_secrets(address: str) -> str:
+    """An address without a password, and without what follows its path; a file as it is."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https"):
+        return address
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def minikube_home() -> Path:

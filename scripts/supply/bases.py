@@ -73,6 +73,8 @@ def from_upstream(run: Run) -> bool:
     A registry answers /v2/ with this header (OCI distribution-spec, "Determining Support"). An
     accepted connection proves nothing: some networks accept any and answer 404 themselves.
     """
+    if run.settings.supply.bundle:
+        return False  # what it holds was made of packages
     if run.settings.supply.source != "auto":
         return run.settings.supply.source == "upstream"
     host = run.settings.supply.image_registry or HUB
@@ -138,21 +140,34 @@ def official(run: Run, name: str) -> str:
 
 def stand_in(run: Run, engine: Engine, name: str) -> str:
     """Return the reference of the stand-in, built when the engine does not have it."""
-    base = BASES[name]
+    base, wanted = BASES[name], stand_in_reference(name)
     with locked(run.settings.cache / "locks" / f"stand-in-{name}"):
         if name in SUITES:
             return _debian(run, engine, SUITES[name])
-        parents = {
-            argument: stand_in(run, engine, parent) for argument, parent in base.parents.items()
-        }
-        arguments = {**parents, **base.arguments}
-        folder = (
-            IMAGES / name.partition("-")[0]
-        )  # of a family, one Dockerfile: the base decides the version
-        key = digest(
-            tree_digest(folder), *(f"{one}={value}" for one, value in sorted(arguments.items()))
-        )
-        return build_stand_in(run, engine, folder.name, folder, f"phase4/{name}:{key}", arguments)
+        if not buildkit.image_id(run, engine, wanted):
+            for parent in base.parents.values():
+                stand_in(run, engine, parent)
+        folder = IMAGES / _family(name)
+        return build_stand_in(run, engine, folder.name, folder, wanted, _arguments(base))
+
+
+def stand_in_reference(name: str) -> str:
+    """The reference of a stand-in, built or not: its tag is a digest of what goes into it."""
+    if name in SUITES:
+        return f"phase4/debian:{SUITES[name]}-{digest(SUITES[name], 'minbase', '1')}"
+    values = sorted(_arguments(BASES[name]).items())
+    key = digest(tree_digest(IMAGES / _family(name)), *(f"{one}={value}" for one, value in values))
+    return f"phase4/{name}:{key}"
+
+
+def _arguments(base: Base) -> dict[str, str]:
+    parents = {argument: stand_in_reference(parent) for argument, parent in base.parents.items()}
+    return {**parents, **base.arguments}
+
+
+def _family(name: str) -> str:
+    """The folder of a stand-in. A family has one Dockerfile: the base decides the version."""
+    return name.partition("-")[0]
 
 
 def build_stand_in(
@@ -167,9 +182,9 @@ def build_stand_in(
 
 def _debian(run: Run, engine: Engine, suite: str) -> str:
     """A minimal Debian, made by debootstrap: the root of every stand-in."""
-    reference = f"phase4/debian:{suite}-{digest(suite, 'minbase', '1')}"
-    if buildkit.image_id(run, engine, reference):
-        return reference
+    wanted = f"phase4/debian:{suite}-{digest(suite, 'minbase', '1')}"
+    if buildkit.image_id(run, engine, wanted):
+        return wanted
     if os.geteuid() != 0 or not (run.shell.which("debootstrap") or run.shell.which("apt-get")):
         raise failure(
             "BASE-IMAGE-UNAVAILABLE",
@@ -226,10 +241,10 @@ def _debian(run: Run, engine: Engine, suite: str) -> str:
         (folder / needed).mkdir(parents=True, exist_ok=True)
     run.shell.pipe(
         ["tar", "-C", folder, "-c", "."],
-        [engine.client, "import", "--change", 'CMD ["bash"]', "-", reference],
+        [engine.client, "import", "--change", 'CMD ["bash"]', "-", wanted],
     )
     _discard(run, folder)
-    return reference
+    return wanted
 
 
 def _discard(run: Run, folder: Path) -> None:

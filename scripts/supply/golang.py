@@ -13,6 +13,7 @@ Four modules are patched before the build: the files under patches/ replace thos
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -111,25 +112,35 @@ def module_files(run: Run, module: str) -> Path:
         return _workspace(run, toolchain(run), _environment(run)) / "patched" / module
 
 
-def build(run: Run, name: str) -> Path:
-    """Return the binary of PROGRAMS[name]. Build it if it is not in the cache.
-
-    Raises SOURCE-BUILD-FAILED with the compiler's messages, or REGISTRY-UNREACHABLE.
-    """
+def place(run: Run, name: str) -> Path:
+    """Where the binary of PROGRAMS[name] is kept, made or not. The folder's name has the key."""
     program = PROGRAMS[name]
     key = digest(
-        tree_digest(MODULE),
+        _module_key(),
         program.package,
         program.variables,
         program.system,
         program.replace,
         GO_VERSION,
     )
-    target = run.settings.cache / "go" / f"{name}-{key}" / name
+    return run.settings.cache / "go" / f"{name}-{key}" / name
+
+
+@functools.cache
+def _module_key() -> str:
+    return tree_digest(MODULE)
+
+
+def build(run: Run, name: str) -> Path:
+    """Return the binary of PROGRAMS[name]. Build it if it is not in the cache.
+
+    Raises SOURCE-BUILD-FAILED with the compiler's messages, or REGISTRY-UNREACHABLE.
+    """
+    target = place(run, name)
     if target.exists():
         return target
     with _building:
-        return make_once(target, lambda path: _compile(run, name, program, path))
+        return make_once(target, lambda path: _compile(run, name, PROGRAMS[name], path))
 
 
 def install(run: Run, package: str, version: str) -> Path:

@@ -36,6 +36,8 @@ CONTROL_PLANE = {
 }
 KUBE_PROXY = f"{REGISTRY}/kube-proxy:{KUBERNETES}"
 PROGRAMS = ("kubelet", "kubeadm", "kubectl")
+#: Where kubeadm's manifests expect a program, if not in /usr/local/bin.
+FOLDERS = {"pause": "", "coredns": ""}
 #: minikube considers a node's images complete only if this one is there, of an addon that is not
 #: used here. So the smallest image gets this name too.
 NEVER_USED = "gcr.io/k8s-minikube/storage-provisioner:v5"
@@ -56,6 +58,8 @@ _POLICIES_KEY = digest(
 )
 NETWORK_POLICIES = f"docker.io/phase4/network-policies:{_POLICIES_KEY}"
 BUSYBOX = "docker.io/phase4/busybox:1"
+#: Programs that no node and no machine needs beside the images that hold them.
+IN_IMAGES = (*CONTROL_PLANE, "kube-proxy", "network-policies", *ADDONS)
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,26 @@ class AddonImages:
     archives: Mapping[str, Path]
 
 
+def node_reference() -> str:
+    """The reference of the node's image, built or not."""
+    key = digest(
+        tree_digest(bases.IMAGES / "minikube-node"),
+        tree_digest(golang.MODULE),
+        bases.stand_in_reference("debian"),
+    )
+    return f"phase4/minikube-node:{key}"
+
+
 def node_image(run: Run, engine: Engine, upstream: bool) -> NodeParts | None:
     """Build the node's image if the engine does not have it. Return None if upstream's is used."""
     if upstream:
         return None
+    reference = node_reference()
+    if buildkit.image_id(run, engine, reference):
+        return NodeParts(reference)
     crictl = golang.build(run, "crictl")
     kicbase = golang.module_files(run, "k8s.io/minikube") / "deploy" / "kicbase"
     debian = bases.stand_in(run, engine, "debian")
-    key = digest(tree_digest(bases.IMAGES / "minikube-node"), tree_digest(golang.MODULE), debian)
-    reference = f"phase4/minikube-node:{key}"
-    if buildkit.image_id(run, engine, reference):
-        return NodeParts(reference)
     with tempfile.TemporaryDirectory(prefix="phase4-node-") as scratch:
         context = Path(scratch)
         shutil.copytree(bases.IMAGES / "minikube-node", context, dirs_exist_ok=True)
@@ -114,10 +127,9 @@ def cluster_parts(run: Run, engine: Engine, upstream: bool) -> ClusterParts | No
     if upstream:
         return None
     programs = {program: golang.build(run, program) for program in PROGRAMS}
-    folders = {"pause": "", "coredns": ""}  # where kubeadm's manifests expect them
     images = {
         **{
-            reference: _packed(run, program, reference, folders.get(program, "/usr/local/bin"))
+            reference: _packed(run, program, reference)
             for program, reference in CONTROL_PLANE.items()
         },
         KUBE_PROXY: _saved(run, engine, "iptables", KUBE_PROXY, "kube-proxy"),
@@ -142,17 +154,20 @@ def preload(
     """
     if not (node and parts):
         return None
-    made = (
-        f"{path.parent.name}/{path.name}" for path in (*parts.programs.values(), *parts.archives)
-    )
-
-    name = f"preload-{digest(node.base_image, NEVER_USED, *made)}.tar.lz4"
     archive = make_once(
-        run.settings.cache / "images" / name,
+        _preload_place(run, node, parts),
         lambda target: _unpacked(run, engine, node.base_image, parts, target),
     )
     _replace(run, minikube_home() / "cache" / PRELOAD, archive)
     return node
+
+
+def _preload_place(run: Run, node: NodeParts, parts: ClusterParts) -> Path:
+    made = (
+        f"{path.parent.name}/{path.name}" for path in (*parts.programs.values(), *parts.archives)
+    )
+    name = f"preload-{digest(node.base_image, NEVER_USED, *made)}.tar.lz4"
+    return run.settings.cache / "images" / name
 
 
 def _unpacked(run: Run, engine: Engine, image: str, parts: ClusterParts, target: Path) -> None:
@@ -194,35 +209,68 @@ def addon_images(run: Run, engine: Engine, upstream: bool) -> AddonImages:
         NETWORK_POLICIES: _saved(run, engine, "iptables", NETWORK_POLICIES, "network-policies"),
     }
     for program, reference in ADDONS.items():
-        archives[reference] = _packed(run, program, reference, "/usr/local/bin")
+        archives[reference] = _packed(run, program, reference)
     return AddonImages(archives)
 
 
-def _packed(run: Run, program: str, reference: str, folder: str) -> Path:
+def places(run: Run) -> tuple[Path, ...]:
+    """Where the files of a cluster from packages are kept, made or not.
+
+    The preload comes last: it is made of others.
+    """
+    programs = {program: golang.place(run, program) for program in PROGRAMS}
+    archives = (
+        *(_packed_place(run, program) for program in CONTROL_PLANE),
+        _saved_place(run, "iptables", "kube-proxy"),
+    )
+    parts = ClusterParts(programs, archives)
+    addons = (
+        _saved_place(run, "busybox"),
+        _saved_place(run, "iptables", "network-policies"),
+        *(_packed_place(run, program) for program in ADDONS),
+    )
+    preloaded = _preload_place(run, NodeParts(node_reference()), parts)
+    return (*programs.values(), *archives, *addons, preloaded)
+
+
+def _packed_place(run: Run, program: str) -> Path:
+    return run.settings.cache / "images" / f"{golang.place(run, program).parent.name}.tar"
+
+
+def _packed(run: Run, program: str, reference: str) -> Path:
     """Return the archive of an image that holds one program and starts it."""
-    binary = golang.build(run, program)
+    folder = FOLDERS.get(program, "/usr/local/bin")
     path = f"{folder}/{program}"
 
     def make(target: Path) -> None:
+        binary = golang.build(run, program)
         run.shell.plan(f"pack {reference}")
         pack(target, reference, {path: binary}, [path])
 
-    return make_once(run.settings.cache / "images" / f"{binary.parent.name}.tar", make)
+    return make_once(_packed_place(run, program), make)
+
+
+def _saved_place(run: Run, name: str, program: str = "") -> Path:
+    """Where the archive of images/<name> is kept. Its key is the same on every machine."""
+    binary = golang.place(run, program).parent.name if program else ""
+    key = digest(tree_digest(bases.IMAGES / name), binary, bases.stand_in_reference("debian"))
+    return run.settings.cache / "images" / f"{program or name}-{key}.tar"
 
 
 def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "") -> Path:
     """Build images/<name>, with `program` in its context. Save it as an archive of `reference`."""
-    debian = bases.stand_in(run, engine, "debian")
-    binary = golang.build(run, program) if program else None
-    key = digest(tree_digest(bases.IMAGES / name), str(binary), debian)
+    place = _saved_place(run, name, program)
 
     def make(target: Path) -> None:
+        binary = golang.build(run, program) if program else None
+        debian = bases.stand_in(run, engine, "debian")
         with tempfile.TemporaryDirectory(prefix="phase4-image-") as scratch:
             context = Path(scratch)
             shutil.copytree(bases.IMAGES / name, context, dirs_exist_ok=True)
             if binary:
                 shutil.copy(binary, context / binary.name)
-            built, named = f"phase4/{program or name}:{key}", reference.removeprefix("docker.io/")
+            built = f"phase4/{place.stem.rpartition('-')[0]}:{place.stem.rpartition('-')[2]}"
+            named = reference.removeprefix("docker.io/")
             bases.build_stand_in(
                 run,
                 engine,
@@ -234,7 +282,7 @@ def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "
             run.shell.run(engine.client, "tag", built, named)
             run.shell.run(engine.client, "save", "-o", target, named, timeout=300)
 
-    return make_once(run.settings.cache / "images" / f"{program or name}-{key}.tar", make)
+    return make_once(place, make)
 
 
 def _replace(run: Run, target: Path, source: Path) -> None:

@@ -14,7 +14,7 @@ import re
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,20 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
             f"PATH: {present.path} is {present.version}; "
             f"a cluster from package registries needs exactly {tool.version}"
         )
-    target = run.settings.cache / "tools" / f"{name}-{tool.version}" / name
+    return own(run, name, upstream, said)
+
+
+def place(run: Run, name: str) -> Path:
+    """Where a tool of ours is kept, fetched or not. (A minikube of ours may be `golang`'s.)"""
+    return run.settings.cache / "tools" / f"{name}-{TOOLS[name].version}" / name
+
+
+def own(run: Run, name: str, upstream: bool, said: Sequence[str] = ()) -> Found:
+    """Return the tool of our own version, fetched if it is not in the cache.
+
+    said: the reasons against the places before. Raises as `ensure` does.
+    """
+    tool, target, reasons = TOOLS[name], place(run, name), list(said)
     if target.exists():
         return Found(name, target, tool.version, "cache")
     for source, fetch in _sources(run, name, tool, upstream):
@@ -127,7 +140,7 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
             if error.findings[0].code in ("CHECKSUM-MISMATCH", "SOURCE-BUILD-FAILED"):
                 raise
             cause = error.findings[0]
-            said.append(
+            reasons.append(
                 f"{source}: {cause.summary}"
                 + "".join(f"\n    {line}" for line in cause.evidence.splitlines()[:2])
             )
@@ -137,7 +150,7 @@ def ensure(run: Run, name: str, upstream: bool) -> Found:
         "TOOL-UNAVAILABLE",
         name,
         f"{name} {tool.minimum} or later is not here and could not be fetched",
-        "\n".join(said),
+        "\n".join(reasons),
         f"install {name} {tool.version} yourself and run the command again",
     )
 
@@ -153,7 +166,7 @@ def _sources(
                 lambda target: make_once(target, lambda path: _download(run, name, tool, path)),
             )
         )
-    if run.settings.supply.source != "upstream":
+    if run.settings.supply.source != "upstream" or run.settings.supply.bundle:
         if name in ("helm", "kubectl") and (platform.system(), architecture()) == (
             "Linux",
             "amd64",

@@ -200,3 +200,25 @@ def test_packages_that_do_not_go_together(make_run, root, monkeypatch):
         resolve.resolve(make_run(), read(root), ("3.13", "3.11"))
     assert caught.value.findings[0].code == "PACKAGES-UNRESOLVABLE"
     assert "a needs b<2, and c needs b>2" in caught.value.findings[0].summary
+
+
+def test_an_earlier_answer_serves_where_git_tells_no_date_and_with_a_bundle(
+    make_run, root, monkeypatch
+):
+    """A copy of the app has no commits, a shallow clone only one; uv needs a network."""
+    pins = "fastapi==0.115.0\nuvicorn==0.34.0\n"
+    asked = _compiled(monkeypatch, [pins, pins])
+    committed = ["2026-11-01T00:00:00Z"]
+    monkeypatch.setattr(resolve, "_last_commit", lambda run, app: committed[0])
+    first = resolve.resolve(make_run(), read(root), ("3.13",))
+    assert first.kept and first.kept.is_file() and first.date == committed[0]
+
+    committed[0] = ""
+    assert resolve.resolve(make_run(), read(root), ("3.13",)) == first
+    committed[0] = "2026-11-29T00:00:00Z"
+    bundled = make_run(supply={"bundle": "some.bundle"})
+    assert resolve.resolve(bundled, read(root), ("3.13",)) == first
+    assert len(asked) == 1
+
+    later = resolve.resolve(make_run(), read(root), ("3.13",))
+    assert later.date == committed[0] and len(asked) == 2, "without a bundle the commit counts"

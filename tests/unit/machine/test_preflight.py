@@ -2,6 +2,7 @@ import socket
 
 import pytest
 
+from scripts.machine import preflight
 from scripts.machine.ports import check_port_free
 from scripts.machine.preflight import Machine, judge
 from scripts.session.findings import Failure
@@ -42,3 +43,20 @@ def test_a_taken_port_is_told_and_a_free_one_is_not(make_run):
         assert caught.value.findings[0].code == "PORT-TAKEN"
         assert str(port) in caught.value.findings[0].summary
     check_port_free(make_run(), port)
+
+
+@pytest.mark.parametrize(("bundle", "fits"), [("", False), ("todo.bundle", True)])
+def test_a_bundle_needs_less_room_than_a_compiler(make_run, monkeypatch, tmp_path, bundle, fits):
+    monkeypatch.setenv("MINIKUBE_HOME", f"{tmp_path}")
+    (tmp_path / ".minikube" / "profiles" / "todo-chatbot").mkdir(
+        parents=True
+    )  # its port is its own
+    small = Machine("Linux", "3.12.1", 10.0, 16000, 4)
+    monkeypatch.setattr(preflight, "measure", lambda run: small)
+    run = make_run(supply={"bundle": bundle})
+    if fits:
+        assert preflight.check(run) == small
+    else:
+        with pytest.raises(Failure) as caught:
+            preflight.check(run)
+        assert caught.value.findings[0].code == "DISK-TOO-SMALL"

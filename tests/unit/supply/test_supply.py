@@ -10,7 +10,7 @@ from scripts.machine import capability_runtime
 from scripts.machine.buildkit import _pass_on, failing_lines, image_id
 from scripts.machine.engine import Engine
 from scripts.session.settings import ROOT
-from scripts.supply import bases, golang
+from scripts.supply import bases, golang, node, stock, tools
 from scripts.supply.archive import pack
 
 
@@ -182,3 +182,61 @@ def test_an_image_that_the_engine_had_is_not_asked_for_again(make_run, stub):
         "sha256:2",
         "",
     ]
+
+
+def test_names_of_what_is_made_do_not_depend_on_the_machine(make_run, tmp_path):
+    """So a bundle of another machine has what is looked for here."""
+    here, there = make_run(), make_run(supply={"cache": f"{tmp_path / 'elsewhere'}"})
+    named = [
+        [place.relative_to(run.settings.cache) for place in stock.wanted(run).files]
+        for run in (here, there)
+    ]
+    assert named[0] == named[1]
+    assert len(set(named[0])) == len(named[0])
+
+
+def test_an_image_that_the_engine_has_needs_no_program_and_no_parent(make_run, stub):
+    client = stub("docker", """test "$2" = inspect && echo '[{"Id": "sha256:1"}]'""")
+    docker = Engine(f"{client}", "29.0.0", "/var/lib/docker", "overlay2", 2, 8 << 30)
+    run = make_run()
+    found = node.node_image(run, docker, upstream=False)
+    assert found and found.base_image == node.node_reference()
+    assert bases.stand_in(run, docker, "postgres") == bases.stand_in_reference("postgres")
+    assert not (run.settings.cache / "go").exists()
+
+
+def test_an_archive_that_is_there_needs_no_program(make_run, stub):
+    run = make_run()
+    for place in node.places(run):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"made before")
+    docker = Engine("docker", "29.0.0", "/var/lib/docker", "overlay2", 2, 8 << 30)
+    archives = node.addon_images(run, docker, upstream=False).archives
+    assert set(archives.values()) < set(node.places(run))
+    assert not any(golang.place(run, name).exists() for name in node.IN_IMAGES)
+
+
+def test_a_tool_of_a_bundle_is_found_whatever_the_source(make_run, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    run = make_run(supply={"source": "upstream", "bundle": "some.bundle"})
+    place = golang.place(run, "minikube")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"made before")
+    assert tools.minikube(run, bases.from_upstream(run)).path == place
+
+
+def test_a_node_whose_files_are_all_there_is_not_made_again(make_run, stub, monkeypatch, tmp_path):
+    """The names that a bundle is compared with are those under which the stages look."""
+    monkeypatch.setenv("MINIKUBE_HOME", str(tmp_path))
+    run = make_run()
+    for place in node.places(run):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(place.name.encode())
+    client = stub("docker", """test "$2" = inspect && echo '[{"Id": "sha256:1"}]'""")
+    docker = Engine(f"{client}", "29.0.0", "/var/lib/docker", "overlay2", 2, 8 << 30)
+    parts = node.cluster_parts(run, docker, upstream=False)
+    image = node.node_image(run, docker, upstream=False)
+    assert node.preload(run, docker, image, parts) == image
+    kept = {path.read_bytes() for path in (tmp_path / ".minikube").rglob("*") if path.is_file()}
+    addons = node.addon_images(run, docker, upstream=False).archives.values()
+    assert kept == {place.name.encode() for place in node.places(run) if place not in addons}
