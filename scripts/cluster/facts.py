@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.cluster.kubectl import get_items
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -47,6 +48,7 @@ def _on_every_node(item: Mapping[str, Any]) -> bool:
     return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0) > 0)
 
 
+@answers.understood("kubectl")
 def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] = ()) -> Facts:
     """Read the facts from the cluster, or from objects that were just read (SEEN).
 
@@ -66,6 +68,7 @@ def read(run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]]
     return parse_facts(**reads)
 
 
+@answers.understood("kubectl")
 def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any) -> Facts:
     """Read the facts from the output of `kubectl get ... -o json`, one argument per kind."""
     default = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from scripts.cluster.kubectl import get_items, kubectl
 from scripts.images.plans import PREFIX
 from scripts.release import access
 from scripts.release.helm import CHART_NAME
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -39,6 +39,7 @@ class App:
     hosts: tuple[str, ...]
 
 
+@answers.understood("helm")
 def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
     """Every app on the cluster, by name."""
     scope = ("--kube-context", run.settings.context)
@@ -46,7 +47,9 @@ def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
     seen = get_items(run, tools, "namespaces,ingresses", "-A")
     return [
         _app(one, seen)
-        for one in sorted(json.loads(listed.stdout or "[]"), key=lambda one: str(one["name"]))
+        for one in sorted(
+            answers.read(listed.stdout or "[]", "helm"), key=lambda one: str(one["name"])
+        )
         if one["chart"].startswith(f"{CHART_NAME}-")
     ]
 
