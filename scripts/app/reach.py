@@ -111,12 +111,11 @@ def _outside(tree: Tree, front: str) -> Iterator[str]:
 
 
 def _is_told(place: str) -> bool:
-    """Whether a place may be meant: within the repository, and in no folder that hides itself.
+    """Whether a place may be meant: within the repository, and with no name that hides itself.
 
-    A home folder may be a repository, and keeps keys in such ones.
+    A home folder may be a repository, and keeps keys under such names.
     """
-    parts = place.split("/")
-    return place.isprintable() and not any(one.startswith(".") for one in (parts[0], *parts[:-1]))
+    return place.isprintable() and not any(one.startswith(".") for one in place.split("/"))
 
 
 def _below(path: str, folder: str) -> bool:

@@ -208,11 +208,18 @@ def _neighbours(root: Path) -> list[Path]:
     near = [
         one
         for parent in parents
-        for one in sorted(parent.iterdir())
+        for one in _entries(parent)
         if one.is_dir() and not one.is_symlink() and BESIDE.search(one.name)
         if one != root and one not in root.parents and not one.name.startswith(".")
     ]
     return near[:MOST_BESIDE]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # it may not be read
+        return []
 
 
 def calls(project: Project, reached: Sequence[str]) -> list[Call]:
