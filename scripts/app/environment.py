@@ -15,7 +15,7 @@ from pathlib import Path
 from scripts.app import fit
 from scripts.app.fit import Environment
 from scripts.app.survey import Survey
-from scripts.app.survey.tree import decode, read_env
+from scripts.app.survey.tree import decode, is_own, read_env
 from scripts.app.survey.variables import Variable
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.run import Run
@@ -184,7 +184,7 @@ def _env_files(run: Run, app: Survey) -> Iterator[Path]:
             yield named
         return
     for folder in dict.fromkeys((app.backend_folder, app.root, app.frontend_folder)):
-        yield from (folder / name for name in ENV_FILES if (folder / name).is_file())
+        yield from (one for name in ENV_FILES if is_own(one := folder / name, app.root))
 
 
 def _is_meant(app: Survey, variable: Variable, value: str) -> bool:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from scripts.app.survey import PORT, Survey
 from scripts.app.survey.frontend import OWN_PORT, Frontend, suffix
+from scripts.app.survey.tree import address
 from scripts.app.survey.variables import Variable
 from scripts.session.settings import ROOT, Settings
 
@@ -145,9 +146,9 @@ def addresses(app: Survey) -> tuple[str, ...]:
     They are those in the source, and those that variables are given.
     """
     named = [
-        address
-        for address, place in app.frontend.addresses
-        if "/public/" not in f"/{place}" and re.search(r":\d+$", address)
+        origin
+        for origin, place in app.frontend.addresses
+        if "/public/" not in f"/{place}" and re.search(r":\d+$", origin)
     ]
     return tuple(dict.fromkeys([*named, *((ORIGIN, SITE) if app.frontend.variables else ())]))
 
@@ -176,8 +177,8 @@ def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
         return one.default
     if one.kind == "api":
         is_own = (
-            urlsplit(one.default).port == OWN_PORT
-            or urlsplit(frontend.examples.get(one.name, "")).port == OWN_PORT
+            address(one.default).port == OWN_PORT
+            or address(frontend.examples.get(one.name, "")).port == OWN_PORT
         )
         socket = "ws" if re.search(r"WS|SOCKET", one.name) else "http"
         return (SITE if is_own else ORIGIN.replace("http", socket, 1)) + suffix(frontend, one)
@@ -198,8 +199,8 @@ def _is_of_api(frontend: Frontend, one: Variable) -> bool:
     return _local_port(one.default) in ({"8000", "8001"} | ports) - {"", "3000"}
 
 
-def _local_port(address: str) -> str:
-    found = re.match(r"https?://(?:localhost|127\.0\.0\.1):(\d+)", address)
+def _local_port(text: str) -> str:
+    found = re.match(r"https?://(?:localhost|127\.0\.0\.1):(\d+)", text)
     return found[1] if found else ""
 
 
@@ -231,10 +232,10 @@ def trial_of_backend(app: Survey, settings: Settings) -> dict[str, str]:
     found.update(environment(app, settings, {}).plain)
     if needs_database(app):
         place = f"{TRIAL}:{TRIAL}@127.0.0.1:5432/{TRIAL}{app.decision.query}"
-        address = f"{app.decision.scheme}://{place}"
+        location = f"{app.decision.scheme}://{place}"
         names = [one.name for one in app.backend.variables if one.kind == "database"]
         # The chart gives it under this name, too.
-        found.update(dict.fromkeys([*names, "DATABASE_URL"], address))
+        found.update(dict.fromkeys([*names, "DATABASE_URL"], location))
     return found
 
 
@@ -330,12 +331,12 @@ def ports(given: Mapping[str, str]) -> tuple[int, ...]:
     for key, value in given.items():
         if "ORIGIN" in key:
             continue
-        if key.endswith("_PORT") and value.isdecimal():
+        if key.endswith("_PORT") and re.fullmatch(r"\d{1,5}", value):
             found.add(int(value))
         for scheme, place in re.findall(r"(?<![\w+.-])([a-z][\w+.-]*)://([^\s/?#,\"']+)", value):
-            address = re.fullmatch(r"(?:.*@)?(\[[^]]*\]|[^:]+)(?::(\d+))?", place)
-            if address and address[1] not in ("localhost", "127.0.0.1", "[::1]"):
-                found.add(int(address[2] or SCHEMES.get(scheme.partition("+")[0], 0)))
+            host = re.fullmatch(r"(?:.*@)?(\[[^]]*\]|[^:]+)(?::(\d{1,5}))?", place)
+            if host and host[1] not in ("localhost", "127.0.0.1", "[::1]"):
+                found.add(int(host[2] or SCHEMES.get(scheme.partition("+")[0], 0)))
     return tuple(sorted(port for port in found if 0 < port < 65536))
 
 
@@ -461,7 +462,7 @@ def before_start(app: Survey, behind: bool = True) -> list[str]:
         return [*TRUST.split(), *migrate] if migrate and speaks_tls(app) else list(migrate)
     if migrate:
         steps += [
-            *([f"cd {back.migrations_folder}"] if back.migrations_folder else []),
+            *([f"cd {shlex.quote(back.migrations_folder)}"] if back.migrations_folder else []),
             f"exec {TRUST if speaks_tls(app) else ''}{' '.join(migrate)}",
         ]
     return ["sh", "-c", " && ".join(steps)] if steps else []

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from scripts.app.survey.frontend import SOURCES
-from scripts.app.survey.tree import Tree, read_tree
+from scripts.app.survey.tree import Tree, own_text, read_json, read_tree
 
-IMPORT = re.compile(r"(?:\bfrom|\bimport|\brequire)\s*\(?\s*[\"'](\.\.?/[^\"']*)[\"']")
+IMPORT = re.compile(
+    r"(?:\bfrom|\bimport|\brequire)\s{0,99}(?:\(\s{0,99})?[\"'](\.\.?/[^\"']*)[\"']"
+)
 UPWARDS = re.compile(r"\"(?:file:|link:|portal:)?(\.\./[^\"*]*)")
 CONFIGURATION = re.compile(r"^(package|[jt]sconfig[\w.-]*)\.json$")
 #: Files at a workspace's root that say what is installed, and how.
@@ -85,9 +86,12 @@ def _is_there(repository: Path, name: str) -> bool:
     Links that leave do not count.
     """
     path = repository / name
-    candidates = [path, *(path.with_name(path.name + end) for end in SOURCES)]
-    found = next((one for one in candidates if one.exists()), None)
-    return found is not None and found.resolve().is_relative_to(repository.resolve())
+    try:
+        candidates = [path, *(path.with_name(path.name + end) for end in SOURCES)]
+        found = next((one for one in candidates if one.exists()), None)
+        return found is not None and found.resolve().is_relative_to(repository.resolve())
+    except (OSError, RuntimeError, ValueError):  # forbidden, links that lead round, no name
+        return False
 
 
 def _outside(tree: Tree, front: str) -> Iterator[str]:
@@ -102,8 +106,16 @@ def _outside(tree: Tree, front: str) -> Iterator[str]:
             continue
         for one in found:
             place = posixpath.normpath(posixpath.join(front, posixpath.dirname(name), one))
-            if not place.startswith("..") and not _below(place, front) and not _below(front, place):
+            if _is_told(place) and not _below(place, front) and not _below(front, place):
                 yield place
+
+
+def _is_told(place: str) -> bool:
+    """Whether a place may be meant: within the repository, and with no name that hides itself.
+
+    A home folder may be a repository, and keeps keys under such names.
+    """
+    return place.isprintable() and not any(one.startswith(".") for one in place.split("/"))
 
 
 def _below(path: str, folder: str) -> bool:
@@ -131,26 +143,32 @@ def _workspace(repository: Path, front: str) -> tuple[str | None, list[str]]:
         patterns = _patterns(repository / root)
         inner = posixpath.relpath(front, root or ".")
         if any(fnmatch(inner, one) for one in patterns):
-            members = [
-                posixpath.join(root, found.parent.relative_to(repository / root).as_posix())
-                for one in patterns
-                for found in (repository / root).glob(f"{one}/package.json")
-                if "node_modules" not in found.parts
-            ]
+            members = [posixpath.join(root, one) for one in _members(repository / root, patterns)]
             return root, [one for one in members if one != front]
     return None, []
 
 
+def _members(folder: Path, patterns: Iterable[str]) -> Iterator[str]:
+    """The folders that are members, relative to the workspace's root."""
+    for one in patterns:
+        try:
+            for found in folder.glob(f"{one}/package.json"):
+                if "node_modules" not in found.parts and _is_there(folder, f"{found.parent}"):
+                    yield found.parent.relative_to(folder).as_posix()
+        except (ValueError, NotImplementedError, OSError, RecursionError):
+            continue  # no pattern of files
+
+
 def _patterns(folder: Path) -> list[str]:
     """Which folders are members, as package.json or pnpm-workspace.yaml says."""
-    found: list[str] = []
-    manifest, pnpm = folder / "package.json", folder / "pnpm-workspace.yaml"
-    if manifest.is_file():
-        try:
-            given = json.loads(manifest.read_text(encoding="utf-8-sig")).get("workspaces", [])
-        except (ValueError, AttributeError):
-            given = []
-        found += given.get("packages", []) if isinstance(given, dict) else given
-    if pnpm.is_file():
-        found += re.findall(r"^\s*-\s*[\"']?([^\"'\s#]+)", pnpm.read_text(encoding="utf-8"), re.M)
-    return [one.removeprefix("./").rstrip("/") for one in found if not one.startswith(("!", ".."))]
+    given = read_json(own_text(folder / "package.json", folder)).get("workspaces")
+    given = given.get("packages") if isinstance(given, dict) else given
+    found = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+    pnpm = own_text(folder / "pnpm-workspace.yaml", folder)
+    found += re.findall(r"^[ \t]*-[ \t]*[\"']?([^\"'\s#]+)", pnpm, re.M)
+    clean = [one.removeprefix("./").rstrip("/") for one in found]
+    return [
+        one
+        for one in clean
+        if one.isprintable() and not one.startswith("!") and ".." not in one.split("/")
+    ]

@@ -5,9 +5,10 @@ They are as the app lists them, as of its last commit, and only wheels where tha
 
 from __future__ import annotations
 
+import hashlib
 import json
+import posixpath
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from uv import find_uv_bin
 
 from scripts.app.survey import Survey
-from scripts.app.survey.tree import decode
+from scripts.app.survey.tree import is_own, own_bytes, own_text, read_toml, table
 from scripts.app.undeclared import name_of, needed, undeclared
 from scripts.machine import pip
 from scripts.machine.architecture import architecture
@@ -27,6 +28,11 @@ from scripts.session.run import Run
 from scripts.session.shell import Result
 
 RESOLVE_TIMEOUT = 300.0
+MOST_LOCK = 1 << 24  # bytes of a lock file
+MOST_INCLUDED = 50  # requirements files
+ELSEWHERE = re.compile(r"[\w.-]+\s*(\[[^\]]*\])?\s*@")  # a package at an address of its own
+NAMELESS = re.compile(r"[\w+]+://(?!\S+\.whl($|[\s#;?]))")
+PINNED = re.compile(r"[\w.-]+==[\w.+!-]+")
 #: Packages without a wheel for Linux, or that exist for other systems only: what serves instead.
 INSTEAD = {
     "psycopg2": "psycopg2-binary",
@@ -278,8 +284,7 @@ def _unresolvable(app: Survey, refused: list[str]) -> Failure:
 
 
 def _lines_of(app: Survey) -> list[str]:
-    path = app.root / app.backend.dependencies
-    return decode(path.read_bytes()).splitlines() if path.is_file() else []
+    return own_text(app.root / app.backend.dependencies, app.root).splitlines()
 
 
 def _compile(
@@ -300,12 +305,15 @@ def _compile(
     given, held, over = (
         _written(folder / f"{digest(*lines)}.txt", lines) for lines in (wanted, kept, overrides)
     )
+    # uv would run the set-up program of a package that is no wheel, here and not in a container:
+    # never one that the app's own list leads to.
+    binary = [":all:"] if wheels else [name_of(line) for line in wanted if ELSEWHERE.match(line)]
     machine = "aarch64" if architecture() == "arm64" else "x86_64"
     return run.shell.run(
         find_uv_bin(), "pip", "compile", given, "--constraint", held, "--override", over,
         "--python-version", python, "--python-platform", f"{machine}-manylinux_2_28",
         "--no-header", "--no-annotate", "--quiet", "--prerelease", "if-necessary-or-explicit",
-        *(["--only-binary", ":all:"] if wheels else []),
+        *(part for name in binary for part in ("--only-binary", name)),
         *(["--exclude-newer", until] if until else []), *_index(),
         timeout=RESOLVE_TIMEOUT, check=False, reads=True, cwd=folder,
     )  # fmt: skip
@@ -345,7 +353,7 @@ def _requirements(app: Survey, notes: list[str]) -> list[str]:
     listed = (
         list(app.backend.declared)
         if app.backend.dependencies.endswith(".toml")
-        else _expand(app.root / app.backend.dependencies)
+        else _expand(app.root / app.backend.dependencies, app.root, notes, set())
     )
     kept = []
     for line in listed:
@@ -356,8 +364,14 @@ def _requirements(app: Survey, notes: list[str]) -> list[str]:
                 + (f"{INSTEAD[name]}, its wheel, is used" if INSTEAD[name] else "left out")
             )
             line = re.sub(r"^[\w.-]+", INSTEAD[name], line) if INSTEAD[name] else ""
-        if re.search(r"@\s*file:|^\.{0,2}/", line):
+        if re.search(r"\bfile:|^(?![\w+]+://)[^@;\s]*/|^\.\.?$|@\s*[./~]", line):
             notes.append(f"`{line}` lies on somebody's disk: left out")
+            line = ""
+        if NAMELESS.match(line):
+            notes.append(f"`{line}` does not say its name: left out; write NAME @ ADDRESS")
+            line = ""
+        if "${" in line:  # uv would put this machine's variables, and their secrets, into it
+            notes.append(f"`{line}` asks for a variable of this machine: left out")
             line = ""
         if line:
             kept.append(line)
@@ -371,14 +385,19 @@ def _requirements(app: Survey, notes: list[str]) -> list[str]:
     return kept
 
 
-def _expand(path: Path) -> list[str]:
-    """The lines of a requirements file and of those that it includes."""
-    found = []
-    for line in decode(path.read_bytes()).splitlines():
+def _expand(path: Path, root: Path, notes: list[str], seen: set[Path]) -> list[str]:
+    """The lines of a requirements file and of those in the app's folder that it includes."""
+    found: list[str] = []
+    seen.add(path)
+    for line in own_text(path, root).splitlines():
         text = re.sub(r"(^|\s)#.*$", "", line).strip()
         included = re.match(r"(?:-r|--requirement)[ =](\S+)", text)
-        if included and (path.parent / included.group(1)).is_file():
-            found += _expand(path.parent / included.group(1))
+        if included:
+            other = Path(posixpath.normpath(path.parent / included[1]))
+            if not is_own(other, root):
+                notes.append(f"{included[1]} is no file of the app's folder: left out")
+            elif other not in seen and len(seen) < MOST_INCLUDED:
+                found += _expand(other, root, notes, seen)
         elif text and not text.startswith("-"):
             found.append(re.sub(r"\s*--hash=\S+|\s*\\$", "", text).strip())
     return [line for line in found if line]
@@ -391,23 +410,14 @@ def _locked(app: Survey) -> list[str]:
     """
     if not app.backend.locks or not app.backend.dependencies.endswith(".toml"):
         return []
-    try:
-        read = tomllib.loads(
-            (app.root / app.backend.dependencies)
-            .with_name(app.backend.locks[0])
-            .read_text(encoding="utf-8")
-        )
-    except tomllib.TOMLDecodeError:
-        return []
+    lock = (app.root / app.backend.dependencies).with_name(app.backend.locks[0])
+    listed = read_toml(own_text(lock, app.root, MOST_LOCK)).get("package")
     versions: dict[str, set[str]] = {}
-    for package in read.get("package", []):
-        if package.get("version") and not set(package.get("source", {})) & {
-            "virtual",
-            "editable",
-            "directory",
-            "path",
-        }:
-            versions.setdefault(package["name"], set()).add(package["version"])
+    for package in listed if isinstance(listed, list) else ():
+        name, version = table(package).get("name"), table(package).get("version")
+        is_here = set(table(package, "source")) & {"virtual", "editable", "directory", "path"}
+        if not is_here and PINNED.fullmatch(f"{name}=={version}"):
+            versions.setdefault(str(name), set()).add(str(version))
     return [
         f"{name}=={next(iter(found))}"
         for name, found in sorted(versions.items())
@@ -433,22 +443,33 @@ def _last_commit(run: Run, app: Survey) -> str:
 
     Empty outside a repository, and while the file that lists the packages is not committed yet.
     """
-    where = ("-C", str(app.root))
-    if not run.shell.which("git"):
+    listed = own_bytes(app.root / app.backend.dependencies, app.root)
+    if not run.shell.which("git") or listed is None:
         return ""
-    changed = run.shell.run(
-        "git",
-        *where,
-        "status",
-        "--porcelain",
-        "--",
-        app.backend.dependencies,
-        check=False,
-        reads=True,
-    )
+    committed = _git(run, app, "rev-parse", f"HEAD:./{app.backend.dependencies}")
+    changed = committed not in (_blob(listed), _blob(listed.replace(b"\r\n", b"\n")))
+    told = _git(run, app, "log", "-1", "--format=%ct", "--", ".")
+    if not re.fullmatch(r"\d{1,10}", told) or changed:
+        return ""
+    return datetime.fromtimestamp(int(told), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _git(run: Run, app: Survey, *arguments: str) -> str:
+    """What git says of the app's repository; empty where it says nothing.
+
+    The repository is foreign, and its configuration may name programs for git to start: to look at
+    files (so git is asked for commits only, never for a file's state), to check signatures, to
+    fetch what is not there.
+    """
+    safe = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
     told = run.shell.run(
-        "git", *where, "log", "-1", "--format=%ct", "--", ".", check=False, reads=True
-    )
-    if not told.ok or not told.stdout.strip() or changed.stdout.strip():
-        return ""
-    return datetime.fromtimestamp(int(told.stdout), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        "git", "-C", app.root, *safe, *arguments, check=False, reads=True,
+        env={"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"},
+    )  # fmt: skip
+    return told.stdout.strip() if told.ok else ""
+
+
+def _blob(content: bytes) -> str:
+    """The name that git has for a file's content."""
+    whole = b"blob %d\0%b" % (len(content), content)
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()

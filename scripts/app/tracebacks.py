@@ -51,7 +51,9 @@ def _message(line: str) -> str:
         return line
     try:
         read = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(read, dict):
         return line
     said = [str(read[name]) for name in ("message", "msg", "event", "exception") if read.get(name)]
     return "\n".join(said) or line

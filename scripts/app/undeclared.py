@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from scripts.app.survey import Survey
-from scripts.app.survey.tree import decode
+from scripts.app.survey.tree import MOST_COLUMNS, own_text
 
 #: Packages whose import has another name, as PyPI has them.
 PACKAGES = {
@@ -153,6 +153,6 @@ def _driver(app: Survey, have: set[str], lines: list[tuple[str, str]]) -> tuple[
 
 def _source_lines(app: Survey) -> Iterator[tuple[str, str]]:
     for name in app.backend.modules:
-        text = decode((app.root / name).read_bytes())
+        text = own_text(app.root / name, app.root)
         for number, line in enumerate(text.splitlines(), 1):
-            yield f"{name}:{number}", line
+            yield f"{name}:{number}", line[:MOST_COLUMNS]

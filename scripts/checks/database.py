@@ -16,6 +16,7 @@ from typing import Any
 from scripts.app.survey import Survey
 from scripts.cluster.kubectl import kubectl
 from scripts.release.database import DATABASE, USER
+from scripts.session import answers
 from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -66,6 +67,7 @@ def look(run: Run, tools: Mapping[str, Found]) -> Database | None:
     return parse(said.stdout)
 
 
+@answers.understood("PostgreSQL")
 def parse(said: str) -> Database | None:
     """Read what ASK printed: a line of df, a JSON object, Alembic's versions.
 
@@ -74,7 +76,9 @@ def parse(said: str) -> Database | None:
     disk, answer, *versions = [*said.splitlines(), "", ""]
     try:
         found = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
         return None
     # df: name of the device, size, used, free, per cent, place; the name may hold spaces.
     size, _, free = disk.split()[-5:-2] if len(disk.split()) >= 6 else ("0", "0", "0")
@@ -93,6 +97,7 @@ def parse(said: str) -> Database | None:
     )
 
 
+@answers.understood("kubectl")
 def kept(items: list[dict[str, Any]], release: str) -> Database | None:
     """What the database of a good deployment had, from the ConfigMaps among `items`."""
     for item in items:
@@ -122,7 +127,7 @@ def check(run: Run, tools: Mapping[str, Found], app: Survey) -> Database:
         reading = pool.submit(kubectl, run, tools, *asked)
         seen = look(run, tools)
     text = reading.result().stdout.strip()
-    before = kept([json.loads(text)], release.name) if text else None
+    before = kept([answers.read(text, "kubectl")], release.name) if text else None
     if not seen:
         return Database("")
     found = judge(seen, before, release.name, release.namespace)

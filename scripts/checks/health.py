@@ -87,6 +87,6 @@ def levels(lines: Sequence[str]) -> dict[str, int]:
     for line in filter(str.strip, lines):
         try:
             counted[str(json.loads(line).get("level", "info"))] += 1
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             counted["plain"] += 1
     return dict(counted.most_common())

@@ -97,7 +97,7 @@ def _reason(answer: requests.Response) -> str:
     text = answer.raw.read1(2_000, decode_content=True).decode("utf-8", "replace")
     try:
         return str(json.loads(text)["error"]["message"])[:200]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return answer.reason or ""
 
 
@@ -120,6 +120,6 @@ def _words(answer: requests.Response) -> Iterator[str]:
 def _piece(data: str) -> str:
     try:
         words = json.loads(data)["choices"][0]["delta"].get("content")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""  # a comment, an empty line, or a piece without words
     return words if isinstance(words, str) else ""

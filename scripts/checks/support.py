@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import platform
 import re
 import tarfile
@@ -17,8 +16,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.cluster.kubectl import kubectl
+from scripts.cluster.kubectl import items_of, kubectl
 from scripts.machine.engine import Engine
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -71,6 +71,7 @@ def _packed(folder: str, files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+@answers.understood("kubectl")
 def known_secrets(run: Run, tools: Mapping[str, Found]) -> set[str]:
     """The values of the namespace's Secrets, decoded and as they stand in the objects.
 
@@ -79,7 +80,7 @@ def known_secrets(run: Run, tools: Mapping[str, Found]) -> set[str]:
     scope = ("-n", run.settings.release.namespace)
     listed = kubectl(run, tools, *scope, "get", "secrets", "-o", "json", check=False)
     values = set()
-    for item in json.loads(listed.stdout)["items"] if listed.ok else []:
+    for item in items_of(listed.stdout) if listed.ok else []:
         if item["type"].startswith("helm.sh/"):
             continue
         for encoded in (item.get("data") or {}).values():

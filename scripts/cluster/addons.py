@@ -14,7 +14,7 @@ from scripts.cluster.kubectl import get_items, kubectl
 from scripts.cluster.minikube import environment
 from scripts.images import transport
 from scripts.machine.engine import Engine
-from scripts.session import settings
+from scripts.session import answers, settings
 from scripts.session.cache import digest
 from scripts.session.findings import failure
 from scripts.session.run import Run
@@ -141,6 +141,7 @@ def _enable(run: Run, minikube: Found, addon: str, **images: str) -> None:
     )
 
 
+@answers.understood("minikube")
 def _enabled_addons(run: Run) -> set[str]:
     """Return the addons on minikube's list.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from scripts.cluster.kubectl import get_items, kubectl
 from scripts.cluster.rights import Right, get_allowed, may, missing
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -64,6 +64,7 @@ def _on_every_node(item: Mapping[str, Any]) -> bool:
     return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0) > 0)
 
 
+@answers.understood("kubectl")
 def read(
     run: Run, tools: Mapping[str, Found], seen: Sequence[Mapping[str, Any]] | None = None
 ) -> Facts:
@@ -83,7 +84,7 @@ def there(
     person names.
     """
     reads = _by_kind(seen or get_allowed(run, tools, SEEN))
-    told = json.loads(kubectl(run, tools, "get", "--raw", "/version").stdout)
+    told = answers.read(kubectl(run, tools, "get", "--raw", "/version").stdout, "kubectl")
     lacks = {one.what for one in missing(run, tools, ASKED)}
     found = _told(**reads, version=told["gitVersion"])
     why = _no_ingress(run, tools, reads["classes"]["items"], found, lacks)
@@ -132,6 +133,7 @@ def _by_kind(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+@answers.understood("kubectl")
 def parse_facts(nodes: Any, storage: Any, classes: Any, pods: Any, daemons: Any) -> Facts:
     """Read the facts from the output of `kubectl get ... -o json`, one argument per kind."""
     found = _told(nodes, storage, classes, pods, daemons)

@@ -13,7 +13,7 @@ from typing import Any
 from scripts.machine import capability_runtime
 from scripts.machine.engine import Engine
 from scripts.machine.ports import check_port_free
-from scripts.session import settings
+from scripts.session import answers, settings
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.shell import Result
@@ -235,10 +235,10 @@ def _follow(run: Run, new: bool) -> Callable[[str], None]:
     def on_line(line: str) -> None:
         event = _event(line)
         if event.get("type") == "io.k8s.sigs.minikube.step":
-            run.say(event["data"]["message"].strip())
+            run.say(str(event["data"].get("message", "")).strip())
             if new and before[-1:] == ["Preparing Kubernetes"]:
                 run.reached(NODE_READY)
-            before.append(event["data"].get("name", ""))
+            before.append(str(event["data"].get("name", "")))
 
     return on_line
 
@@ -247,7 +247,7 @@ def _event(line: str) -> dict[str, Any]:
     """Return one line of `minikube --output=json` (a CloudEvent); empty for anything else."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) and isinstance(event.get("data"), dict) else {}
 
@@ -258,8 +258,8 @@ def _start_failure(run: Run, engine: Engine, result: Result) -> Exception:
         for event in map(_event, result.stdout.splitlines())
         if event.get("type") == "io.k8s.sigs.minikube.error"
     ]
-    words = "\n".join(error.get("message", "").strip() for error in errors) or result.tail(10)
-    advice = next((error["advice"] for error in errors if error.get("advice")), "")
+    words = "\n".join(str(one.get("message", "")).strip() for one in errors) or result.tail(10)
+    advice = next((str(error["advice"]) for error in errors if error.get("advice")), "")
     name = next((error["name"] for error in errors if error.get("name")), "")
     subject = f"minikube profile {run.settings.cluster.profile}"
     if "Unknown runtime specified" in words:
@@ -324,6 +324,7 @@ def _marker_path(run: Run) -> Path:
     return run.settings.cache / "clusters" / f"{run.settings.cluster.profile}.json"
 
 
+@answers.understood("the cluster's record")
 def _marker(run: Run) -> _Marker:
     read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
     return _Marker(read["ingress_port"], read["kubernetes_version"], read.get("complete", True))

@@ -6,7 +6,6 @@ release and its namespace.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from scripts.cluster.rights import NEEDED, OPTIONAL, Right, may, missing
 from scripts.images import containers, transport
 from scripts.images.transport import RUNTIMES, Way
 from scripts.machine.engine import Engine
+from scripts.session import answers
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.supply.node import NodeParts
@@ -114,7 +114,8 @@ def _check_namespace(run: Run, tools: Mapping[str, Found]) -> None:
 
 def _view(run: Run, tools: Mapping[str, Found]) -> Any:
     """The kubeconfig. kubectl leaves out every secret of it."""
-    return json.loads(run.shell.run(tools["kubectl"].path, "config", "view", "-o", "json").stdout)
+    shown = run.shell.run(tools["kubectl"].path, "config", "view", "-o", "json").stdout
+    return answers.read(shown, "kubectl")
 
 
 def _server(run: Run, tools: Mapping[str, Found]) -> str:
@@ -148,7 +149,7 @@ def _version(run: Run, tools: Mapping[str, Found], server: str) -> str:
     asked = ("get", "--raw", "/version", "--request-timeout=10s")
     said = kubectl(run, tools, *asked, timeout=40, check=False)
     if said.ok:
-        return str(json.loads(said.stdout)["gitVersion"])
+        return str(answers.read(said.stdout, "kubectl")["gitVersion"])
     context, words = run.settings.context, said.tail(3)
     refused = any(word in words for word in ("Unauthorized", "provide credentials", "Forbidden"))
     raise failure(
@@ -237,7 +238,7 @@ def _way(run: Run, engine: Engine, tools: Mapping[str, Found], nodes: list[dict[
     if may(run, tools, "get", "configmaps", ADVERTISED[0]):
         asked = ("-n", ADVERTISED[0], "get", "configmap", ADVERTISED[1], "--ignore-not-found")
         read = kubectl(run, tools, *asked, "-o", "json").stdout
-        push, pull = advertised(json.loads(read or "{}"))
+        push, pull = advertised(answers.read(read or "{}", "kubectl"))
         if push:
             return Way(f"by the registry {push}, which the cluster advertises", (), push, pull)
     raise failure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from scripts.images.transport import Node
 from scripts.machine.engine import Engine
+from scripts.session import answers
 from scripts.session.run import Run
 
 #: For each tool that makes nodes of containers: the label with the cluster's name, the label with
@@ -48,7 +48,7 @@ def names_of(run: Run, engine: Engine, server: str) -> tuple[str, ...]:
     if not listed:
         return ()
     read = run.shell.run(engine.client, "container", "inspect", *listed, check=False)
-    return node_names(json.loads(read.stdout or "[]"), server)
+    return node_names(answers.read(read.stdout or "[]", "docker"), server)
 
 
 def node_names(inspected: Sequence[Mapping[str, Any]], server: str) -> tuple[str, ...]:

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pathspec
 
+from scripts.app.survey.tree import join, own_bytes, walk
 from scripts.machine import buildkit
 from scripts.machine.engine import Engine
 from scripts.session.cache import digest
+from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
+
+MOST_HELD = 2 << 30  # bytes of a context
 
 
 @dataclass(frozen=True)
@@ -55,22 +59,44 @@ def content_tag(
     return digest(dockerfile.read_bytes(), *values, *named)
 
 
-def context_files(dockerfile: Path, context: Path) -> tuple[File, ...]:
-    """The files of a build context, less those that <dockerfile>.dockerignore leaves out."""
+def context_files(dockerfile: Path, context: Path, within: Path | None = None) -> tuple[File, ...]:
+    """The files of a build context, less those that <dockerfile>.dockerignore leaves out.
+
+    within: the folder that links may lead to; the context itself when left out. What is no file of
+    it, or may not be read, is left out, too. Raises APP-INCOMPLETE where they are too large: they
+    are held in memory.
+    """
     ignored = is_ignored(dockerfile)
-    names = []
-    for folder, folders, files in os.walk(context):
-        below = Path(folder).relative_to(context)
+    found, held = [], 0
+    for folder, folders, files in walk(context, within):
         folders[:] = [
-            name for name in folders if not ignored(f"{(below / name).as_posix()}/")
+            name for name in folders if not ignored(f"{join(folder, name)}/")
         ]  # node_modules is not even read
-        names += [path for name in files if not ignored(path := (below / name).as_posix())]
-    names = sorted(
-        name for name in names if (context / name).is_file()
-    )  # a link that leads nowhere is none
-    return tuple(
-        File(name, os.access(context / name, os.X_OK), (context / name).read_bytes())
-        for name in names
+        for name in (one for one in (join(folder, file) for file in files) if not ignored(one)):
+            path = context / name
+            held += _size(path)
+            if held > MOST_HELD:
+                raise _too_large(context, path)
+            content = own_bytes(path, within or context, MOST_HELD)
+            if content is not None:
+                found.append(File(name, os.access(path, os.X_OK), content))
+    return tuple(sorted(found, key=lambda file: file.name))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _too_large(context: Path, path: Path) -> Failure:
+    return failure(
+        "APP-INCOMPLETE",
+        str(path),
+        f"the app's files are larger than {MOST_HELD >> 30} GiB: {path.name} is one of the last",
+        f"{path} has {_size(path) >> 20} MiB; an image is built of all files in {context}",
+        "move data out of the app's folder, or into one that is left out, such as data",
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scripts.app.reach import WORKSPACE_FILES, Reach
-from scripts.app.survey.tree import SKIPPED
+from scripts.app.survey.tree import SKIPPED, own_bytes
 from scripts.images.context import File, context_files, with_added
 from scripts.session.settings import ROOT
 
@@ -39,6 +39,7 @@ COMPILED = (
 COMPILERS = "g++ make python3 python3-setuptools"  # the last for node-gyp of before 2024
 HEADERS = {"canvas": "libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev pkg-config",
            "libpq": "libpq-dev", "pg-native": "libpq-dev"}  # fmt: skip
+MOST_BESIDE = 1 << 24  # bytes of a file beside the frontend's folder
 OUTSIDE = re.compile(r"\.([cm]?[jt]sx?|json|s?css|svg|png|jpe?g|webp|mdx?|txt|prisma|graphql)$")
 
 
@@ -99,15 +100,24 @@ def _others(reach: Reach) -> list[File]:
     for one in reach.others:
         path = reach.root / one
         if path.is_dir():
-            inner = _below(one, context_files(DOCKERFILE, path))
+            inner = _below(one, context_files(DOCKERFILE, path, reach.root))
         else:
             inner = [
-                File(near.relative_to(reach.root).as_posix(), False, near.read_bytes())
-                for near in (path, *path.parent.glob(f"{path.name}.*"))
-                if near.is_file()
+                File(near.relative_to(reach.root).as_posix(), False, content)
+                for near in _near(path)
+                if (content := own_bytes(near, reach.root, MOST_BESIDE)) is not None
             ]
         found.update({file.name: file for file in inner if _is_wanted(file.name)})
     return sorted(found.values(), key=lambda file: file.name)
+
+
+def _near(path: Path) -> list[Path]:
+    """The files that an import without its suffix may mean."""
+    try:
+        beside = sorted(path.parent.iterdir())
+    except OSError:
+        return []
+    return [one for one in beside if one.name == path.name or one.name.startswith(f"{path.name}.")]
 
 
 def _is_wanted(name: str) -> bool:

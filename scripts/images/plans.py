@@ -37,7 +37,8 @@ class Plan:
     files: the component's own. build_files: what the build gets.
     environment: what a container gets when it is tried alone. postgres: reference of the
     database's image, where it is tried beside one. read_only: nothing in it can be written.
-    before: command that runs before it serves.
+    before: command that runs before it serves. within: the folder that links among the files may
+    lead to; None: the context.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Plan:
     postgres: str = ""
     read_only: bool = False
     before: tuple[str, ...] = ()
+    within: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _frontend(
     """
     reached = reach.reach(app.root, app.frontend.folder)
     dockerfile = ROOT / "frontend.Dockerfile"
-    files = context_files(dockerfile, app.frontend_folder)
+    files = context_files(dockerfile, app.frontend_folder, app.root)
     build_files = frontend.lay_out(files, fit.frontend_files(app, offline), reached)
     arguments = {
         "NODE_IMAGE": base["node"],
@@ -155,6 +157,7 @@ def _frontend(
         app.frontend.served == "export",
         build_files,
         fit.trial_environment(app.frontend.variables, "postgresql"),
+        within=app.root,
     )
 
 
@@ -182,7 +185,7 @@ def _backend(
         "DATA_DIR": fit.DATA,
         "DATA_PATHS": " ".join(fit.data_paths(app)),
     }
-    files = context_files(dockerfile, app.backend_folder)
+    files = context_files(dockerfile, app.backend_folder, app.root)
     build_files = backend_build.lay_out(files, resolved.requirements)
     reference = f"{name}:{content_tag(run, engine, dockerfile, build_files, arguments)}"
     return Plan(
@@ -201,4 +204,5 @@ def _backend(
         base["postgres"] if fit.needs_database(app) else "",
         fit.is_reference(app),
         tuple(fit.before_start(app)),
+        app.root,
     )

@@ -21,6 +21,7 @@ from scripts.images import layers, registry
 from scripts.images.builds import Images
 from scripts.images.plans import Plan, Plans
 from scripts.machine.engine import Engine
+from scripts.session import answers
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.settings import minikube_home
@@ -119,6 +120,7 @@ class Holdings:
     layers: Mapping[str, int]
 
 
+@answers.understood("minikube")
 def nodes(profile: str) -> tuple[Node, ...]:
     """The nodes of a minikube profile, as its own configuration lists them."""
     config = json.loads(
@@ -422,6 +424,7 @@ def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> Non
             raise failure("IMAGE-LOAD-FAILED", absent[0], summary, remedy="run the command again")
 
 
+@answers.understood("the node")
 def parse_node_images(text: str) -> dict[str, str]:
     """Read `crictl images -o json`."""
     return {
@@ -450,12 +453,14 @@ def _is_there(
     return contents_here(here.stdout) == contents_there(there.stdout)
 
 
+@answers.understood("docker")
 def contents_here(text: str) -> dict[str, Any]:
     """What an image is made of, from `docker image inspect`: its layers and how it starts."""
     image = json.loads(text)[0]
     return _contents(image["RootFS"]["Layers"], image["Config"])
 
 
+@answers.understood("the node")
 def contents_there(text: str) -> dict[str, Any]:
     """The same from `crictl inspecti -o json`."""
     image = json.loads(text)["info"]["imageSpec"]

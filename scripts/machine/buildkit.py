@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scripts.machine import pip
 from scripts.machine.engine import Engine
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 
@@ -94,6 +95,7 @@ def _pass_on(run: Run, line: str) -> None:
         run.say(told.group(1))
 
 
+@answers.understood("docker")
 def image_id(run: Run, engine: Engine, reference: str) -> str:
     """Return the engine's ID of an image (sha256:...), empty if it has no image of that name."""
     if reference in engine.images:

@@ -5,7 +5,6 @@ An engine that answers is used as it is. As root on Debian or Ubuntu, one is ins
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -19,7 +18,8 @@ from typing import Any
 
 from scripts.machine import capability_runtime
 from scripts.machine.architecture import ARCHITECTURES
-from scripts.session.findings import failure
+from scripts.session import answers
+from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 
 START_TIMEOUT = 90.0
@@ -91,6 +91,7 @@ def ensure(run: Run) -> Engine:
     return _engine(choosing.result(), info, listing.result())
 
 
+@answers.understood("docker")
 def _engine(client: str, info: Mapping[str, Any], images: Mapping[str, str]) -> Engine:
     return Engine(
         client,
@@ -147,14 +148,17 @@ def _info(run: Run, client: str) -> tuple[dict[str, Any] | None, str]:
     """Return what `docker info` says about the server, or None and its error message."""
     result = run.shell.run(client, "info", "--format", "{{json .}}", timeout=30, check=False)
     try:
-        info = json.loads(result.stdout)
-    except ValueError:
+        info = answers.read(result.stdout, "docker")
+    except Failure:
+        return None, result.tail(4)
+    if not isinstance(info, dict):
         return None, result.tail(4)
     if result.ok and info.get("ServerVersion"):
         return info, ""
-    return None, "\n".join(info.get("ServerErrors") or []) or result.tail(4)
+    return None, "\n".join(map(str, info.get("ServerErrors") or [])) or result.tail(4)
 
 
+@answers.understood("docker")
 def _images(run: Run, client: str) -> dict[str, str]:
     listed = run.shell.run(
         client,

@@ -5,6 +5,7 @@ second of every build, and its order differs between releases.
 """
 
 import configparser
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ def settings() -> dict[str, str]:
     """Return the values of those SETTINGS that are set."""
     read = configparser.RawConfigParser()
     read.optionxform = _name  # type: ignore[method-assign,assignment] # the documented way
-    read.read(_files(), encoding="utf-8")
+    for file in _files():
+        with contextlib.suppress(configparser.Error, UnicodeDecodeError):  # pip itself says so
+            read.read(file, encoding="utf-8")
     said = {
         name: value
         for section in ("global", "install")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from scripts.cluster.rights import EVERYWHERE, get_allowed, may
 from scripts.images.plans import PREFIX
 from scripts.release import access, chart
 from scripts.release.helm import CHART_NAME
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -41,6 +41,7 @@ class App:
     hosts: tuple[str, ...]
 
 
+@answers.understood("helm")
 def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
     """Every app on the cluster, by name."""
     scope = ("--kube-context", run.settings.context)
@@ -50,7 +51,9 @@ def deployed(run: Run, tools: Mapping[str, Found]) -> list[App]:
     seen = get_allowed(run, tools, "namespaces,ingresses")
     return [
         _app(one, seen)
-        for one in sorted(json.loads(listed.stdout or "[]"), key=lambda one: str(one["name"]))
+        for one in sorted(
+            answers.read(listed.stdout or "[]", "helm"), key=lambda one: str(one["name"])
+        )
         if one["chart"].startswith(f"{CHART_NAME}-")
     ]
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from scripts.session import answers
+
 Objects = Iterable[Mapping[str, Any]]
 ABSENT = object()
 #: Kubernetes' suffixes of quantities.
@@ -27,6 +29,7 @@ UNITS = {
 NOISE = ("helm.sh/chart", "app.kubernetes.io/version")
 
 
+@answers.understood("kubectl")
 def between(old: Objects, new: Objects) -> list[str]:
     """One line a difference: `+ kind/name`, `- kind/name`, or `kind/name field: old -> new`.
 
@@ -45,6 +48,7 @@ def between(old: Objects, new: Objects) -> list[str]:
     return lines
 
 
+@answers.understood("kubectl")
 def only_images(old: Objects, new: Objects) -> bool:
     """Whether nothing differs but images and the version of the Secret.
 
@@ -56,6 +60,7 @@ def only_images(old: Objects, new: Objects) -> bool:
     )
 
 
+@answers.understood("kubectl")
 def drift(wanted: Objects, live: Objects) -> list[str]:
     """What differs on the cluster from what a release rendered.
 

@@ -19,6 +19,7 @@ from scripts.cluster.kubectl import kubectl
 from scripts.cluster.rights import may
 from scripts.images.plans import Plans
 from scripts.release import changes
+from scripts.session import answers
 from scripts.session.cache import digest, tree_digest
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
@@ -211,12 +212,39 @@ def _of_the_person(run: Run) -> Callable[[str], Mapping[str, Any]]:
 
     What a person writes goes before what is found out here. Of two files, the later one wins.
     """
-    read = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in _files(run)]
+    read = [(path, _read(path)) for path in _files(run)]
 
     def section(name: str) -> Mapping[str, Any]:
-        return {key: value for one in read for key, value in (one.get(name) or {}).items()}
+        found: dict[str, Any] = {}
+        for path, one in read:
+            given = one.get(name) or {}
+            if not isinstance(given, dict):
+                raise _bad_values(path, f"{name} must have values below it")
+            found.update(given)
+        return found
 
     return section
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A values file of the person's. Raises SETTINGS-INVALID for what is none."""
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _bad_values(path, str(error)[:300]) from error
+    if not isinstance(read, dict):
+        raise _bad_values(path, "it holds no values by name")
+    return read
+
+
+def _bad_values(path: Path, evidence: str) -> Failure:
+    return failure(
+        "SETTINGS-INVALID",
+        "phase4.release.values",
+        f"{path} cannot be used as a values file",
+        evidence,
+        "correct that file, or phase4.release.values",
+    )
 
 
 def _more_variables(mine: Mapping[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -346,7 +374,7 @@ def made_namespace(run: Run, tools: Mapping[str, Found]) -> bool:
     if not may(run, tools, "get", "namespaces"):
         return False
     asked = ("get", "namespace", run.settings.release.namespace, "--ignore-not-found", "-o", "json")
-    found = json.loads(kubectl(run, tools, *asked).stdout or "{}")
+    found = answers.read(kubectl(run, tools, *asked).stdout or "{}", "kubectl")
     return MADE in (found.get("metadata", {}).get("labels") or {})
 
 

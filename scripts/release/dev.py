@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 import threading
 import time
@@ -21,10 +22,12 @@ from typing import Any
 
 import watchfiles
 
+from scripts.app.survey.tree import own_bytes
 from scripts.cluster.kubectl import get_items, kubectl
-from scripts.images.context import context_files, is_ignored
+from scripts.images.context import MOST_HELD, context_files, is_ignored
 from scripts.images.plans import Plan
 from scripts.release import rollout
+from scripts.session import answers
 from scripts.session.run import Run
 from scripts.session.shell import Interrupted
 from scripts.supply.tools import Found
@@ -89,7 +92,7 @@ def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> di
     release = run.settings.release
     run.say("starting " + " and ".join(images) + " with sources that can be changed")
     for component, image in images.items():
-        deployed = json.loads(
+        deployed = answers.read(
             kubectl(
                 run,
                 tools,
@@ -100,7 +103,8 @@ def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> di
                 f"{release.name}-{component}",
                 "-o",
                 "json",
-            ).stdout
+            ).stdout,
+            "kubectl",
         )
         manifest = json.dumps(workspace(deployed, component, image))
         kubectl(
@@ -126,12 +130,11 @@ def start(run: Run, tools: Mapping[str, Found], images: Mapping[str, str]) -> di
     }
 
 
+@answers.understood("kubectl")
 def stop(run: Run, tools: Mapping[str, Found]) -> None:
     """Turn the Services back to the pods of the release, and delete what the dev loop made."""
     release = run.settings.release
-    services = json.loads(
-        kubectl(run, tools, "-n", release.namespace, "get", "services", "-o", "json").stdout
-    )["items"]
+    services = get_items(run, tools, "services", "-n", release.namespace)
     for service in services:
         if MARK in (service["spec"].get("selector") or {}):
             _turn(run, tools, service["metadata"]["name"], None)
@@ -166,6 +169,7 @@ def _turn(run: Run, tools: Mapping[str, Found], service: str, value: str | None)
     )
 
 
+@answers.understood("kubectl")
 def workspace(deployed: Mapping[str, Any], component: str, image: str) -> dict[str, Any]:
     """The Deployment beside a deployed one.
 
@@ -241,7 +245,8 @@ def watch(
     Raises Stale, and KeyboardInterrupt.
     """
     for component, plan in plans.items():  # what was edited since the images were planned
-        now = {file.name: file for file in context_files(plan.dockerfile, plan.context)}
+        files = context_files(plan.dockerfile, plan.context, plan.within)
+        now = {file.name: file for file in files}
         then = {file.name: file for file in plan.files}
         _sync(
             run,
@@ -312,15 +317,14 @@ def pack(plan: Plan, names: Iterable[str]) -> tuple[bytes, list[str]]:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in names:
             path = plan.context / name
-            try:
-                content = path.read_bytes()
-            except IsADirectoryError:
+            if path.is_dir():
                 continue  # its files are changes of their own
-            except OSError:
+            content = own_bytes(path, plan.within or plan.context, MOST_HELD)
+            if content is None:
                 gone.append(name)
                 continue
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o755 if path.stat().st_mode & 0o100 else 0o644
+            entry, executable = tarfile.TarInfo(name), os.access(path, os.X_OK)
+            entry.size, entry.mode = len(content), 0o755 if executable else 0o644
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue(), gone
 

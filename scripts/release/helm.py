@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import yaml
 
 from scripts.cluster.kubectl import kubectl
 from scripts.release import chart
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.session.shell import Result
@@ -58,19 +58,21 @@ class Deployed:
         )
 
 
+@answers.understood("helm")
 def deployed(run: Run, tools: Mapping[str, Found]) -> Deployed:
     """Read the newest revision."""
     entry = latest(run, tools)
     return Deployed(entry, manifest(run, tools) if entry and entry["status"] == "deployed" else ())
 
 
+@answers.understood("helm")
 def history(run: Run, tools: Mapping[str, Found]) -> list[Revision]:
     """The release's revisions, oldest first, with the images that each ran.
 
     Empty when there is no release.
     """
     result = helm(run, tools, "history", run.settings.release.name, "-o", "json")
-    listed = json.loads(result.stdout) if result.ok else []
+    listed = answers.read(result.stdout, "helm") if result.ok else []
     with ThreadPoolExecutor(4) as pool:
         values = list(pool.map(lambda one: values_of(run, tools, one["revision"]), listed))
     return [
@@ -81,6 +83,7 @@ def history(run: Run, tools: Mapping[str, Found]) -> list[Revision]:
     ]
 
 
+@answers.understood("helm")
 def values_of(run: Run, tools: Mapping[str, Found], revision: int) -> dict[str, Any]:
     """The values that a person or this project gave to a revision; empty when there is none."""
     result = helm(
@@ -94,13 +97,14 @@ def values_of(run: Run, tools: Mapping[str, Found], revision: int) -> dict[str, 
         "-o",
         "json",
     )
-    return (json.loads(result.stdout) or {}) if result.ok else {}
+    given = answers.read(result.stdout, "helm") if result.ok else None
+    return dict(given or {})
 
 
 def values_now(run: Run, tools: Mapping[str, Found]) -> dict[str, Any]:
     """The values that were given to the newest revision; empty when there is none."""
     result = helm(run, tools, "get", "values", run.settings.release.name, "-o", "json")
-    return (json.loads(result.stdout) or {}) if result.ok else {}
+    return (answers.read(result.stdout, "helm") or {}) if result.ok else {}
 
 
 def _image_names(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -108,6 +112,7 @@ def _image_names(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{image['repository']}:{image['tag']}" for image in images if image.get("tag"))
 
 
+@answers.understood("helm")
 def manifest(run: Run, tools: Mapping[str, Found]) -> tuple[Mapping[str, Any], ...]:
     """What the deployed revision rendered, but for the pods of `helm test`, which come and go."""
     text = helm(run, tools, "get", "manifest", run.settings.release.name).stdout
@@ -124,10 +129,16 @@ def helm(run: Run, tools: Mapping[str, Found], *arguments: str, stdin: str | Non
     )
 
 
+@answers.understood("helm")
 def latest(run: Run, tools: Mapping[str, Found]) -> dict[str, Any] | None:
     """The newest revision, whatever its state."""
     result = helm(run, tools, "history", run.settings.release.name, "--max", "1", "-o", "json")
-    return json.loads(result.stdout)[-1] if result.ok else None
+    listed = answers.read(result.stdout, "helm") if result.ok else None
+    if not listed:
+        return None
+    newest = dict(listed[-1])
+    newest["status"].lower(), newest["description"].lower(), newest["chart"].lower()
+    return {**newest, "revision": int(newest["revision"])}
 
 
 def recover(

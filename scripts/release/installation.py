@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from scripts.release.chart import Rendered
 from scripts.release.helm import CHART_NAME, Deployed, helm, recover, values_of
 from scripts.release.rollback import going_back
 from scripts.release.secret import Secrets, put_secrets
+from scripts.session import answers
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.run import Run
 from scripts.session.shell import Planned, Result
@@ -191,7 +191,8 @@ def _upgrade(
         raise Planned
     if not result.ok:
         raise going_back(run, tools, good, _failed(run, tools, result))
-    revision = int(json.loads(result.stdout)["version"])
+    with answers.understood("helm"):
+        revision = int(answers.read(result.stdout, "helm")["version"])
     return Release(release.name, release.namespace, revision, True, good, settle=_settle(rendered))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from scripts.app.tracebacks import cause
 from scripts.cluster.kubectl import kubectl
 from scripts.release.causes import known_cause
+from scripts.session import answers
 from scripts.session.findings import Finding
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -24,6 +25,7 @@ Pod = Mapping[str, Any]
 Status = Mapping[str, Any]
 
 
+@answers.understood("kubectl")
 def last_lines(run: Run, tools: Mapping[str, Found], pod: Pod, lines: int = 12) -> str:
     """The last lines of the container that keeps a pod from coming up; secrets masked.
 
@@ -55,6 +57,7 @@ def _statuses(pod: Pod) -> list[dict[str, Any]]:
     return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
 
 
+@answers.understood("kubectl")
 def images_not_got(pod: Pod) -> list[str]:
     """The images, as the pod names them, that the kubelet tried in vain to get."""
     spec = pod["spec"]
@@ -68,6 +71,7 @@ def images_not_got(pod: Pod) -> list[str]:
     ]
 
 
+@answers.understood("kubectl")
 def findings(state: list[dict[str, Any]], waited: float, logs: Mapping[str, str]) -> list[Finding]:
     """Say what keeps pods from coming up, the surest first.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.cluster.kubectl import get_items, kubectl
 from scripts.release import pods
+from scripts.session import answers
 from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -56,6 +57,7 @@ def monitor(run: Run, tools: Mapping[str, Found]) -> Rollout:
         _until_something_happens(run, tools, waiting)
 
 
+@answers.understood("kubectl")
 def _timeout(
     run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waiting: list[str]
 ) -> Finding:
@@ -77,6 +79,7 @@ def _timeout(
     )
 
 
+@answers.understood("kubectl")
 def _is_restarted(state: list[dict[str, Any]]) -> bool:
     """A container does not serve, and was started before.
 
@@ -100,6 +103,7 @@ def _until_something_happens(run: Run, tools: Mapping[str, Found], waiting: Iter
         run.shell.wait(0.2)
 
 
+@answers.understood("kubectl")
 def seen(state: list[Any], seconds: float) -> Rollout:
     """A state in which everything serves, as a result."""
     return Rollout(_phases(state), endpoints(state), seconds)
@@ -123,6 +127,7 @@ def _stop_on_trouble(
         raise Failure(*explained)
 
 
+@answers.understood("kubectl")
 def explain(
     run: Run, tools: Mapping[str, Found], state: list[dict[str, Any]], waited: float
 ) -> list[Finding]:
@@ -138,6 +143,7 @@ def explain(
     return pods.findings(state, waited, logs)
 
 
+@answers.understood("kubectl")
 def unready(state: list[dict[str, Any]]) -> list[str]:
     """The workloads that are not rolled out and the services without a ready endpoint."""
     workloads = [*_of(state, "Deployment"), *_of(state, "StatefulSet")]
@@ -157,6 +163,7 @@ def _is_rolled_out(workload: Mapping[str, Any]) -> bool:
     return not wanted or (current and counts == {wanted})
 
 
+@answers.understood("kubectl")
 def stale(state: list[dict[str, Any]], images: Mapping[str, str]) -> list[str]:
     """The workloads with a pod whose image is not the one that the node has under that name now.
 
@@ -183,6 +190,7 @@ def _is_stale(pod: Mapping[str, Any], images: Mapping[str, str]) -> bool:
     return False
 
 
+@answers.understood("kubectl")
 def starved(state: list[dict[str, Any]], images: Mapping[str, str]) -> list[str]:
     """The pods that failed to get an image which the nodes have now, as `pod/NAME`.
 
@@ -196,6 +204,7 @@ def starved(state: list[dict[str, Any]], images: Mapping[str, str]) -> list[str]
     ]
 
 
+@answers.understood("kubectl")
 def api_path(state: list[dict[str, Any]]) -> str:
     """The path below which the release's Ingress reaches the whole API, as `/api`."""
     paths = [
@@ -208,6 +217,7 @@ def api_path(state: list[dict[str, Any]]) -> str:
     return paths[0].split("(")[0].rstrip("/") if paths else "/api"
 
 
+@answers.understood("kubectl")
 def health_path(state: list[dict[str, Any]]) -> str:
     """The path that the backend's liveness probe asks for.
 
@@ -222,6 +232,7 @@ def health_path(state: list[dict[str, Any]]) -> str:
     return next((probe["path"] for probe in probes if probe.get("path")), "/openapi.json")
 
 
+@answers.understood("kubectl")
 def endpoints(state: list[dict[str, Any]]) -> dict[str, int]:
     """Ready endpoints of each service."""
     counts = {service["metadata"]["name"]: 0 for service in _of(state, "Service")}

@@ -15,6 +15,7 @@ from scripts.app.environment import Given
 from scripts.app.survey import Survey
 from scripts.cluster.kubectl import kubectl
 from scripts.release import chart
+from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -84,6 +85,7 @@ def wanted(_run: Run, app: Survey, given: Given) -> Secrets:
     )
 
 
+@answers.understood("kubectl")
 def put_secrets(run: Run, tools: Mapping[str, Found], wanted: Secrets) -> str:
     """Write the release's Secret.
 
@@ -93,9 +95,9 @@ def put_secrets(run: Run, tools: Mapping[str, Found], wanted: Secrets) -> str:
     name, scope = chart.secret_name(run), ("-n", run.settings.release.namespace)
     asked = ("get", "secret", name, "--ignore-not-found", "-o", "json")
     read = kubectl(run, tools, *scope, *asked).stdout
-    existing = json.loads(read) if read.strip() else {}
+    existing = answers.read(read, "kubectl") if read.strip() else {}
     encoded = existing.get("data", {})
-    kept = {key: base64.b64decode(value).decode() for key, value in encoded.items()}
+    kept = {key: text for key, value in encoded.items() if (text := _text(value)) is not None}
     if wanted.scheme:
         _check_database_password(run, tools, kept)
     data = complete_secrets(kept, run.settings.release.name, wanted)
@@ -107,6 +109,14 @@ def put_secrets(run: Run, tools: Mapping[str, Found], wanted: Secrets) -> str:
     return kubectl(
         run, tools, *scope, *APPLY, stdin=json.dumps(_manifest(run, name, data))
     ).stdout.strip()
+
+
+def _text(encoded: str) -> str | None:
+    """A value of a Secret; None for one that is no text: somebody's own, which stays as it is."""
+    try:
+        return base64.b64decode(encoded).decode()
+    except ValueError:
+        return None
 
 
 def _manifest(run: Run, name: str, data: Mapping[str, str]) -> dict[str, object]:

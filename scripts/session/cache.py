@@ -19,7 +19,8 @@ def digest(*parts: str | bytes) -> str:
     """
     whole = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        # A name on disk may be no text: Python keeps such bytes as half characters.
+        data = part.encode(errors="surrogateescape") if isinstance(part, str) else part
         whole.update(len(data).to_bytes(8, "big"))
         whole.update(data)
     return whole.hexdigest()[:16]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,6 +36,8 @@ GENERIC = re.compile(
 )
 BESIDE, MOST_BESIDE = "phase4.yaml", 1 << 16
 GUESSED = ("database", "environment", "frontend", "module")  # what a file beside an app may settle
+SHORT = reprlib.Repr()  # shows a value, however large it is, in a few words
+SHORT.maxstring = SHORT.maxother = 200
 APPS = "  apps:  # what was answered about apps; written by `invoke`\n"
 
 
@@ -55,6 +58,14 @@ def _host_name(value: str) -> str:
     return value
 
 
+def _place(value: str) -> str:
+    try:
+        Path(value).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"is no place on this machine: {error}") from error
+    return value
+
+
 def _comma_separated(value: object) -> object:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip())
@@ -64,6 +75,7 @@ def _comma_separated(value: object) -> object:
 
 
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
+Place = Annotated[str, AfterValidator(_place)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 
 
@@ -74,7 +86,7 @@ class _Section(BaseModel):
 class AppSettings(_Section):
     """Where the Phase III app is, and answers that its code does not give."""
 
-    path: str = ""
+    path: Place = ""
     database: Literal["auto", "postgres", "file", "external"] = "auto"
     module: str = ""
     frontend: str = ""
@@ -130,7 +142,7 @@ class SupplySettings(_Section):
     """
 
     source: Literal["auto", "upstream", "registries"] = "auto"
-    cache: str = ""
+    cache: Place = ""
     download_base: str = ""
     image_registry: str = ""
     debian_mirror: str = ""
@@ -164,15 +176,15 @@ class Settings(_Section):
         win over them.
         Raises Failure SETTINGS-INVALID with one finding per key.
         """
-        given = _plain(values)
+        given = _sections(values)
         if context:
             given["cluster"] = {**given.get("cluster", {}), "context": context}
-        folder = app or given.get("app", {}).get("path", "")
-        given["release"] = _named(given.get("release", {}), folder)
         section = {**given.get("app", {}), **({"path": app} if app else {})}
-        answered = given.pop("apps", None) or {}
-        usual, root = AppSettings().model_dump(), _app_path(str(section.get("path", "")))
-        known = {**usual, **_beside(root), **answered.get(str(root), {})}
+        folder = _place_of(section.get("path"))
+        given["release"] = _named(given.get("release", {}), folder)
+        usual, root = AppSettings().model_dump(), _app_path(folder)
+        answered = _mapping("apps", _mapping("apps", given.pop("apps", None)).get(str(root)))
+        known = {**usual, **_beside(root), **answered}
         given["app"] = {
             **known,
             **{name: value for name, value in section.items() if value != usual.get(name)},
@@ -235,10 +247,41 @@ def _invalid(item: Mapping[str, Any]) -> Finding:
         "SETTINGS-INVALID",
         key,
         f"{key}: {item['msg']}",
-        f"the value is {item['input']!r}",
+        f"the value is {SHORT.repr(item['input'])}",
         "correct it in the file or the INVOKE_PHASE4_... variable that sets it; "
         "invoke.yaml describes every key",
     )
+
+
+def _sections(values: Any) -> dict[str, Any]:
+    """The settings with their sections, an empty one for one without a value."""
+    try:
+        given = _mapping("", _plain(values))
+    except RecursionError as error:  # a YAML file whose value holds itself
+        raise Failure(_invalid(_error("", "holds itself", ""))) from error
+    for name in ("app", "cluster", "release", "supply"):
+        given[name] = _mapping(name, given.get(name))
+    return given
+
+
+def _mapping(key: str, value: object) -> dict[str, Any]:
+    """The settings of a section. Raises SETTINGS-INVALID for something else."""
+    if value is None or isinstance(value, dict):
+        return dict(value or {})
+    raise Failure(_invalid(_error(key, "must have settings below it", value)))
+
+
+def _error(key: str, words: str, value: object) -> dict[str, Any]:
+    """An error as pydantic tells it."""
+    return {"loc": [key] if key else [], "msg": words, "input": value}
+
+
+def _place_of(value: object) -> str:
+    """The value; empty for one that is refused later, with its key."""
+    try:
+        return _place(value) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
 
 
 def _app_path(path: str) -> Path:
@@ -254,15 +297,23 @@ def _beside(app: Path) -> dict[str, Any]:
     if not file.is_file() or file.is_symlink():
         return {}
     try:
-        read = yaml.safe_load(file.read_bytes()[:MOST_BESIDE])
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        with file.open("rb") as opened:
+            read = yaml.load(opened.read(MOST_BESIDE), Loader=_Plain)  # noqa: S506 - a safe one
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise Failure(_refused(file, "is no YAML", str(error)[:300])) from error
     if not isinstance(read, dict) or not set(read) <= set(GUESSED):
-        allowed = ", ".join(GUESSED)
-        raise Failure(
-            _refused(file, "holds something else than the app's parts", f"{read}"[:300], allowed)
-        )
+        told, allowed = SHORT.repr(read), ", ".join(GUESSED)
+        raise Failure(_refused(file, "holds something else than the app's parts", told, allowed))
     return {str(name): value for name, value in read.items()}
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML without aliases, by which a short file may mean a very long one."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias (*name)")
+        return super().compose_node(parent, index)
 
 
 def _refused(file: Path, what: str, evidence: str, allowed: str = "") -> Finding:

@@ -209,9 +209,9 @@ def parse_version(text: str) -> str:
     """Return the version in a tool's output: gitVersion in JSON, or the first vX.Y.Z; or ""."""
     try:
         text = json.loads(text)["clientVersion"]["gitVersion"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         pass  # not kubectl's JSON: plain text
-    match = re.search(r"v?(\d+\.\d+\.\d+)", text)
+    match = re.search(r"v?(\d{1,9}\.\d{1,9}\.\d{1,9})", str(text))
     return f"v{match.group(1)}" if match else ""
 
 

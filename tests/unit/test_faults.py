@@ -286,7 +286,8 @@ def test_an_app_that_goes_leaves_the_images_that_others_use(make_run, stub, foun
     def workload(namespace, *images):
         containers = [{"image": image} for image in images]
         spec = {"template": {"spec": {"initContainers": containers[1:], "containers": containers}}}
-        return {"metadata": {"namespace": namespace}, "spec": spec}
+        metadata = {"namespace": namespace, "name": "a"}
+        return {"kind": "ReplicaSet", "metadata": metadata, "spec": spec}
 
     entry = {
         "name": release.name, "namespace": release.namespace, "chart": "todo-chatbot-1",

@@ -9,8 +9,9 @@ from scripts.app.survey.tree import Tree
 
 #: A path in quotes: alone, behind an address of this machine, or behind one in a variable.
 PATH = re.compile(
-    r"[\"'`](?:https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?|\$\{[^}`]*\})?"
-    r"(/[\w\-/.{}$()\[\]?!|&: ]*)[^\"'`]*[\"'`]"
+    r"[\"'`](?:https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?|\$\{[^}`]{0,200}\})?"
+    # The second part begins with what the first cannot hold: one way to match, not many.
+    r"(/[\w\-/.{}$()\[\]?!|&: ]*)(?:[^\w\-/.{}$()\[\]?!|&: \"'`][^\"'`]*)?[\"'`]"
 )
 #: What an address has in front of its routes, in the variable or in the code.
 BASE = re.compile(r"^(/_?api)?(/v\d+)?(?=/|$)")
@@ -24,7 +25,7 @@ def paths(tree: Tree, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
     for name in names:
         if not TEST.search(name):
-            for number, line in enumerate(tree.texts[name].splitlines(), 1):
+            for number, line in tree.lines(name):
                 for match in PATH.finditer(line):
                     found.setdefault(_path(match.group(1)), f"{name}:{number}")
     return tuple(found.items())

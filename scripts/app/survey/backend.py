@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,13 +11,14 @@ from pathlib import PurePosixPath
 from scripts.app.survey import asks, python, tables
 from scripts.app.survey import frontend as frontends
 from scripts.app.survey.python import Import, Project, Route, Source
-from scripts.app.survey.tree import Evidence, Tree, join
+from scripts.app.survey.tree import Evidence, Tree, join, read_toml, table
 from scripts.app.survey.variables import Variable, merged
 
 ASIDE = re.compile(
     r"(^|/)(tests?|examples?|scripts|docs?|specs?|migrations|alembic|old|backup|archive"
     r"|node_modules|\.[^/]+)(/|$)|(^|/)(test_|conftest)"
 )
+MOST_CANDIDATES = 60  # more is a course or somebody's joke
 USUAL = ("backend", "api", "server", "app", "src")
 #: A client of a model provider that is made while its module is imported.
 CLIENT = (
@@ -116,14 +116,18 @@ class Backend:
 
 def candidates(tree: Tree, sources: dict[str, Source]) -> list[Candidate]:
     """Every FastAPI object, the likeliest first."""
-    found = []
+    found: list[Candidate] = []
     wanted = {
         asks.core(path) for path, _ in asks.paths(tree, tree.below("", frontends.SOURCES))
     } - {"/", "/health"}
     for name, source in sources.items():
         if ASIDE.search(name):
             continue
-        for variable, factory, line in python.apps(source):
+        # One that is made twice under its name, as in the branches of an `if`, is one.
+        made: dict[str, tuple[str, bool, int]] = {}
+        for one in python.apps(source):
+            made.setdefault(one[0], one)
+        for variable, factory, line in [*made.values()][: MOST_CANDIDATES - len(found)]:
             folder, paths = _import_roots(tree, sources, name)
             project = Project(sources, folder, paths)
             module = python.dotted(name.removeprefix(f"{folder}/") if folder else name)
@@ -414,30 +418,27 @@ def _lines(text: str) -> list[str]:
 
 def _project_dependencies(text: str) -> tuple[list[str], str]:
     """(requirements, requires-python) of a pyproject.toml, of the standard's form or Poetry's."""
-    try:
-        read = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return [], ""
-    project = read.get("project", {})
-    poetry = read.get("tool", {}).get("poetry", {}).get("dependencies", {})
-    listed = list(project.get("dependencies", []))
+    read = read_toml(text)
+    project, poetry = table(read, "project"), table(read, "tool", "poetry", "dependencies")
+    listed = _texts(project.get("dependencies"))
     requires = str(project.get("requires-python", ""))
     if not listed and poetry:
         listed = [_poetry(name, value) for name, value in poetry.items() if name != "python"]
         requires = requires or _caret(str(poetry.get("python", "")))
-    return listed, requires
+    # One line each, and no options: whoever reads the list would take what follows a line's end.
+    lines = [" ".join(one.split()) for one in listed]
+    return [one for one in lines if one and not one.startswith("-")], requires
+
+
+def _texts(value: object) -> list[str]:
+    """The texts of a list; empty where something else is there."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def _poetry(name: str, value: object) -> str:
     """A Poetry dependency as a requirement."""
-    version = (
-        value
-        if isinstance(value, str)
-        else value.get("version", "*")
-        if isinstance(value, dict)
-        else "*"
-    )
-    extras = value.get("extras", []) if isinstance(value, dict) else []
+    version = value if isinstance(value, str) else table(value).get("version", "*")
+    extras = _texts(table(value).get("extras"))
     return f"{name}{'[' + ','.join(extras) + ']' if extras else ''}{_caret(str(version))}"
 
 
@@ -445,12 +446,12 @@ def _caret(version: str) -> str:
     """Poetry's ^1.2 as >=1.2,<2."""
     if version in ("*", ""):
         return ""
-    if version.startswith("^"):
-        numbers = [int(part) for part in re.findall(r"\d+", version)[:3]]
+    numbers = [int(part) for part in re.findall(r"\d{1,9}", version)[:3]]
+    if version.startswith("^") and numbers:
         at = next((index for index, number in enumerate(numbers) if number), len(numbers) - 1)
         above = [*numbers[:at], numbers[at] + 1]
         return f">={version[1:]},<{'.'.join(map(str, above))}"
-    return version if version[0] in "<>=~!" else f"=={version}"
+    return version if version[0] in "<>=~!" else f"=={version.lstrip('^')}"
 
 
 def _path(routes: tuple[Route, ...], pattern: str) -> str:

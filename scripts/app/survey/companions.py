@@ -27,7 +27,7 @@ from scripts.app.survey.variables import Variable
 BESIDE = re.compile(r"(?i)phase|todo|backend|api|server|service|auth|web|app|chat|hackathon")
 MOST_BESIDE = 12
 #: An address of this machine with its port.
-LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d+)(?:/[^\s,]*)?")
+LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d{1,5})(?:/[^\s,]*)?")
 METHODS = frozenset({"get", "post", "put", "patch", "delete", "request", "stream"})
 ITSELF = "backend"
 RESERVED = frozenset({"backend", "frontend", "postgres", "redis", "config", "credentials"})
@@ -208,11 +208,18 @@ def _neighbours(root: Path) -> list[Path]:
     near = [
         one
         for parent in parents
-        for one in sorted(parent.iterdir())
+        for one in _entries(parent)
         if one.is_dir() and not one.is_symlink() and BESIDE.search(one.name)
         if one != root and one not in root.parents and not one.name.startswith(".")
     ]
     return near[:MOST_BESIDE]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # it may not be read
+        return []
 
 
 def calls(project: Project, reached: Sequence[str]) -> list[Call]:
@@ -295,7 +302,7 @@ def _decorated(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str
 
 
 def _behind(text: ast.JoinedStr, names: frozenset[str]) -> Iterator[str]:
-    first, *rest = text.values
+    first, *rest = text.values or [ast.Constant("")]
     if rest and isinstance(first, ast.FormattedValue) and _means(first.value, names):
         yield from _clean(_told(rest))
 
@@ -341,7 +348,7 @@ def _is_client(sources: Iterable[Source], names: frozenset[str]) -> bool:
     for source in sources:
         text = ast.unparse(source.body)
         asks = re.search(r"\b(httpx|requests|aiohttp)\.\w+\(|\burlopen\(", text)
-        if asks and any(re.search(rf"\b{name}\b", text) for name in names):
+        if asks and any(re.search(rf"\b{re.escape(name)}\b", text) for name in names):
             return True
     return False
 

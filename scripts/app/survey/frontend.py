@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from scripts.app.survey import asks, node
-from scripts.app.survey.tree import Evidence, Tree, join, read_env
+from scripts.app.survey.tree import Evidence, Tree, address, join, read_env, read_json, table
 from scripts.app.survey.variables import Variable, kind, merged
 
 SOURCES = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs")
@@ -25,6 +23,7 @@ LOCKS = {
 LOCAL = r"(?:https?|wss?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d+)?"
 PAGES = ("app", "pages", "src/app", "src/pages")
 OWN_PORT = 3000  # of `next dev`: an address there means the page's own origin
+PASSWORD = re.compile(r"://[^\s/@]{0,999}:[^\s/@]{1,999}@")
 EXAMPLES = (
     ".env.example",
     ".env.local.example",
@@ -103,7 +102,7 @@ def _with_next(tree: Tree) -> list[str]:
         posixpath.dirname(name)
         for name in tree.texts
         if PurePosixPath(name).name == "package.json"
-        and "next" in _dependencies(_package(tree.texts[name]))
+        and "next" in _dependencies(read_json(tree.texts[name]))
     ]
 
 
@@ -144,7 +143,7 @@ def phase(folder: str) -> int:
 
 def read(tree: Tree, folder: str) -> Frontend:
     """Survey the frontend in `folder`."""
-    package = _package(tree.texts[join(folder, "package.json")])
+    package = read_json(tree.texts[join(folder, "package.json")])
     dependencies = _dependencies(package)
     names = [name for name in tree.below(folder, SOURCES) if not asks.TEST.search(name)]
     lock = next((name for name in LOCKS if tree.has(folder, name)), "")
@@ -195,12 +194,16 @@ def read(tree: Tree, folder: str) -> Frontend:
 
 
 def example_values(tree: Tree, folders: Iterable[str]) -> dict[str, str]:
-    """What env files in these folders give, secrets left out: the first file and folder win."""
+    """What env files in these folders give: the first file and folder win.
+
+    Secrets are left out: those by name, and addresses that hold a password, whatever their name.
+    """
     found: dict[str, str] = {}
     for folder in folders:
         for example in EXAMPLES:
             for key, value in read_env(tree.texts.get(join(folder, example), "")).items():
-                if value and kind(key) not in ("database", "signing", "provider"):
+                secret = kind(key) in ("database", "signing", "provider") or PASSWORD.search(value)
+                if value and not secret:
                     found.setdefault(key, value)
     return found
 
@@ -212,7 +215,7 @@ def suffix(frontend: Frontend, variable: Variable) -> str:
     """
     for value in (frontend.examples.get(variable.name, ""), variable.default):
         if "://" in value:
-            return urlsplit(value).path.rstrip("/")
+            return address(value).path.rstrip("/")
     return ""
 
 
@@ -224,8 +227,8 @@ def with_fitting_examples(front: Frontend, routes: Iterable[str]) -> Frontend:
     served = {re.sub(r"\{[^}]*\}", "{}", path).rstrip("/") for path in routes}
     asked = [path for path, _ in front.asks]
 
-    def reached(address: str) -> int:
-        base = urlsplit(address).path.rstrip("/")
+    def reached(value: str) -> int:
+        base = address(value).path.rstrip("/")
         return sum(base + path in served for path in asked)
 
     kept = dict(front.examples)
@@ -237,21 +240,12 @@ def with_fitting_examples(front: Frontend, routes: Iterable[str]) -> Frontend:
     return replace(front, examples=kept)
 
 
-def _package(text: str) -> dict[str, object]:
-    try:
-        read = json.loads(text)
-    except ValueError:
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
 def _dependencies(package: dict[str, object]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for group in ("devDependencies", "dependencies"):
-        part = package.get(group)
-        if isinstance(part, dict):
-            found.update({str(key): str(value) for key, value in part.items()})
-    return found
+    return {
+        str(key): str(value)
+        for group in ("devDependencies", "dependencies")
+        for key, value in table(package, group).items()
+    }
 
 
 def _line(text: str, package: str) -> int:
@@ -280,7 +274,7 @@ def _variables(tree: Tree, names: list[str]) -> Iterator[Variable]:
         r"(?:\s*(?:\|\||\?\?)\s*[\"'`]([^\"'`]*)[\"'`])?"
     )
     for name in names:
-        for number, line in enumerate(tree.texts[name].splitlines(), 1):
+        for number, line in tree.lines(name):
             for match in pattern.finditer(line):
                 found = match.group(1) or match.group(2)
                 if found not in (

@@ -7,7 +7,7 @@ import re
 from scripts.app.survey.tree import Evidence, Tree, join
 
 AVAILABLE = (22, 20, 24)  # majors, the usual one first; see bases.BASES
-COMPARED = re.compile(r"(\^|~|>=|<=|>|<|=)?\s*v?(\d+)(?:\.(\d+|[xX*])(?:\.[\w*-]+)*)?")
+COMPARED = re.compile(r"(\^|~|>=|<=|>|<|=)?\s*v?(\d{1,9})(?:\.(\d+|[xX*])(?:\.[\w*-]+)*)?")
 
 
 def choose(tree: Tree, folder: str) -> tuple[int, Evidence | None]:
@@ -23,11 +23,12 @@ def choose(tree: Tree, folder: str) -> tuple[int, Evidence | None]:
         fitting = next((one for one in AVAILABLE if allows(wanted, one)), 0)
         return (fitting or _nearest(wanted), None if fitting else place)
     for name in (".nvmrc", ".node-version"):
-        found = tree.first(r"^v?(\d+)", [join(folder, name), name])
+        found = tree.first(r"^v?(\d{1,9})", [join(folder, name), name])
         if found:
             major = int(found[1].group(1))
             return (major, None) if major in AVAILABLE else (_nearest(str(major)), found[0])
-    image = tree.first(r"^FROM\s+(?:\S+/)?node:(\d+)", [join(folder, "Dockerfile")], re.IGNORECASE)
+    base = r"^FROM\s+(?:\S+/)?node:(\d{1,9})"
+    image = tree.first(base, [join(folder, "Dockerfile")], re.IGNORECASE)
     if image and int(image[1].group(1)) > AVAILABLE[0]:
         major = int(image[1].group(1))
         return (major, None) if major in AVAILABLE else (_nearest(str(major)), image[0])
@@ -40,9 +41,9 @@ def allows(wanted: str, major: int) -> bool:
 
 
 def _all(part: str, major: int) -> bool:
-    if " - " in part:
-        first, last = (int(one.strip().lstrip("v").split(".")[0]) for one in part.split(" - ", 1))
-        return first <= major <= last
+    between = re.search(r"v?(\d{1,9})[\w.*]* - v?(\d{1,9})", part)
+    if between:
+        return int(between[1]) <= major <= int(between[2])
     return all(_one(major, *one) for one in COMPARED.findall(part))
 
 
@@ -60,5 +61,5 @@ def _one(major: int, sign: str, number: str, minor: str) -> bool:
 
 
 def _nearest(wanted: str) -> int:
-    numbers = [int(one) for one in re.findall(r"\d+", wanted)] or [AVAILABLE[0]]
+    numbers = [int(one) for one in re.findall(r"\d{1,9}", wanted)] or [AVAILABLE[0]]
     return min(AVAILABLE, key=lambda one: abs(one - numbers[0]))

@@ -27,6 +27,9 @@ COMMON = ("get", "pop", "getenv", "setdefault", "require", "read", "load", "valu
 ELSEWHERE = re.compile(r"postgres(ql)?(\+\w+)?://[^\s:@/]+:[^\s@]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}\b")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)  # git's own mark
+MOST_NESTED = 150  # expressions in each other: readers of syntax call themselves for each
+MOST_DEEP = 500  # statements and expressions; a chain of `elif` is one in the other
+NESTED = "its parts are nested too deep"
 DATA_FILES = (".db", ".sqlite", ".sqlite3", ".log")
 
 
@@ -84,9 +87,10 @@ def parse(tree: Tree, names: Iterable[str]) -> dict[str, Source]:
     for name in names:
         text = tree.texts[name]
         try:
-            found[name] = Source(name, ast.parse(text))
-        except (SyntaxError, ValueError) as error:
-            line, why = getattr(error, "lineno", 0) or 0, getattr(error, "msg", error)
+            found[name] = Source(name, _parsed(text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = getattr(error, "lineno", 0) or 0
+            why = getattr(error, "msg", str(error)) or NESTED
             if conflict := CONFLICT.search(text):
                 line, why = (
                     text.count("\n", 0, conflict.start()) + 1,
@@ -94,6 +98,19 @@ def parse(tree: Tree, names: Iterable[str]) -> dict[str, Source]:
                 )
             found[name] = Source(name, ast.Module([], []), f"{name}:{line}: {why}")
     return found
+
+
+def _parsed(text: str) -> ast.Module:
+    """The syntax of a module. Raises ValueError for one that no person wrote."""
+    module = ast.parse(text)
+    pending: list[tuple[ast.AST, int, int]] = [(module, 0, 0)]
+    while pending:
+        node, depth, nested = pending.pop()
+        if depth > MOST_DEEP or nested > MOST_NESTED:
+            raise ValueError(NESTED)
+        for one in ast.iter_child_nodes(node):
+            pending.append((one, depth + 1, nested + 1 if isinstance(one, ast.expr) else 0))
+    return module
 
 
 def apps(source: Source) -> Iterator[tuple[str, bool, int]]:
@@ -169,10 +186,10 @@ def literals(text: str) -> dict[str, object]:
     Empty for a text that is not Python.
     """
     found = {}
-    with contextlib.suppress(SyntaxError):
-        for node in ast.parse(text).body:
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        for node in _parsed(text).body:
             name, value = _assignment(node)
-            with contextlib.suppress(ValueError, TypeError):
+            with contextlib.suppress(ValueError, TypeError, SyntaxError, MemoryError):
                 found[name] = ast.literal_eval(value) if value else None
     return found
 
@@ -474,10 +491,11 @@ class Project:
         return self._constants.get(name, "*")
 
 
+@cache
 def dotted(name: str) -> str:
     """a/b.py -> a.b, a/__init__.py -> a."""
-    path = PurePosixPath(name).with_suffix("")
-    return ".".join(path.parts[:-1] if path.name == "__init__" else path.parts)
+    *above, last = name.removesuffix(".py").split("/")
+    return ".".join(above if last == "__init__" else [*above, last])
 
 
 def _constants(sources: Iterable[Source]) -> dict[str, str]:
@@ -743,8 +761,8 @@ def written(source: Source) -> Iterator[tuple[str, str, bool]]:
 
 def documentation(text: str) -> Iterator[tuple[int, int]]:
     """First and last line of each docstring; none of a text that is not Python."""
-    with contextlib.suppress(SyntaxError, ValueError):
-        for node in ast.walk(ast.parse(text)):
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        for node in ast.walk(_parsed(text)):
             value = node.value if isinstance(node, ast.Expr) else None
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 yield value.lineno, value.end_lineno or value.lineno

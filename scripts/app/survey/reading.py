@@ -15,7 +15,7 @@ from scripts.app.survey.backend import Backend, Candidate
 from scripts.app.survey.companions import Companions, Service
 from scripts.app.survey.database import Database, Kind, decide
 from scripts.app.survey.frontend import Frontend
-from scripts.app.survey.tree import Evidence, Tree, join, read_tree
+from scripts.app.survey.tree import MOST_TEXTS, Evidence, Tree, join, read_tree
 from scripts.app.survey.variables import kind as kind_of
 from scripts.session.findings import Failure, Finding, failure
 from scripts.session.run import Run
@@ -340,6 +340,13 @@ def _warnings(
     tree: Tree, back: Backend, front: Frontend, candidates: list[Candidate], folders: list[str]
 ) -> Iterator[Finding]:
     """What is odd about an app: its parts, how they were chosen, and how they fit together."""
+    if tree.unread:
+        yield _warn(
+            tree.unread,
+            f"the folder has more than {MOST_TEXTS} files that may be code: from {tree.unread} on"
+            " they are not looked at",
+            remedy="move data out of the app's folder",
+        )
     yield from _odd_in_backend(tree, back)
     yield from _odd_in_frontend(tree, front)
     yield from _chosen(back, front, candidates, folders)

@@ -54,6 +54,16 @@ HOSTED_BASE = re.compile(
     r"(OPENAI|GEMINI|GROQ|COHERE|ANTHROPIC|OPENROUTER|MISTRAL|LLM|AI|HF)_?(API_)?BASE",
     re.IGNORECASE,
 )  # a provider's address, not the backend's
+#: What an environment variable may be called. A longer name is made by a program.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+#: Variables by which a system, a shell or an interpreter is run: a container has its own, and what
+#: somebody's machine or an env file says of them would break it, or run something else in it.
+OF_THE_SYSTEM = re.compile(
+    r"PATH|HOME|PWD|OLDPWD|SHELL|USER|LOGNAME|HOSTNAME|TERM|TMPDIR|IFS|BASH_ENV|BASHOPTS"
+    r"|SHELLOPTS|(LD|DYLD|LC|XDG|KUBERNETES)_\w+|LANG|KUBECONFIG|NODE_(OPTIONS|PATH)"
+    r"|DOCKER_(HOST|CONFIG|CONTEXT|CERT_PATH|TLS_VERIFY)|SSH_(AUTH_SOCK|AGENT_PID|ASKPASS)"
+    r"|PYTHON(PATH|HOME|STARTUP|INSPECT|USERBASE|WARNINGS|BREAKPOINT|EXECUTABLE|PLATLIBDIR)"
+)
 
 
 @dataclass(frozen=True)
@@ -83,15 +93,22 @@ class Variable:
 
 def kind(name: str) -> Kind:
     """What a variable of this name is for."""
+    if not NAME.fullmatch(name):
+        return "provider"  # nobody knows what it is: its value is not shown
     if HOSTED_BASE.search(name):
         return "plain"
     return next((found for pattern, found in KINDS if re.search(pattern, name.upper())), "plain")
 
 
 def merged(found: list[Variable]) -> tuple[Variable, ...]:
-    """One a name, sorted: required if any reading of it is, with the first default."""
+    """One a name, sorted: required if any reading of it is, with the first default.
+
+    What no environment can hold, and what is not the app's own, is left out.
+    """
     kept: dict[str, Variable] = {}
     for one in found:
+        if not NAME.fullmatch(one.name) or OF_THE_SYSTEM.fullmatch(one.name):
+            continue
         before = kept.get(one.name)
         kept[one.name] = (
             one

@@ -38,6 +38,7 @@ from scripts.checks.diagnosis.observe import observe
 from scripts.checks.diagnosis.observed import Observed
 from scripts.machine import engine as docker
 from scripts.machine import preflight
+from scripts.session import answers
 from scripts.session.findings import Failure, Finding
 from scripts.session.run import Run
 from scripts.supply.tools import Found
@@ -75,6 +76,7 @@ def traced(run: Run, tools: Mapping[str, Found], failed: Failure) -> Failure:
     return Failure(*causes, *failed.findings) if causes else failed
 
 
+@answers.understood("kubectl")
 def judge(seen: Observed) -> tuple[Finding, ...]:
     """Find the causes in what was seen, in the order of the layers.
 

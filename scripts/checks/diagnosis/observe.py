@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -24,11 +23,12 @@ from scripts.checks.diagnosis.observed import (
     of_kind,
 )
 from scripts.cluster import there
-from scripts.cluster.kubectl import get_items, kubectl
+from scripts.cluster.kubectl import get_items, items_of, kubectl
 from scripts.cluster.rights import Right, get_allowed, missing
 from scripts.images import transport
 from scripts.machine.engine import Engine
 from scripts.release import access, helm, pods, rollout
+from scripts.session import answers
 from scripts.session.run import Run
 from scripts.session.shell import Result
 from scripts.supply.tools import Found
@@ -53,6 +53,7 @@ TIMEOUT = 8.0  # seconds for a page
 ASK = (database.INSIDE / "ask-address.py").read_text(encoding="utf-8")
 
 
+@answers.understood("kubectl")
 def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
     """Ask everything that does not depend on another answer at the same time, then the rest."""
     release, cluster = run.settings.release, run.settings.cluster
@@ -77,7 +78,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
     given = {} if ours else helm.values_now(run, tools).get("ingress", {})
     address = run.shell.run(engine.client, *inspect, check=False)
     pods_seen = of_kind(every.result(), "Pod")
-    routes = json.loads(traefik.result().stdout)["items"] if traefik.result().ok else None
+    routes = items_of(traefik.result().stdout) if traefik.result().ok else None
     observed = Observed(
         release.name,
         release.host,

@@ -140,7 +140,7 @@ def _json(line: str) -> Mapping[str, object] | None:
         return None
     try:
         read = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return read if isinstance(read, Mapping) else None
 

@@ -14,7 +14,7 @@ TOOLS = {"kubectl": Found("kubectl", Path("kubectl"), "v1.36.3", "PATH")}
 ANSWERS = """\
 import json, os, sys
 if "create" not in sys.argv:
-    print(json.dumps({"items": [{"kind": " ".join(sys.argv[4:])}]}))
+    print(json.dumps({"items": [{"kind": " ".join(sys.argv[4:]), "metadata": {"name": "a"}}]}))
     raise SystemExit
 for one in json.load(sys.stdin)["items"]:
     asked = one["spec"]["resourceAttributes"]
