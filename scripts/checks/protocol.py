@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from subprocess import DEVNULL, PIPE
@@ -162,7 +161,7 @@ class Tasks:
         if process is None:
             return Answer(status=0, notes=["no dev loop runs"])
         if process.returncode is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # as Ctrl-C; SIGINT itself is ignored below `nohup` and `&`
         with anyio.CancelScope(shield=True):
             status = await process.wait()
         return Answer(status=0 if status == INTERRUPTED else status, notes=["the loop has ended"])
@@ -191,7 +190,7 @@ async def _end(process: Process) -> None:
     """Interrupt a task that still runs, as Ctrl-C does, and wait until it has cleaned up."""
     with anyio.CancelScope(shield=True):
         if process.returncode is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # as Ctrl-C; SIGINT itself is ignored below `nohup` and `&`
             await _drain(process)
         await process.wait()
 

@@ -1,5 +1,6 @@
 """An assistant in an editor, on the live cluster: every tool of `invoke mcp` is called once."""
 
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -58,11 +59,17 @@ def test_every_tool_answers(talk):
 
 
 def test_the_dev_loop_ends_with_the_conversation(talk, as_json):
+    # As for a program that a shell started with `&`: it hears no Ctrl-C, and so do its children.
+    was = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     async def develop(client):
         begun = await _call(client, "dev_start", component="backend")
         return begun, as_json("get", "service", "todo-app-backend")["spec"]["selector"]
 
-    begun, selector = talk(develop)
+    try:
+        begun, selector = talk(develop)
+    finally:
+        signal.signal(signal.SIGINT, was)
     assert begun.status == 0 and any("Edit " in one for one in begun.notes)
     assert MARK in selector, "edits are served"
     assert MARK not in as_json("get", "service", "todo-app-backend")["spec"]["selector"]
