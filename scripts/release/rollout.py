@@ -122,9 +122,41 @@ def _stop_on_trouble(
     """Raise what is wrong with a state. Events are read only when they may say more."""
     if waited >= pods.PATIENCE or _is_restarted(state):
         state = look(run, tools, EVENTS)
-    explained = explain(run, tools, state, waited)
+    explained = explain(run, tools, without_outdated(state), waited)
     if explained:
         raise Failure(*explained)
+
+
+@answers.understood("kubectl")
+def without_outdated(state: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A state without the pods that a workload is about to replace.
+
+    They are of an earlier template, and may be in trouble: that decides nothing.
+    """
+    templates: dict[tuple[str, str], list[Any]] = {}
+    for one in [*_of(state, "Deployment"), *_of(state, "StatefulSet")]:
+        template = one["spec"]["template"]
+        templates.setdefault(_place(template), []).append(_programs(template["spec"]))
+
+    def is_current(pod: Mapping[str, Any]) -> bool:
+        runs = _programs(pod["spec"])
+        return runs in templates.get(_place(pod), [runs])
+
+    return [one for one in state if one["kind"] != "Pod" or is_current(one)]
+
+
+def _place(item: Mapping[str, Any]) -> tuple[str, str]:
+    """The instance and the component that a pod is of."""
+    labels = item["metadata"].get("labels") or {}
+    return labels.get(INSTANCE, ""), labels.get(COMPONENT, "")
+
+
+def _programs(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """What the containers of a pod run. The cluster adds other fields, not these."""
+    return [
+        (one["name"], one["image"], one.get("command"), one.get("args"), one.get("env"))
+        for one in [*(spec.get("initContainers") or ()), *spec["containers"]]
+    ]
 
 
 @answers.understood("kubectl")

@@ -58,7 +58,7 @@ def test_every_tool_answers(talk):
     assert "verdict" in {row["step"] for row in answers["verify"].tables["Journey"]}
 
 
-def test_the_dev_loop_ends_with_the_conversation(talk, as_json):
+def test_the_dev_loop_ends_with_the_conversation(talk, as_json, run):
     # As for a program that a shell started with `&`: it hears no Ctrl-C, and so do its children.
     was = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -72,4 +72,8 @@ def test_the_dev_loop_ends_with_the_conversation(talk, as_json):
         signal.signal(signal.SIGINT, was)
     assert begun.status == 0 and any("Edit " in one for one in begun.notes)
     assert MARK in selector, "edits are served"
-    assert MARK not in as_json("get", "service", "todo-app-backend")["spec"]["selector"]
+
+    def deployed_pods_serve():  # the client gives the server two seconds, and the loop takes longer
+        return MARK not in as_json("get", "service", "todo-app-backend")["spec"]["selector"]
+
+    assert run.shell.until(deployed_pods_serve, 60)
