@@ -18,6 +18,7 @@ from scripts.cluster.facts import Facts
 from scripts.cluster.kubectl import kubectl
 from scripts.images.plans import Plans
 from scripts.release import changes
+from scripts.session import answers
 from scripts.session.cache import digest, tree_digest
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
@@ -25,8 +26,6 @@ from scripts.session.settings import ROOT
 from scripts.supply.tools import Found
 
 CHART = ROOT / "helm-chart"
-# libyaml where the wheel has it: ten times as fast.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CONTROLLERS = ("traefik", "nginx", "haproxy")
 # For Next.js's own server. The plan's figures are for nginx alone.
 NODE_RESOURCES = {
@@ -295,7 +294,7 @@ def validate(
     rendered = run.shell.run(
         helm, "template", release.name, *scope, *with_values, stdin=text, check=False
     )
-    found = yaml.load_all(rendered.stdout, Loader=LOADER) if rendered.ok else ()
+    found = answers.documents(rendered.stdout) if rendered.ok else ()
     objects = tuple(item for item in found if item)
     if rendered.ok and deployed and changes.only_images(deployed, objects):
         run.say("only images change: the cluster has accepted the rest already")
