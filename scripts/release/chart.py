@@ -28,8 +28,6 @@ from scripts.supply.tools import Found
 
 CHART = ROOT / "helm-chart"
 MADE = "phase4/made"  # label of a namespace that this project made, and so may delete
-# libyaml where the wheel has it: ten times as fast.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # For Next.js's own server. The plan's figures are for nginx alone.
 NODE_RESOURCES = {
     "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "16Mi"},
@@ -314,7 +312,7 @@ def validate(
     rendered = run.shell.run(
         helm, "template", release.name, *scope, *with_values, stdin=text, check=False
     )
-    found = yaml.load_all(rendered.stdout, Loader=LOADER) if rendered.ok else ()
+    found = answers.documents(rendered.stdout) if rendered.ok else ()
     objects = tuple(item for item in found if item)
     if rendered.ok and deployed and changes.only_images(deployed, objects):
         run.say("only images change: the cluster has accepted the rest already")

@@ -7,10 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from scripts.cluster.kubectl import kubectl
-from scripts.release import chart
 from scripts.session import answers
 from scripts.session.findings import failure
 from scripts.session.run import Run
@@ -116,9 +113,7 @@ def _image_names(values: Mapping[str, Any]) -> tuple[str, ...]:
 def manifest(run: Run, tools: Mapping[str, Found]) -> tuple[Mapping[str, Any], ...]:
     """What the deployed revision rendered, but for the pods of `helm test`, which come and go."""
     text = helm(run, tools, "get", "manifest", run.settings.release.name).stdout
-    return tuple(
-        item for item in yaml.load_all(text, Loader=chart.LOADER) if item and item["kind"] != "Pod"
-    )
+    return tuple(item for item in answers.documents(text) if item and item["kind"] != "Pod")
 
 
 def helm(run: Run, tools: Mapping[str, Found], *arguments: str, stdin: str | None = None) -> Result:

@@ -13,6 +13,9 @@ import yaml
 
 from scripts.session.findings import failure
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: much faster
+MOST_DEEP = 100
+
 
 def read(text: str, program: str) -> Any:
     """An answer without its members that are null: in Kubernetes they mean what is not there.
@@ -27,6 +30,17 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_nulls(one) for name, one in value.items() if one is not None}
     return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def documents(text: str) -> list[Any]:
+    """The documents of a YAML text. Raises YAMLError for what is none, or nested without end."""
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEEP:  # the loader in C would use up its stack, and end the process
+            raise yaml.YAMLError("it is nested too deep")
+    return list(yaml.load_all(text, Loader=LOADER))
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def _host_name(value: str) -> str:
 
 def _place(value: str) -> str:
     try:
-        Path(value).expanduser().resolve()
+        Path(value).expanduser().resolve().exists()  # which refuses a name that is too long
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"is no place on this machine: {error}") from error
     return value

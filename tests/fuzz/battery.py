@@ -5,6 +5,7 @@ something else than a Failure came out, or when a case took too long.
 """
 
 import argparse
+import faulthandler
 import os
 import random
 import sys
@@ -81,6 +82,7 @@ def fuzz(target: Target, cases: int, start: int, folder: Path) -> Tally:
 
 def battery(cases: int, start: int, only: str = "") -> dict[str, Tally]:
     """Run every target. start: the seed."""
+    faulthandler.enable()
     warnings.simplefilter("ignore")  # of Python, about the app's own source
     found = {}
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
@@ -88,7 +90,14 @@ def battery(cases: int, start: int, only: str = "") -> dict[str, Tally]:
             if only in target.name:
                 number = max(1, cases * target.share // 100)
                 found[target.name] = fuzz(target, number, start, Path(folder))
+                # At once: a program in C that ends the process leaves no other trace.
+                _row(target.name, found[target.name])
     return found
+
+
+def _row(name: str, one: Tally) -> None:
+    broken = sum(one.broken.values())
+    print(f"{name:36}{one.cases:9}{one.failures:9}{broken:8}{one.slowest:8.2f}s", flush=True)
 
 
 def many_files(number: int) -> float:
@@ -117,11 +126,8 @@ def main() -> int:
     asked = parser.parse_args()
     start = random.SystemRandom().randrange(1 << 32) if asked.seed is None else int(asked.seed)
     print(f"seed {start}, {asked.cases} cases", flush=True)
+    print(f"{'target':36}{'cases':>9}{'Failure':>9}{'broken':>8}{'slowest':>9}", flush=True)
     began, found = time.monotonic(), battery(asked.cases, start, asked.only)
-    print(f"{'target':36}{'cases':>9}{'Failure':>9}{'broken':>8}{'slowest':>9}")
-    for name, one in found.items():
-        broken = sum(one.broken.values())
-        print(f"{name:36}{one.cases:9}{one.failures:9}{broken:8}{one.slowest:8.2f}s")
     for name, one in found.items():
         for where, times in one.broken.most_common():
             print(f"\n{name}: {times} times {where}\n{one.first[where]}")

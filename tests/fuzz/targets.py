@@ -330,14 +330,14 @@ def _json_or_text(seeds: tuple[object, ...]) -> st.SearchStrategy:
 
 
 TARGETS = (
-    Target("apps", 10, lambda: wrong_app(seeds_of_apps()), an_app),
-    Target("env files", 23, lambda: wrong_text((EXTRA[".env"], answers.ENV)), an_env_file),
-    Target("logs", 17, lambda: wrong_text(answers.LOGS), a_log),
-    Target("settings", 20, a_setting, settings),
-    Target("kubectl's JSON", 10, lambda: wrong_json((answers.ITEMS,), 4), a_state),
-    Target("helm's JSON", 8, lambda: _json_or_text((answers.HELM,)), a_helm),
+    Target("apps", 4, lambda: wrong_app(seeds_of_apps()), an_app),
+    Target("env files", 34, lambda: wrong_text((EXTRA[".env"], answers.ENV)), an_env_file),
+    Target("logs", 26, lambda: wrong_text(answers.LOGS), a_log),
+    Target("settings", 12, a_setting, settings),
+    Target("kubectl's JSON", 8, lambda: wrong_json((answers.ITEMS,), 4), a_state),
+    Target("helm's JSON", 7, lambda: _json_or_text((answers.HELM,)), a_helm),
     Target("Secret", 4, lambda: wrong_json((answers.SECRET,)), a_secret),
-    Target("docker, crictl, minikube, pip, npm", 8, lambda: _json_or_text(answers.ENGINE),
+    Target("docker, crictl, minikube, pip, npm", 5, lambda: _json_or_text(answers.ENGINE),
            a_docker),
 )  # fmt: skip
 

@@ -70,6 +70,7 @@ def test_a_secrets_value_that_is_no_text_is_left_as_it_is(tmp_path):
         {"app": {"path": 1}},
         {"app": {"path": "\0"}},
         {"app": {"path": "~nobody-of-this-name/x"}},
+        {"app": {"path": "9" * 5000}},
         {"supply": {"cache": "\0"}},
         {"release": []},
         {"cluster": "x"},

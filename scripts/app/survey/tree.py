@@ -141,12 +141,12 @@ def read_tree(root: Path) -> Tree:
         for file in (one for one in files if one.isprintable()):
             name = join(folder, file)
             names.add(name)
-            if posixpath.splitext(file)[1] in TEXTS or NAMED.match(file):
-                content = _bytes(root / name, LARGEST)
-                if content is not None and len(texts) < MOST_TEXTS:
-                    texts[name] = decode(content)
-                elif content is not None:
-                    unread = unread or name
+            if posixpath.splitext(file)[1] not in TEXTS and not NAMED.match(file):
+                continue
+            if len(texts) >= MOST_TEXTS:
+                unread = unread or name
+            elif (content := _bytes(root / name, LARGEST)) is not None:
+                texts[name] = decode(content)
     return Tree(root, frozenset(names), texts, unread)
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scripts.app import environment, fit, reach, resolve
 from scripts.app.survey import backend, read
@@ -449,3 +450,10 @@ def test_an_answer_of_another_form_is_a_failure_with_its_place():
     with pytest.raises(Failure) as caught, answers.understood("helm"):
         {}["revision"]
     assert "test_hostile.py" in caught.value.findings[0].evidence
+
+
+@pytest.mark.parametrize("text", ["[" * 60_000, "- " * 60_000, '{"a":' * 40_000, "[", "a: *b"])
+def test_yaml_without_end_does_not_end_the_process(text):
+    assert answers.documents("a: 1\n---\nb: [1]\n") == [{"a": 1}, {"b": [1]}]
+    with pytest.raises(yaml.YAMLError):
+        answers.documents(text)
