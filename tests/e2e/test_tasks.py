@@ -19,6 +19,8 @@ ELSEWHERE = {
     "open",
     "rollback",
     "shell",
+    "supply-export",
+    "supply-prune",
     "support-bundle",
     "undeploy",
     "verify",

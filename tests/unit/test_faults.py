@@ -369,7 +369,8 @@ def test_a_database_that_is_not_ours_and_dumps_that_are_none(make_run, stub, fou
 def test_a_rollout_that_takes_too_long_without_a_clearer_cause(make_run, stub, found, monkeypatch):
     deployment = {
         "kind": "Deployment", "metadata": {"name": "todo-app-backend", "generation": 2},
-        "spec": {"replicas": 1}, "status": {"observedGeneration": 1},
+        "spec": {"replicas": 1, "template": {"metadata": {}, "spec": {"containers": []}}},
+        "status": {"observedGeneration": 1},
     }  # fmt: skip
     stub("kubectl", f"echo '{json.dumps({'items': [deployment]})}'")
     run = make_run(release={"timeout": 30})
