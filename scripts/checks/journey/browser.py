@@ -633,7 +633,7 @@ def _todo_here(walk: Walk) -> bool:
     for one in forms.adds(_controls(page))[:3]:
         address = page.url
         if _press(page, one) and _until(
-            page, lambda: forms.title_field(_controls(page)) is not None, 2.0
+            page, lambda: forms.title_field(_controls(page)) is not None, QUIET
         ):
             return True
         if page.url != address:
