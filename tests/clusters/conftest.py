@@ -109,7 +109,8 @@ def everything(kubectl):
     def look():
         found = {}
         for kind in asked:
-            for item in json.loads(kubectl("get", kind, "-A", "-o", "json"))["items"]:
+            said = kubectl("get", kind, "-A", "-o", "json")
+            for item in json.loads(said[said.index("{") :])["items"]:  # below kubectl's warnings
                 about = item["metadata"]
                 name = f"{kind} {about.get('namespace', '')}/{about['name']}"
                 item.pop("status", None)
