@@ -162,13 +162,16 @@ def remove(run: Run, tools: Mapping[str, Found], with_data: bool = True) -> froz
 
 
 def _remove_data(run: Run, tools: Mapping[str, Found]) -> None:
-    """Delete what helm leaves of a release in a namespace that stays: its volumes, its Secret.
+    """Delete what helm leaves of a release in a namespace that stays.
+
+    Its volumes, its Secret, and the ConfigMap that keeps what its database had.
 
     A claim goes when no pod has it any more; that is waited for, and said if it takes too long.
     """
     scope = ("-n", run.settings.release.namespace)
     label = ("-l", f"app.kubernetes.io/instance={run.settings.release.name}")
-    kubectl(run, tools, *scope, "delete", "persistentvolumeclaims,secrets", *label, "--wait=false")
+    left = "persistentvolumeclaims,secrets,configmaps"
+    kubectl(run, tools, *scope, "delete", left, *label, "--wait=false")
     gone = ("wait", "persistentvolumeclaims", *label, "--for=delete", f"--timeout={GONE:.0f}s")
     if not kubectl(run, tools, *scope, *gone, timeout=GONE + 30, check=False).ok:
         run.say("the cluster still deletes the volumes")

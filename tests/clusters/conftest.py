@@ -29,6 +29,8 @@ RESTLESS = {
     "pods",
     "nodes",
     "componentstatuses",
+    "endpoints",
+    "endpointslices.discovery.k8s.io",
 }
 FORGOTTEN = {"resourceVersion", "managedFields", "generation", "uid", "creationTimestamp"}
 

@@ -190,7 +190,7 @@ def test_an_object_that_somebody_changed_and_a_deploy_puts_it_back(name, kube, d
             ["invoke", "deploy", "--yes"], capture_output=True, text=True, timeout=300
         )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "changed by hand, and put back now" in result.stdout
+    assert "changed this by hand, and it is changed back now" in result.stdout
 
 
 def test_an_ingress_that_somebody_deleted_comes_back(run, kube, diagnosed):
