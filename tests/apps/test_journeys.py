@@ -1,5 +1,7 @@
 """The journey in a real browser, on small pages of many shapes."""
 
+import time
+
 import pytest
 
 from scripts.checks.journey import account, browser, judgement
@@ -115,3 +117,12 @@ def test_a_site_that_is_not_there(tmp_path):
 def test_a_first_page_that_is_not_served(walk):
     found, _ = walk({})
     assert "the first page answers 404" in judgement.findings(found, Hints())[0].summary
+
+
+def test_a_page_that_never_answers_again(walk, monkeypatch):
+    monkeypatch.setattr(browser, "LIMIT", 8.0)
+    began = time.monotonic()
+    found, _ = walk({"/": "endless.html"})
+    assert time.monotonic() - began < 30
+    assert statuses(found) == {SIGN_UP: "not judged"}
+    assert "the browser: " in found.notes[-1]

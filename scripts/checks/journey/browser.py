@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import secrets
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +37,7 @@ from scripts.checks.journey.steps import (
     Status,
     Step,
 )
+from scripts.session.shell import Shell
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Request, Response
@@ -46,6 +50,7 @@ CONTROLS = (
 )
 SCRIPT = Path(__file__).with_name("controls.js")
 LOADS, SETTLES, ANSWERS, CHATS = 30.0, 6.0, 20.0, 45.0  # seconds
+LIMIT, CLOSES = 600.0, 20.0  # seconds for the whole way, which took 20 to 60; and for the end
 QUIET = 4.0  # seconds in which a click that did something has asked for something
 GOOD = re.compile(
     r"success|created|welcome|logged in|signed (up|in)|check your|loading|thank", re.I
@@ -161,9 +166,39 @@ def _browser() -> Iterator[Any]:
         except Error as error:
             raise NoBrowser(f"no browser starts: {str(error).splitlines()[0]}") from None
         try:
-            yield opened
+            with _at_most(LIMIT):
+                yield opened
         finally:
-            opened.close()
+            with _at_most(CLOSES), contextlib.suppress(Error):  # it may be gone already
+                opened.close()
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """End the browsers that this process has started, if it takes longer.
+
+    Whoever waits for one gets an error then. Not all that is asked of a browser has a time of its
+    own, and a browser may never answer.
+    """
+    bound = threading.Timer(seconds, _end_browsers)
+    bound.daemon = True
+    bound.start()
+    try:
+        yield
+    finally:
+        bound.cancel()
+
+
+def _end_browsers() -> None:
+    listed = Shell().run("ps", "-A", "-o", "pid=,ppid=,comm=", check=False).stdout
+    rows = [row for row in (line.split(None, 2) for line in listed.splitlines()) if len(row) == 3]
+    ours = {str(os.getpid())}
+    for _ in range(4):  # this process, Playwright's driver, the browser, its parts
+        ours |= {pid for pid, parent, _name in rows if parent in ours}
+    for pid, _parent, name in rows:
+        if pid in ours and "chrom" in name.lower():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _all_steps(walk: Walk, restart: Callable[[], str] | None) -> None:
