@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.cluster.kubectl import get_items, kubectl
+from scripts.session import answers
 from scripts.session.run import Run
 from scripts.supply.tools import Found
 
@@ -114,10 +115,11 @@ def missing(run: Run, tools: Mapping[str, Found], wanted: Sequence[Right]) -> tu
     asked = ("create", "--validate=false", "-f", "-", "-o", "json")
     items = {"apiVersion": "v1", "kind": "List", "items": questions}
     said = kubectl(run, tools, *asked, stdin=json.dumps(items), reads=True)
-    return tuple(one for one, yes in zip(wanted, answers(said.stdout), strict=True) if not yes)
+    return tuple(one for one, yes in zip(wanted, verdicts(said.stdout), strict=True) if not yes)
 
 
-def answers(text: str) -> list[bool]:
+@answers.understood("kubectl")
+def verdicts(text: str) -> list[bool]:
     """Read what `kubectl create -o json` prints of reviews: one JSON object after the other."""
     found, rest = list[bool](), text.strip()
     while rest:

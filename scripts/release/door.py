@@ -273,7 +273,7 @@ def serve(port: int, routes: Sequence[Route], identity: Mapping[str, Any]) -> in
 
     class Connection(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # gone, or what it says is no HTTP
                 _pass_on(self.request, routes, identity)
                 self.request.shutdown(socket.SHUT_RDWR)
 

@@ -171,9 +171,8 @@ class Settings(_Section):
         """Check `values` (the merged `phase4` configuration) and return them as settings.
 
         app, context: the app's folder, and a context of the kubeconfig; they win over those in
-        `values`. `apps` in `values` holds earlier
-        answers by the app's folder; they win over the file beside the app, and all other settings
-        win over them.
+        `values`. `apps` in `values` holds earlier answers by the app's folder; they win over the
+        file beside the app, and all other settings win over them.
         Raises Failure SETTINGS-INVALID with one finding per key.
         """
         given = _sections(values)
@@ -259,7 +258,7 @@ def _sections(values: Any) -> dict[str, Any]:
         given = _mapping("", _plain(values))
     except RecursionError as error:  # a YAML file whose value holds itself
         raise Failure(_invalid(_error("", "holds itself", ""))) from error
-    for name in ("app", "cluster", "release", "supply"):
+    for name in ("app", "cluster", "release", "images", "supply"):
         given[name] = _mapping(name, given.get(name))
     return given
 

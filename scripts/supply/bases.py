@@ -143,7 +143,7 @@ def stand_in(run: Run, engine: Engine, name: str) -> str:
     base, wanted = BASES[name], stand_in_reference(name)
     with locked(run.settings.cache / "locks" / f"stand-in-{name}"):
         if name in SUITES:
-            return _debian(run, engine, SUITES[name])
+            return _debian(run, engine, SUITES[name], wanted)
         if not buildkit.image_id(run, engine, wanted):
             for parent in base.parents.values():
                 stand_in(run, engine, parent)
@@ -180,9 +180,8 @@ def build_stand_in(
     return reference
 
 
-def _debian(run: Run, engine: Engine, suite: str) -> str:
+def _debian(run: Run, engine: Engine, suite: str, wanted: str) -> str:
     """A minimal Debian, made by debootstrap: the root of every stand-in."""
-    wanted = f"phase4/debian:{suite}-{digest(suite, 'minbase', '1')}"
     if buildkit.image_id(run, engine, wanted):
         return wanted
     if os.geteuid() != 0 or not (run.shell.which("debootstrap") or run.shell.which("apt-get")):

@@ -74,7 +74,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         page = pool.submit(_status, run, "/")
         objects = state.result()
         health = rollout.api_path(objects) + rollout.health_path(objects)
-        answers = {"/": page.result(), health: _status(run, health)}
+        pages = {"/": page.result(), health: _status(run, health)}
     given = {} if ours else helm.values_now(run, tools).get("ingress", {})
     address = run.shell.run(engine.client, *inspect, check=False)
     pods_seen = of_kind(every.result(), "Pod")
@@ -92,7 +92,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
         if ours
         else None,
         secrets=_keys(secrets.result()),
-        answers=answers,
+        answers=pages,
         # Whoever has a cluster there decides by what name it is known.
         name=access.resolve(release.host) if ours else "",
         expected=("127.0.0.1", *address.stdout.split()),

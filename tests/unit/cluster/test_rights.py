@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from scripts.cluster import rights
-from scripts.cluster.rights import EVERYWHERE, NEEDED, OPTIONAL, Right, answers
+from scripts.cluster.rights import EVERYWHERE, NEEDED, OPTIONAL, Right, verdicts
+from scripts.session.findings import Failure
 from scripts.supply.tools import Found
 
 TOOLS = {"kubectl": Found("kubectl", Path("kubectl"), "v1.36.3", "PATH")}
@@ -70,8 +71,11 @@ def test_the_question_is_the_one_that_the_request_will_raise(right, asked):
 
 def test_answers_come_one_after_the_other_or_as_a_list():
     yes, no = ({"kind": "X", "status": {"allowed": one}} for one in (True, False))
-    assert answers(json.dumps(yes) + "\n" + json.dumps(no, indent=2)) == [True, False]
-    assert answers(json.dumps({"items": [no, yes]})) == [False, True]
+    assert verdicts(json.dumps(yes) + "\n" + json.dumps(no, indent=2)) == [True, False]
+    assert verdicts(json.dumps({"items": [no, yes]})) == [False, True]
+    for text in ("no JSON", "[1]", '{"kind": "X"}'):
+        with pytest.raises(Failure):
+            verdicts(text)
 
 
 def test_only_what_may_be_read_is_asked_for(make_run, cluster):

@@ -221,7 +221,10 @@ CLASSES = [
 )
 def test_why_an_app_gets_no_ingress(make_run, kubectl, monkeypatch, classes, lacking, told):
     kubectl()
-    refused = lambda run, tools, wanted: [one for one in wanted if one.what in lacking]  # noqa: E731
+
+    def refused(_run, _tools, wanted):
+        return [one for one in wanted if one.what in lacking]
+
     monkeypatch.setattr(facts, "missing", refused)
     found = facts.there(make_run(cluster={"context": "work"}), TOOLS, [*classes, SERVICE])
     assert told in found.no_ingress and bool(found.no_ingress) == bool(told)

@@ -171,3 +171,8 @@ def test_contexts_with_any_letters_have_files_of_their_own():
 def test_a_context_is_never_taken_for_an_option(context):
     with pytest.raises(Failure):
         Settings.load({"cluster": {"context": context}})
+
+
+@pytest.mark.parametrize("section", ["app", "cluster", "release", "images", "supply"])
+def test_a_section_without_a_value_is_an_empty_one(section):
+    assert Settings.load({section: None}) == Settings.load({})
