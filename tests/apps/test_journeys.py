@@ -54,6 +54,13 @@ def test_pages_that_only_the_code_names(walk):
     assert found.verdict == "works", found
 
 
+def test_a_page_of_todos_that_no_word_names(walk):
+    pages = {**{k: v for k, v in PAGES.items() if k != "/dashboard"}, "/quests": "dashboard.html"}
+    found, store = walk(pages, hints=Hints(pages=tuple(pages)))
+    assert found.verdict == "works", found
+    assert len(store.todos) == 1
+
+
 def test_pages_that_come_to_life_late(walk):
     found, _ = walk({**PAGES, "/auth/register": "late.html", "/auth/sign-in": "late.html"})
     assert found.verdict == "works", found
@@ -61,6 +68,12 @@ def test_pages_that_come_to_life_late(walk):
 
 def test_a_page_that_asks_once_more(walk):
     found, store = walk({**PAGES, "/dashboard": "asks.html"})
+    assert found.verdict == "works", found
+    assert store.todos[0]["title"].startswith("journey ")
+
+
+def test_a_button_below_an_open_assistant(walk):
+    found, store = walk({**PAGES, "/dashboard": "covered.html"})
     assert found.verdict == "works", found
     assert store.todos[0]["title"].startswith("journey ")
 

@@ -25,7 +25,14 @@ from scripts.checks.journey.account import Account
 from scripts.checks.journey.api import CONFIRM, UNCONFIGURED
 from scripts.checks.journey.client import Answer, Target
 from scripts.checks.journey.forms import Control, Kind
-from scripts.checks.journey.hints import CHAT_PAGE, LOG_IN_PAGE, SIGN_UP_PAGE, TODO_PAGE, Hints
+from scripts.checks.journey.hints import (
+    CHAT_PAGE,
+    LOG_IN_PAGE,
+    NO_TODO_PAGE,
+    SIGN_UP_PAGE,
+    TODO_PAGE,
+    Hints,
+)
 from scripts.checks.journey.steps import (
     ADD,
     AGAIN,
@@ -51,6 +58,7 @@ CONTROLS = (
 SCRIPT = Path(__file__).with_name("controls.js")
 LOADS, SETTLES, ANSWERS, CHATS = 30.0, 6.0, 20.0, 45.0  # seconds
 LIMIT, CLOSES = 600.0, 20.0  # seconds for the whole way, which took 20 to 60; and for the end
+OTHERS = 4  # pages that do not sound like todos, and may have some
 QUIET = 4.0  # seconds in which a click that did something has asked for something
 GOOD = re.compile(
     r"success|created|welcome|logged in|signed (up|in)|check your|loading|thank", re.I
@@ -308,14 +316,22 @@ def _element(page: Page, one: Control) -> Any:
 
 
 def _press(page: Page, one: Control) -> bool:
-    """Click it, also where it never stands still; False where it cannot be clicked."""
+    """Click it, also where it never stands still; False where it cannot be clicked.
+
+    What lies below something else, an open chat for example, is pressed by the keyboard.
+    """
     from playwright.sync_api import Error
 
+    element = _element(page, one)
     try:
-        _element(page, one).click(timeout=2000)
-    except Error:
+        element.click(timeout=2000)
+    except Error as error:
+        covered = "intercepts pointer events" in str(error) and one.tag in ("button", "a")
         try:
-            _element(page, one).click(timeout=1000, force=True)
+            if covered:
+                element.press("Enter", timeout=1000)
+            else:
+                element.click(timeout=1000, force=True)
         except Error:
             return False
     _settle(page)
@@ -643,7 +659,8 @@ def _add(walk: Walk, title: str) -> bool:
 def _reach_todo(walk: Walk) -> bool:
     """Find a field for a new todo.
 
-    It may be here, behind a button, behind a link, or at an address that the code has.
+    It may be here, behind a button, behind a link, or at an address that the code has: one that
+    sounds like it first, then the first page, which is another one for whoever is logged in.
     """
     if _todo_here(walk):
         return True
@@ -652,7 +669,9 @@ def _reach_todo(walk: Walk) -> bool:
     ][:3]:
         if _press(walk.page, one) and _todo_here(walk):
             return True
-    for path in walk.hints.pages_like(TODO_PAGE) or COMMON_TODO:
+    likely = walk.hints.pages_like(TODO_PAGE) or COMMON_TODO
+    others = [one for one in walk.hints.pages if not NO_TODO_PAGE.search(one)]
+    for path in dict.fromkeys([*likely, "/", *others[:OTHERS]]):
         if _go(walk, path) and _todo_here(walk):
             return True
     return False

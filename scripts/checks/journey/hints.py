@@ -32,6 +32,14 @@ TODO_PAGE = re.compile(
     r"|/(todos?|tasks?)/(add|new|create)/?$",
     re.I,
 )
+NO_TODO_PAGE = re.compile(
+    SIGN_UP_PAGE.pattern
+    + "|"
+    + LOG_IN_PAGE.pattern
+    + r"|\b(pass|password|forgot|reset|verify|confirm|callback|profile|settings|about|pricing"
+    r"|contact|terms|privacy|docs?|offline|error)\b",
+    re.I,
+)
 CHAT_PAGE = re.compile(r"/(chat|chatbot|assistant|ai|agent)/?$", re.I)
 
 
