@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 
@@ -53,9 +54,12 @@ class Check:
     seconds: float
 
 
+SCHEMA = "/openapi.json"  # what a backend without a health route is asked for
+
+
 def asked_path(app: Survey) -> str:
     """The path at which the app's API is asked, through the ingress, whether it is there."""
-    return fit.api_path(app) + (app.backend.health_path or "/openapi.json")
+    return fit.api_path(app) + (app.backend.health_path or SCHEMA)
 
 
 def configure(run: Run, cluster: Cluster, app: Survey, tools: Mapping[str, Found]) -> Access:
@@ -180,7 +184,19 @@ def serves(address: str, port: int, host: str, asked: str) -> bool:
         )
     except requests.RequestException:
         return False
-    return answer.status_code == 200 and "json" in answer.headers.get("content-type", "")
+    return works(answer) and "json" in answer.headers.get("content-type", "")
+
+
+def works(answer: requests.Response) -> bool:
+    """Whether a working app answers so.
+
+    FastAPI may keep its schema at another path, or nowhere: its own 404 is JSON, and that of an
+    ingress controller is not.
+    """
+    own = urlsplit(answer.url).path.endswith(SCHEMA) and "json" in answer.headers.get(
+        "content-type", ""
+    )
+    return answer.status_code == 200 or (own and answer.status_code == 404)
 
 
 def smoke(run: Run, access: Access, app: Survey) -> tuple[Check, ...]:
@@ -199,7 +215,7 @@ def smoke(run: Run, access: Access, app: Survey) -> tuple[Check, ...]:
     for origin, path, name in targets:
         problem: list[Finding] = []
 
-        def works(
+        def passes(
             url: str = origin + path,
             name: str = name,
             wanted: str = "html" if path == "/" else "json",
@@ -208,7 +224,7 @@ def smoke(run: Run, access: Access, app: Survey) -> tuple[Check, ...]:
             problem[:] = [finding for finding in [_ask(url, name, wanted, done)] if finding]
             return not problem
 
-        if not run.shell.until(works, SMOKE_TIMEOUT):
+        if not run.shell.until(passes, SMOKE_TIMEOUT):
             raise failure(
                 problem[0].code,
                 problem[0].subject,
@@ -247,7 +263,7 @@ def _ask(url: str, host: str, wanted: str, done: list[Check]) -> Finding | None:
         504: "the pod does not answer in time",
     }
     leads_on = wanted == "html" and answer.is_redirect
-    if answer.status_code != 200 and not leads_on:
+    if not works(answer) and not leads_on:
         return Finding(
             "SMOKE-FAILED",
             url,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from scripts.checks.acceptance.look import Look, NotApplicable
 from scripts.cluster import there
+from scripts.cluster.kubectl import kubectl
 from scripts.cluster.rights import may
 from scripts.images import transport
-from scripts.release import rollout
+from scripts.release import access, rollout
 from scripts.session.settings import ROOT
 
 
@@ -68,7 +69,14 @@ def port(component: str, number: int) -> Callable[[Look], str]:
         # The API server asks the pod through the Service.
         service = f"{look.release.name}-{component}:http"
         address = f"/api/v1/namespaces/{look.release.namespace}/services/{service}/proxy/{path}"
-        said = look.kubectl("get", "--raw", address).strip()[:40]
+        asked = kubectl(
+            look.run, look.tools, "get", "--raw", address, check=path != access.SCHEMA.lstrip("/")
+        )
+        # The words for a 404 of the app's own: its schema is at another path. A Service that is
+        # not there is named.
+        elsewhere = "could not find the requested resource" in asked.stderr
+        assert asked.ok or elsewhere, asked.tail(1)
+        said = "its own 404" if elsewhere else asked.stdout.strip()[:40]
         return f"containerPort {number}; through the Service /{path} answers {said}"
 
     return answers

@@ -155,14 +155,14 @@ def _by_reference(names: Iterable[str], held: Mapping[str, str]) -> dict[str, st
 
 
 def _status(run: Run, path: str) -> int:
-    """The ingress' answer to a path; 0 when nothing answers."""
+    """The ingress' answer to a path, 200 for all that a working app says; 0 for no answer."""
     url = f"http://127.0.0.1:{run.settings.cluster.ingress_port}{path}"
     headers = {"Host": run.settings.release.host}
     try:
         answer = requests.get(url, headers=headers, timeout=TIMEOUT, proxies={"http": ""})
     except requests.RequestException:
         return 0
-    return answer.status_code
+    return 200 if access.works(answer) else answer.status_code
 
 
 def skew(text: str) -> float:

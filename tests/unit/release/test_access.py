@@ -1,4 +1,5 @@
 import pytest
+import requests
 
 from scripts.release import access
 from scripts.release.access import remove_entry, write_entry
@@ -50,3 +51,22 @@ def test_the_entry_of_our_own_cluster_goes_with_it_alone(
     write_entry(hosts, "192.0.2.1", "todo.local")
     access.forget(make_run(**settings))
     assert ("todo.local" in hosts.read_text()) == left
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind", "works"),
+    [
+        ("/api/health", 200, "application/json", True),
+        ("/api/health", 404, "application/json", False),
+        # A backend without a health route, whose schema is at /api/v1/openapi.json or nowhere.
+        ("/_api/openapi.json", 404, "application/json", True),
+        # The ingress controller's own words: no route leads there.
+        ("/_api/openapi.json", 404, "text/plain; charset=utf-8", False),
+        ("/_api/openapi.json", 502, "application/json", False),
+    ],
+)
+def test_what_a_working_app_answers(path, status, kind, works):
+    answer = requests.Response()
+    answer.url, answer.status_code = f"http://127.0.0.1:8080{path}?", status
+    answer.headers["content-type"] = kind
+    assert access.works(answer) is works
