@@ -56,7 +56,8 @@ FROM web AS server
 COPY scripts/images/web/serve/site-server.conf /etc/nginx/site.conf
 COPY --from=build /site/node-program /usr/local/bin/node
 COPY --from=build /site/node /srv/node
-COPY --from=build /site/folder /site/command /site/tables.sql /site/*-tables.cj[s] /srv/
+COPY --from=build /site/folder /site/command /site/public.env /srv/
+COPY --from=build /site/tables.sql /site/*-tables.cj[s] /srv/
 
 FROM ${SERVED}
 COPY --from=build /site/addresses /etc/nginx/
