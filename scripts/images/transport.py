@@ -407,7 +407,8 @@ def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> Non
 
     The reference carries a version, so the name is enough to tell.
     """
-    for node in nodes(run.settings.cluster.profile) if archives else ():
+
+    def load_into(node: Node) -> None:
         present = holdings(run, engine, node, archives).images
         missing = {
             reference: archive
@@ -422,6 +423,10 @@ def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> Non
         if absent:
             summary = f"{absent[0]} was sent to the node {node.name}, but the node does not have it"
             raise failure("IMAGE-LOAD-FAILED", absent[0], summary, remedy="run the command again")
+
+    found = nodes(run.settings.cluster.profile) if archives else ()
+    with ThreadPoolExecutor(len(found) or 1) as pool:
+        list(pool.map(load_into, found))
 
 
 @answers.understood("the node")

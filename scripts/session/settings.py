@@ -95,7 +95,7 @@ class AppSettings(_Section):
 
 
 class ClusterSettings(_Section):
-    """The minikube profile that belongs to this project. Memory in MiB.
+    """The minikube profile that belongs to this project. Memory in MiB, of each node.
 
     context: a context of the person's kubeconfig, and with it a cluster that somebody else made,
     in place of that minikube. Empty: the minikube.
@@ -106,6 +106,7 @@ class ClusterSettings(_Section):
     driver: Literal["docker"] = "docker"
     memory: int = Field(default=4096, ge=2048)
     cpus: int = Field(default=2, ge=2)
+    nodes: int = Field(default=1, ge=1, le=9)
     kubernetes_version: str = Field(default="v1.35.1", pattern=r"^v1\.\d+\.\d+$")
     ingress_port: int = Field(default=8080, ge=1, le=65535)
     start_timeout: int = Field(default=600, ge=60)

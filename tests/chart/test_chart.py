@@ -460,7 +460,7 @@ def test_what_a_platform_sets_reaches_every_object(render, helm):
         assert pod["tolerations"]
         assert pod["topologySpreadConstraints"]
         assert pod["priorityClassName"] == "system-cluster-critical"
-        assert "podAntiAffinity" not in pod["affinity"]
+        assert list(pod["affinity"]) == ["nodeAffinity"]
         for container in pod["containers"]:
             assert container["image"].startswith("mirror.example.com/todo/")
             assert container["imagePullPolicy"] == "Always"
@@ -472,10 +472,17 @@ def test_what_a_platform_sets_reaches_every_object(render, helm):
         container = _container(objects, kind, f"todo-app-{name}")
         assert {"name": "extra", "mountPath": "/extra"} in container["volumeMounts"]
         assert container["env"][-1]["value"] in ("1", "--data-checksums")
-    assert (
-        "podAntiAffinity"
-        in _one(render(), "Deployment", "todo-app-backend")["spec"]["template"]["spec"]["affinity"]
-    )
+
+
+def test_the_pods_of_a_revision_are_spread_over_the_nodes(render):
+    for kind, name in (("Deployment", "frontend"), ("Deployment", "backend")):
+        pod = _one(render(), kind, f"todo-app-{name}")["spec"]["template"]["spec"]
+        (spread,) = pod["topologySpreadConstraints"]
+        assert spread["topologyKey"] == "kubernetes.io/hostname"
+        assert spread["whenUnsatisfiable"] == "ScheduleAnyway"  # one node is enough
+        assert spread["matchLabelKeys"] == ["pod-template-hash"]
+        assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == name
+        assert "affinity" not in pod
 
 
 def test_autoscaling_takes_the_place_of_replicas(helm):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.cluster import facts, minikube
+from scripts.cluster import facts, minikube, workers
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure
 from scripts.supply.node import NodeParts
@@ -61,6 +61,42 @@ def test_a_cluster_made_with_another_port_is_told_with_both(make_run, profile):
     assert caught.value.findings[0].code == "CLUSTER-DIFFERENT"
     assert "9090" in caught.value.findings[0].evidence
     assert "8080" in caught.value.findings[0].evidence
+
+
+def test_a_cluster_made_with_another_number_of_nodes_is_told(make_run, profile):
+    run = make_run(cluster={"nodes": 3})
+    _mark(run)  # one of before there were several
+    with pytest.raises(Failure) as caught:
+        minikube.up(run, None, {}, None, None)
+    assert "nodes: created with 1, settings say 3" in caught.value.findings[0].evidence
+
+
+def test_nodes_are_called_as_minikube_calls_them():
+    assert workers.names("todo", 1) == ("todo",)
+    assert workers.names("todo", 3) == ("todo", "todo-m02", "todo-m03")
+
+
+@pytest.mark.parametrize(
+    ("ready", "all_ready"), [("True True", True), ("True False", False), ("True", False)]
+)
+def test_every_node_must_be_ready(make_run, stub, ready, all_ready):
+    nodes = [
+        {
+            "kind": "Node",
+            "metadata": {"name": "n"},
+            "status": {"conditions": [{"type": "Ready", "status": one}]},
+        }
+        for one in ready.split()
+    ]
+    path = stub("kubectl", f"echo '{json.dumps({'items': nodes})}'")
+    run = make_run(cluster={"nodes": 2})
+    assert workers.all_ready(run, {"kubectl": Found("kubectl", path, "", "")}) is all_ready
+
+
+def test_a_worker_does_not_get_the_port_of_the_ingress(make_run, profile):
+    (profile / "config.json").write_text(json.dumps({"ExposedPorts": ["127.0.0.1:8080:80"]}))
+    workers._publish_no_more(make_run(cluster={"nodes": 2}))
+    assert json.loads((profile / "config.json").read_text()) == {"ExposedPorts": []}
 
 
 def _objects(storage_default=True, classes=("traefik",), ready=1):
