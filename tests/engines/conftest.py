@@ -10,7 +10,7 @@ KINDS = (Kind("docker 26.1", False), Kind("docker 26.1, containerd's store", Tru
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--programs", type=Path, help="also try dockerd and docker-proxy of this folder"
+        "--programs", type=Path, help="also try dockerd, docker-proxy and runc of this folder"
     )
 
 

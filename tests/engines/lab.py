@@ -51,7 +51,7 @@ class Kind:
     """A kind of engine.
 
     containerd_store: images lie in containerd's store, as they do by default from Docker 29 on.
-    programs: a folder with dockerd and docker-proxy, if they are not those of Debian.
+    programs: a folder with dockerd, docker-proxy and runc, if they are not those of Debian.
     """
 
     name: str
