@@ -186,3 +186,10 @@ def bundle(session: nox.Session) -> None:
     session.install("-r", "requirements.txt", *PYTEST)
     session.run("invoke", "deploy", "--yes")
     session.run("pytest", "tests/bundle", "--timeout=3600", "-s", *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Deploy on docker engines that keep images in different ways, side by side. Needs root."""
+    session.install("-r", "requirements.txt", *PYTEST)
+    session.run("pytest", "tests/engines", "--timeout=3600", "-s", *session.posargs)

@@ -2,7 +2,8 @@
 
 `minikube image load` writes every image to a file, whole, and can fail with status 0
 (kubernetes/minikube#21393). Here only the layers that a node lacks travel, all images in one
-stream, to all nodes at once; then the nodes' image IDs are compared with ours.
+stream, to all nodes at once; then the nodes' image IDs are compared with ours. `_ways` lists where
+the layers come from: the engine's own store, containerd's, or what `docker save` writes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.images import layers, registry
+from scripts.images import blobs, layers, registry
 from scripts.images.builds import Images
 from scripts.images.plans import Plan, Plans
 from scripts.machine.engine import Engine
@@ -30,8 +31,17 @@ from scripts.supply.tools import Found
 
 LOAD_TIMEOUT = 600.0
 RUNTIMES = ("containerd", "docker")
-OWN_STORE = "overlay2"  # of the engine's drivers, the one whose files are known here
+OWN_STORE = "overlay2"  # the driver of an engine that keeps layers as files of its own
+#: Where a containerd keeps its blobs, below its folder: one that dockerd started, or the system's.
+CONTENT = "io.containerd.content.v1.content/blobs"
+SYSTEM_CONTAINERD = Path("/var/lib/containerd")
+#: Of the blobs that a node has, the largest are left out: so many, and of so many bytes at least.
+#: They are named to a program in one argument, which the kernel limits to 128 KB.
+MOST_LEFT_OUT, LEAST_BYTES = 1000, 16 << 10
 BREAK = "----"
+#: Commands, each writing into the next, of: the run, the engine, images (reference -> ID), what the
+#: node has (digest -> bytes), an image with Python.
+Writing = Callable[[Run, Engine, Mapping[str, str], Mapping[str, int], str], list[list[str]]]
 HOLDINGS = (Path(__file__).parent / "inside" / "holdings").read_text(encoding="utf-8")
 
 
@@ -112,12 +122,14 @@ def short(reference: str) -> str:
 class Holdings:
     """What a node holds.
 
-    images: full reference -> image ID, of images that are whole. layers: diff ID -> size in bytes
-    (0 where the size is not needed).
+    images: full reference -> image ID, of images that are whole. layers: digest -> size in bytes
+    (0 where the size is not needed) of its layers. manifests: full reference -> digest of the
+    image's manifest, where the node tells.
     """
 
     images: Mapping[str, str]
     layers: Mapping[str, int]
+    manifests: Mapping[str, str] = field(default_factory=dict)
 
 
 @answers.understood("minikube")
@@ -270,34 +282,21 @@ def _load(
 ) -> Loaded:
     """Send a node what it lacks.
 
-    Its new layers are sent; if that fails, whole images; at last minikube sends them.
+    Its new layers are sent; if nothing else helps, whole images; at last minikube sends them.
     """
     lacking = travelled = _lacking(run, engine, node, held, images)
     for reference in lacking:
         run.say(f"sending {reference} to {node.name}")
-    if lacking and engine.driver == OWN_STORE and node.runtime in RUNTIMES:
-        run.shell.pipe(
-            _layers(run, engine, lacking, held.layers, python),
-            _import(engine, node),
-            timeout=LOAD_TIMEOUT,
-            check=False,
-        )
+    for way in _ways(engine) if node.runtime in RUNTIMES else ():
+        if not lacking:
+            break
+        parts = way(run, engine, lacking, held.layers, python)
+        run.shell.pipe(*parts, _import(engine, node), timeout=LOAD_TIMEOUT, check=False)
         if run.shell.dry:
             return Loaded(dict(images), tuple(travelled))
         held = holdings(run, engine, node, images)
-        lacking = _lacking(
-            run, engine, node, held, images
-        )  # all of them: one may have gone since the node was asked
-    if lacking and node.runtime in RUNTIMES:
-        run.say("sending whole images")
-        run.shell.pipe(
-            [engine.client, "save", *lacking],
-            _import(engine, node),
-            timeout=LOAD_TIMEOUT,
-            check=False,
-        )
-        held = holdings(run, engine, node, images)
-        lacking = _lacking(run, engine, node, held, lacking)
+        # All of them: one may have gone since the node was asked.
+        lacking = _lacking(run, engine, node, held, images)
     for reference in lacking if node.profile else ():
         run.say(f"sending {reference} by minikube")
         run.shell.run(
@@ -333,7 +332,7 @@ def _lacking(
     return {
         reference: wanted
         for reference, wanted in images.items()
-        if not _is_there(run, engine, node, held.images, reference, wanted)
+        if not _is_there(run, engine, node, held, reference, wanted)
     }
 
 
@@ -348,28 +347,40 @@ def holdings(run: Run, engine: Engine, node: Node, references: Iterable[str]) ->
         *node.command(engine, "sh", "-c", HOLDINGS, node.runtime, BREAK, *filters),
         reads=True,
     ).stdout.split(f"{BREAK}\n")
-    broken = set(names) - whole(checked) if node.runtime == "containerd" else set()
+    manifests = whole(checked)
+    broken = set(names) - set(manifests) if node.runtime == "containerd" else set()
     images = {
         name: image_id for name, image_id in parse_node_images(listed).items() if name not in broken
     }
     return Holdings(
         images,
         {name: int(size) for name, size in (line.split() for line in layers_there.splitlines())},
+        manifests,
     )
 
 
-def whole(text: str) -> set[str]:
-    """Read `ctr images check`: the references all of whose contents are there."""
-    return {line.split()[0] for line in text.splitlines() if re.search(r"\scomplete \(", line)}
+def whole(text: str) -> dict[str, str]:
+    """Read `ctr images check`: reference -> digest of the manifest, if all its contents are there.
+
+    Its columns are REF TYPE DIGEST STATUS SIZE UNPACKED.
+    """
+    return dict(re.findall(r"^(\S+) +\S+ +(\S+) +complete \(", text, re.MULTILINE))
+
+
+def _ways(engine: Engine) -> tuple[Writing, ...]:
+    """How to write an archive of images, the cheapest way first.
+
+    Each returns commands of which each writes into the next one.
+    """
+    if engine.driver == OWN_STORE:
+        return _layers, _whole
+    return _blobs, _filtered, _whole
 
 
 def _layers(
     run: Run, engine: Engine, images: Mapping[str, str], there: Mapping[str, int], python: str
-) -> list[str]:
-    """The command that writes the archive.
-
-    It runs here, or in a container that sees the engine's folder where this user may not.
-    """
+) -> list[list[str]]:
+    """The layers that the node lacks, from the engine's own store."""
     listed = run.shell.run(
         engine.client,
         "image",
@@ -380,26 +391,79 @@ def _layers(
         check=False,
     )
     left_out = {name: there[name] for name in listed.stdout.split() if name in there}
-    plan = [
-        json.dumps({normalized(reference): image_id for reference, image_id in images.items()}),
-        json.dumps(left_out),
-    ]
+    plan = [json.dumps(_named(images)), json.dumps(left_out)]
     if _may_read(Path(engine.root) / "image" / "overlay2" / "imagedb" / "content"):
-        return [sys.executable, "-I", layers.__file__, engine.root, *plan]
-    source = Path(layers.__file__).read_text(encoding="utf-8")
+        return [[sys.executable, "-I", layers.__file__, engine.root, *plan]]
+    volumes = {engine.root: "/engine"}
+    return [_in_container(engine, python, layers.__file__, volumes, "/engine", *plan)]
+
+
+def _blobs(
+    run: Run, engine: Engine, images: Mapping[str, str], there: Mapping[str, int], python: str
+) -> list[list[str]]:
+    """The blobs that the node lacks, from containerd's store.
+
+    Its containerd is one that dockerd started, in its own folder, or the system's.
+    """
+    roots = {f"{Path(engine.root) / 'containerd' / 'daemon'}": "/engine/containerd/daemon"}
+    volumes = {engine.root: "/engine"}
+    if SYSTEM_CONTAINERD.is_dir():
+        roots[f"{SYSTEM_CONTAINERD}"] = volumes[f"{SYSTEM_CONTAINERD}"] = "/containerd"
+    plan = [json.dumps(_largest(there)), json.dumps(_named(images))]
+    stores = {f"{root}/{CONTENT}": f"{inside}/{CONTENT}" for root, inside in roots.items()}
+    paths = [digest.replace(":", "/") for digest in images.values()]
+    for store in stores:
+        if all(_may_read(Path(store) / path) for path in paths):
+            return [[sys.executable, "-I", blobs.__file__, *plan, store]]
+    return [_in_container(engine, python, blobs.__file__, volumes, *plan, *stores.values())]
+
+
+def _filtered(
+    run: Run, engine: Engine, images: Mapping[str, str], there: Mapping[str, int], python: str
+) -> list[list[str]]:
+    """The same, where nobody knows the store's place: out of all that the engine writes."""
+    writing = [sys.executable, "-I", blobs.__file__, json.dumps(_largest(there))]
+    return [[engine.client, "save", *images], writing]
+
+
+def _whole(
+    run: Run, engine: Engine, images: Mapping[str, str], there: Mapping[str, int], python: str
+) -> list[list[str]]:
+    run.say("sending whole images")
+    return [[engine.client, "save", *images]]
+
+
+def _named(images: Mapping[str, str]) -> dict[str, str]:
+    return {normalized(reference): image_id for reference, image_id in images.items()}
+
+
+def _largest(there: Mapping[str, int]) -> list[str]:
+    """The blobs of a node that are worth to be left out."""
+    heavy = [name for name, size in there.items() if not size or size >= LEAST_BYTES]
+    return sorted(heavy, key=lambda name: there[name], reverse=True)[:MOST_LEFT_OUT]
+
+
+def _in_container(
+    engine: Engine, python: str, program: str, volumes: Mapping[str, str], *arguments: str
+) -> list[str]:
+    """A program that reads folders of the engine's machine that this user may not read.
+
+    volumes: folder -> where the program sees it.
+    """
     isolated = [
         "--rm",
         "--network=none",
         "--read-only",
-        f"--volume={engine.root}:/engine:ro",
+        *(f"--mount=type=bind,readonly,src={path},dst={at}" for path, at in volumes.items()),
         "--user=0",
         "--entrypoint=python3",
     ]
-    return [engine.client, "run", *isolated, python, "-I", "-c", source, "/engine", *plan]
+    source = Path(program).read_text(encoding="utf-8")
+    return [engine.client, "run", *isolated, python, "-I", "-c", source, *arguments]
 
 
-def _may_read(folder: Path) -> bool:
-    return os.access(folder, os.R_OK | os.X_OK)
+def _may_read(path: Path) -> bool:
+    return os.access(path, os.R_OK)
 
 
 def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> None:
@@ -440,17 +504,19 @@ def parse_node_images(text: str) -> dict[str, str]:
 
 
 def _is_there(
-    run: Run, engine: Engine, node: Node, present: Mapping[str, str], reference: str, wanted: str
+    run: Run, engine: Engine, node: Node, held: Holdings, reference: str, wanted: str
 ) -> bool:
     """Whether the node has this image under this name.
 
-    It is known by its ID, or by its contents where the engine counts IDs otherwise.
+    The engine's ID of an image is the digest of its configuration, as the node's is; or that of its
+    manifest, where the engine has containerd's store (the default from 29 on).
     """
-    found = present.get(normalized(reference), "")
-    if not found or found == wanted or engine.driver == OWN_STORE:
-        return bool(found) and found == wanted
-    # An engine with containerd's image store (the default from 29 on) gives the manifest's digest
-    # as ID, the node the configuration's.
+    name = normalized(reference)
+    found = held.images.get(name, "")
+    is_same = bool(found) and wanted in (found, held.manifests.get(name))
+    if is_same or not found or engine.driver == OWN_STORE:
+        return is_same
+    # minikube gives an image a manifest of its own, and a node that runs docker tells of none.
     here = run.shell.run(engine.client, "image", "inspect", reference)
     there = run.shell.run(
         *node.command(engine, "crictl", "inspecti", "-o", "json", found), reads=True

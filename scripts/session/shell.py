@@ -149,29 +149,20 @@ class Shell:
         if self.dry and not reads and not only_reads([str(part) for part in argv]):
             return self._skip([str(part) for part in argv])
         return self._finish(
-            [str(part) for part in argv], None, stdin, timeout, env, cwd, on_line, check
+            [str(part) for part in argv], [], stdin, timeout, env, cwd, on_line, check
         )
 
     def pipe(
-        self,
-        source: Sequence[str | Path],
-        target: Sequence[str | Path],
-        timeout: float = 600,
-        check: bool = True,
+        self, *commands: Sequence[str | Path], timeout: float = 600, check: bool = True
     ) -> Result:
-        """Run `source | target` through a kernel pipe; nothing is buffered or written to disk."""
+        """Run `first | ... | last` through kernel pipes; nothing is buffered or written to disk.
+
+        The result is the last one's, with the status of the last that failed.
+        """
+        *sources, target = ([str(part) for part in command] for command in commands)
         if self.dry:
-            return self._skip([*map(str, source), "|", *map(str, target)])
-        return self._finish(
-            [str(part) for part in target],
-            [str(part) for part in source],
-            None,
-            timeout,
-            None,
-            None,
-            None,
-            check,
-        )
+            return self._skip(_piped([*sources, target]))
+        return self._finish(target, sources, None, timeout, None, None, None, check)
 
     def detach(self, *argv: str | Path, log: Path) -> None:
         """Start a process that outlives this one. Its output is appended to `log`."""
@@ -246,7 +237,7 @@ class Shell:
     def _finish(
         self,
         argv: list[str],
-        source: list[str] | None,
+        sources: list[list[str]],
         stdin: str | bytes | Path | None,
         timeout: float,
         env: Mapping[str, str] | None,
@@ -254,13 +245,13 @@ class Shell:
         on_line: Callable[[str], None] | None,
         check: bool,
     ) -> Result:
-        """Run a command, or `source | argv`, and judge how it ended."""
+        """Run a command, or `source | ... | argv`, and judge how it ended."""
         if self._cancelled.is_set():
             raise Interrupted
         options = _options(self.env(env), cwd)
         with contextlib.ExitStack() as opened:
             given = opened.enter_context(stdin.open("rb")) if isinstance(stdin, Path) else stdin
-            result, timed_out = self._run(argv, source, given, timeout, options, on_line)
+            result, timed_out = self._run(argv, sources, given, timeout, options, on_line)
         self._note(list(result.argv), f"{result.code} in {result.seconds:.2f}s")
         if self._cancelled.is_set():
             raise Interrupted
@@ -273,7 +264,7 @@ class Shell:
     def _run(
         self,
         argv: list[str],
-        source: list[str] | None,
+        sources: list[list[str]],
         stdin: Any,
         timeout: float,
         options: dict[str, Any],
@@ -281,26 +272,28 @@ class Shell:
     ) -> tuple[Result, bool]:
         """Start, wait, and collect what was said; and whether it was ended after `timeout`."""
         out, err = _Lines(on_line), _Lines(on_line)
-        feeder, started = None, time.monotonic()
-        if source:
-            feeder = _start(self._command(source[0]), source, {**options, "_piped": True})
-        if source or stdin is not None:
-            options["_in"] = feeder if source else stdin
+        started = time.monotonic()
+        feeders: list[Any] = []
+        if stdin is not None:
+            options["_in"] = stdin
+        for source in sources:
+            feeders.append(_start(self._command(source[0]), source, {**options, "_piped": True}))
+            options["_in"] = feeders[-1]
         if on_line:
             options.update(_out=out, _err=err)
         process = _start(self._command(argv[0]), argv, options)
-        code, timed_out = self._wait(process, feeder, timeout)
+        code, timed_out = self._wait([*feeders, process], timeout)
         if not on_line:
             # A callback costs 0.1 s per command (the pause of sh's reader). What sh collects
             # itself is complete at the end.
             out(process.process.stdout)
-            for member in (feeder, process):
-                # `is None`, because sh counts a command without output as false.
-                err(b"" if member is None else member.process.stderr)
-        feeder_code = 0 if feeder is None else feeder.process.exit_code or 0
-        shown = tuple(argv if not source else [*source, "|", *argv])
+            for member in (*feeders, process):
+                err(member.process.stderr)
+        for feeder in reversed(feeders):
+            code = code or feeder.process.exit_code or 0
+        shown = tuple(_piped([*sources, argv]))
         seconds = time.monotonic() - started
-        return Result(shown, code or feeder_code, out.text(), err.text(), seconds), timed_out
+        return Result(shown, code, out.text(), err.text(), seconds), timed_out
 
     def _too_slow(self, result: Result, program: str, timeout: float) -> Failure:
         command = self.mask(_words(result.argv))
@@ -322,10 +315,12 @@ class Shell:
             "you can run the same command by hand",
         )
 
-    def _wait(self, process: Any, feeder: Any, seconds: float) -> tuple[int, bool]:
-        """Wait for the end. Return the exit status, and whether it was ended after `seconds`."""
+    def _wait(self, members: Sequence[Any], seconds: float) -> tuple[int, bool]:
+        """Wait for the end of the last.
+
+        Return its exit status, and whether all were ended after `seconds`.
+        """
         expired = threading.Event()
-        members = [member for member in (feeder, process) if member is not None]
 
         def expire() -> None:
             expired.set()
@@ -341,8 +336,8 @@ class Shell:
             if self._cancelled.is_set():
                 self.cancel()
             with contextlib.suppress(sh.ErrorReturnCode):  # a signal: the status is negative
-                process.wait()
-            return process.process.exit_code, expired.is_set()
+                members[-1].wait()
+            return members[-1].process.exit_code, expired.is_set()
         finally:
             timer.cancel()
             with self._lock:
@@ -411,6 +406,11 @@ def _signal(processes: Sequence[Any], number: int) -> None:
     for process in processes:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             process.signal_group(number)
+
+
+def _piped(commands: Sequence[Sequence[str]]) -> list[str]:
+    """Return the words of `first | ... | last`."""
+    return [word for command in commands for word in ("|", *command)][1:]
 
 
 def _words(argv: Sequence[str]) -> str:

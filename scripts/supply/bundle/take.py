@@ -128,7 +128,8 @@ def load(run: Run, engine: Engine, bundle: Bundle | None) -> int:
         run.say(f"loading {len(lacking)} images from the bundle")
         place = (f"{bundle.path}", f"{stretch.offset}", f"{stretch.size}")
         unpacking = [sys.executable, "-I", f"{Path(__file__).with_name('part.py')}", "unpack"]
-        run.shell.pipe([*unpacking, *place], [engine.client, "load", "--quiet"], LOAD_TIMEOUT)
+        loading = [engine.client, "load", "--quiet"]
+        run.shell.pipe([*unpacking, *place], loading, timeout=LOAD_TIMEOUT)
         _compare(run, engine, bundle)
     _remember(run, bundle)
     return len(lacking)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.images import transport
-from scripts.images.transport import Node, nodes, whole
+from scripts.images.transport import Holdings, Node, nodes, whole
 from scripts.machine.engine import Engine
 from scripts.session.findings import failure
 from scripts.supply.node import AddonImages
@@ -42,7 +42,57 @@ def test_an_image_that_lacks_a_layer_is_not_whole():
         "docker.io/library/b:1 application/vnd.docker.distribution.manifest.v2+json sha256:2 "
         "incomplete (6/7) 200 MiB/201 MiB true\n"
     )
-    assert whole(text) == {"docker.io/library/a:1"}
+    assert whole(text) == {"docker.io/library/a:1": "sha256:1"}
+
+
+NODE = Node("todo", "containerd")
+NAME = "docker.io/library/todo:1"
+
+
+@pytest.mark.parametrize(
+    ("driver", "held", "there"),
+    [
+        ("overlay2", Holdings({NAME: "sha256:config"}, {}), True),
+        ("overlay2", Holdings({NAME: "sha256:old"}, {}, {NAME: "sha256:manifest"}), False),
+        ("overlayfs", Holdings({NAME: "sha256:c"}, {}, {NAME: "sha256:config"}), True),
+        ("overlayfs", Holdings({}, {}, {NAME: "sha256:config"}), False),
+    ],
+)
+def test_an_image_is_known_by_the_id_that_the_engine_gives(make_run, stub, driver, held, there):
+    """Where that is the digest of its manifest, the node is not asked for its contents."""
+    stub("docker", "exit 9")
+    engine = Engine("docker", "29.0", "/nowhere", driver, 2, 1 << 34)
+    found = transport._is_there(make_run(), engine, NODE, held, "todo:1", "sha256:config")
+    assert found == there
+
+
+def test_the_largest_of_a_nodes_blobs_are_left_out():
+    there = {f"sha256:{number:064}": number << 10 for number in range(5000)}
+    largest = transport._largest(there)
+    assert len(largest) == transport.MOST_LEFT_OUT
+    assert largest[0] == f"sha256:{4999:064}"
+    assert len(json.dumps(largest)) < 128 << 10
+    assert transport._largest({"sha256:small": 500, "sha256:of-docker": 0}) == ["sha256:of-docker"]
+
+
+@pytest.mark.parametrize("driver", ["overlay2", "overlayfs", "btrfs"])
+def test_whole_images_are_the_last_way(driver):
+    engine = Engine("docker", "29.0", "/nowhere", driver, 2, 1 << 34)
+    *cheaper, last = transport._ways(engine)
+    assert cheaper and last is transport._whole
+
+
+def test_a_store_that_this_user_may_not_read_is_read_in_a_container(make_run, tmp_path):
+    engine = Engine("docker", "29.0", f"{tmp_path}", "overlayfs", 2, 1 << 34)
+    image = {"todo:1": "sha256:1"}
+    ((client, *words),) = transport._blobs(make_run(), engine, image, {}, "python:3")
+    assert (client, words[0]) == ("docker", "run")
+    assert f"--mount=type=bind,readonly,src={tmp_path},dst=/engine" in words
+    blob = tmp_path / "containerd" / "daemon" / transport.CONTENT / "sha256" / "1"
+    blob.parent.mkdir(parents=True)
+    blob.write_text("{}")
+    ((_, *words),) = transport._blobs(make_run(), engine, image, {}, "python:3")
+    assert words[-1] == f"{blob.parent.parent}"
 
 
 def test_only_a_new_node_is_sent_images_early(make_run, said, monkeypatch):

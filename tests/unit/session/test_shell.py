@@ -61,6 +61,9 @@ def test_a_pipe_fails_when_its_source_fails(shell):
     assert shell.pipe(["printf", "abc"], ["wc", "-c"]).stdout.strip() == "3"
     with pytest.raises(Failure, match="status 4"):
         shell.pipe(["sh", "-c", "exit 4"], ["cat"])
+    assert shell.pipe(["printf", "abc"], ["tr", "a", "b"], ["cat"]).stdout == "bbc"
+    with pytest.raises(Failure, match="status 5"):
+        shell.pipe(["printf", "abc"], ["sh", "-c", "exit 5"], ["cat"])
 
 
 def test_secrets_are_masked_in_transcript_and_messages(shell, tmp_path):
