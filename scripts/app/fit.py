@@ -173,8 +173,9 @@ def build_environment(app: Survey) -> dict[str, str]:
 
 def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
     """What a variable of the frontend is set to, None for secrets and what nothing is known of."""
-    if one.kind == "api" and one.name not in frontend.examples and _is_handled(frontend, one):
-        return one.default
+    told = frontend.examples.get(one.name, one.default)
+    if one.kind == "api" and _is_handled(frontend, told):
+        return told
     if one.kind == "api":
         is_own = (
             address(one.default).port == OWN_PORT
@@ -187,9 +188,9 @@ def _frontend_value(frontend: Frontend, one: Variable) -> str | None:
     return frontend.examples.get(one.name) if not one.secret else None
 
 
-def _is_handled(frontend: Frontend, one: Variable) -> bool:
-    """Whether the code falls back to a path of the page that a handler of Next's passes on."""
-    own = one.default.rstrip("/")
+def _is_handled(frontend: Frontend, told: str) -> bool:
+    """Whether an address is a path of the page that a handler of Next's passes on."""
+    own = told.rstrip("/")
     return own.startswith("/") and any(path.startswith(f"{own}/") for path in frontend.handlers)
 
 

@@ -394,7 +394,9 @@ def test_the_address_that_leads_to_the_routes_is_taken(app):
     root = app(
         {
             "app/main.py": f"app = FastAPI()\n{routes}",
-            "frontend/.env.example": "NEXT_PUBLIC_API_URL=http://localhost:8000\n",
+            "frontend/.env.example": (
+                "NEXT_PUBLIC_API_URL=http://localhost:8000\nNEXT_PUBLIC_TOLD_API_URL=/api/proxy\n"
+            ),
             "frontend/next.config.mjs": "export default {}",
             "frontend/app/api/proxy/[...path]/route.ts": "export async function GET() {}\n",
             "frontend/lib/a.ts": (
@@ -402,6 +404,7 @@ def test_the_address_that_leads_to_the_routes_is_taken(app):
                 "export const list = () => fetch(`${API}/tasks`);\n"
                 'const proxy = process.env.NEXT_PUBLIC_PROXY_URL || "/api/proxy";\n'
                 'const base = process.env.NEXT_PUBLIC_API_BASE_URL || "/api/proxy";\n'
+                'const told = process.env.NEXT_PUBLIC_TOLD_API_URL || "/api/proxy";\n'
                 'const plain = process.env.NEXT_PUBLIC_BACKEND_URL || "/api/v1";\n'
             ),
         }
@@ -409,6 +412,7 @@ def test_the_address_that_leads_to_the_routes_is_taken(app):
     built = fit.build_environment(read(root, "postgres"))
     assert built["NEXT_PUBLIC_API_URL"] == "http://localhost:8001/api/v1"
     assert built["NEXT_PUBLIC_API_BASE_URL"] == "/api/proxy"
+    assert built["NEXT_PUBLIC_TOLD_API_URL"] == "/api/proxy"
     assert built["NEXT_PUBLIC_BACKEND_URL"] == "http://localhost:8001"
 
 
