@@ -14,6 +14,7 @@ from scripts.machine import capability_runtime
 from scripts.machine.engine import Engine
 from scripts.machine.ports import check_port_free
 from scripts.session import answers, settings
+from scripts.session.cache import write_whole
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.shell import Result
@@ -334,12 +335,9 @@ def _write_marker(run: Run, complete: bool) -> None:
     wanted = run.settings.cluster
     if run.shell.dry:
         return
-    path = _marker_path(run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(asdict(_Marker(wanted.ingress_port, wanted.kubernetes_version, complete))),
-        encoding="utf-8",
-    )
+    marker = _Marker(wanted.ingress_port, wanted.kubernetes_version, complete)
+    # Whole or not at all: a cluster whose record is empty could not be used any more.
+    write_whole(_marker_path(run), json.dumps(asdict(marker)))
 
 
 def down(run: Run, minikube: Found) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import sys
 import time
 import traceback
@@ -93,6 +94,8 @@ def open_session(
     progress = Progress("json" if as_json else None)
     shell = Shell(dry=dry)
     signal.signal(signal.SIGTERM, _as_interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup's wish is heeded
+        signal.signal(signal.SIGHUP, _hung_up)
     try:
         settings = Settings.load(values, app, context)
         shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
@@ -136,6 +139,16 @@ def open_session(
 
 def _as_interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _hung_up(number: int, frame: object) -> None:
+    """The terminal was closed: end as after Ctrl-C, and write no more to it."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        # Not isatty(): a terminal that was closed is none any more.
+        if stat.S_ISCHR(os.fstat(stream).st_mode):
+            os.dup2(nowhere, stream)
+    _as_interrupt(number, frame)
 
 
 def _confirm(progress: Progress, shell: Shell, attended: bool) -> Callable[[str], bool]:

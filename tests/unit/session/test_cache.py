@@ -1,8 +1,17 @@
+import os
+import subprocess
 import threading
 
 import pytest
 
-from scripts.session.cache import digest, locked, make_once, tree_digest
+from scripts.session.cache import (
+    digest,
+    locked,
+    make_once,
+    scratch,
+    tree_digest,
+    write_whole,
+)
 
 
 def test_a_thing_is_made_once(tmp_path):
@@ -35,6 +44,43 @@ def test_what_is_cut_off_leaves_nothing_behind(tmp_path):
         make_once(tmp_path / "thing", lambda path: path.write_text("whole") and None).read_text()
         == "whole"
     )
+
+
+def test_what_a_killed_process_had_half_made_goes_when_it_is_made(tmp_path):
+    (tmp_path / ".thing.abc123").mkdir()
+    (tmp_path / ".other.abc123").mkdir()
+    make_once(tmp_path / "thing", lambda path: path.write_text("whole") and None)
+    assert not (tmp_path / ".thing.abc123").exists()
+    assert (tmp_path / ".other.abc123").exists()
+
+
+def test_a_file_is_written_whole_and_keeps_its_mode(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "real").chmod(0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_whole(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o600
+    write_whole(tmp_path / "folder" / "made", "x")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["made"]
+
+
+def test_folders_of_ended_processes_go_and_those_of_others_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left, alive = (
+        tmp_path / f"phase4-build-{ended.pid}-x",
+        tmp_path / f"phase4-build-{os.getppid()}-x",
+    )
+    other = tmp_path / f"phase4-image-{ended.pid}-x"
+    for folder in (left, alive, other):
+        folder.mkdir()
+    with scratch("build") as mine:
+        assert mine.stat().st_mode & 0o777 == 0o700
+        assert set(tmp_path.iterdir()) == {mine, alive, other}
+    assert set(tmp_path.iterdir()) == {alive, other}
 
 
 def test_a_held_lock_is_refused_at_once(tmp_path):
