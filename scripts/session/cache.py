@@ -57,7 +57,7 @@ def make_once(target: Path, make: Callable[[Path], None]) -> Path:
     with locked(target.parent / f".{target.name}.lock"):
         if target.exists():
             return target
-        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+        for left in target.parent.glob(f".{glob.escape(target.name)}.????????"):
             if left.is_dir():  # of a process that was killed: nobody else makes it just now
                 shutil.rmtree(left, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

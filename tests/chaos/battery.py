@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.chaos import database, deploys, results
+from tests.chaos import crossing, database, deploys, results, rollouts
 from tests.chaos.results import Result
 from tests.chaos.world import World, world
 
@@ -37,6 +37,8 @@ LINES = (
     Line("deploy-later", deploys.later, 60),
     Line("deploy-first", deploys.first, 40),
     Line("database", database.accident, 100),
+    Line("crossing", crossing.accident, 20),
+    Line("rollout", rollouts.accident, 20),
 )
 
 

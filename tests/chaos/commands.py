@@ -65,6 +65,13 @@ class Ended:
         notes = [one["text"] for one in self.events if one["event"] == "note"]
         return notes[-1] if notes else self.output[-200:].strip()
 
+    def images(self) -> set[str]:
+        """The app's images that a deploy planned."""
+        for one in self.events:
+            if one["event"] == "finished" and one["name"] == "plan-images":
+                return set(one["summary"].split(", "))
+        return set()
+
     @property
     def code(self) -> str:
         """The code of the first finding, empty without one."""

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 
-from tests.chaos.commands import Command
+from tests.chaos.commands import Command, Ended
 from tests.chaos.load import Load, somebody
 from tests.chaos.results import Result
 from tests.chaos.world import World, until
@@ -123,13 +123,9 @@ def _judge_words(result: Result, command: Command, way: str) -> None:
     result.check("Interrupted" in ended.first, f"its last words: {ended.first}")
 
 
-def _judge_release(world: World, result: Result, after: object) -> None:
+def _judge_release(world: World, result: Result, after: Ended) -> None:
     """What was wanted runs, and nothing of the deploy that was ended is in the way."""
-    planned = next(
-        (one["summary"] for one in after.events  # type: ignore[attr-defined]
-         if one["event"] == "finished" and one["name"] == "plan-images"), "",
-    )  # fmt: skip
-    wanted = set(planned.split(", "))
+    wanted = after.images()
     result.check(world.images() == wanted, f"pods run {world.images()}, wanted {wanted}")
     stuck = [one for one in world.history() if one.startswith("pending")]
     result.check(not stuck, f"revisions: {stuck}")

@@ -32,11 +32,21 @@ class Load:
 
     rate: requests per second, of all threads together. writes: every so many of a thread's requests
     makes a todo, under a key, and sends it again until it is acknowledged if `again`; the others
-    read the ten newest. A connection that fails counts as a request that failed.
+    read the ten newest, or the page, if it is one of every `pages`. A connection
+    that fails counts as a request that failed.
     """
 
-    def __init__(self, user: Api, rate: float, threads: int, writes: int, again: bool = False):
-        self._user, self._pause, self._writes, self._again = user, threads / rate, writes, again
+    def __init__(
+        self,
+        user: Api,
+        rate: float,
+        threads: int,
+        writes: int,
+        again: bool = False,
+        pages: int = 0,
+    ):
+        self._user, self._pause = user, threads / rate
+        self._writes, self._again, self._pages = writes, again, pages
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(threads)]
@@ -59,15 +69,18 @@ class Load:
 
     def _work(self, number: int) -> None:
         mine = Api(self._user.base, self._user.host, self._user.token)
+        page = Api(self._user.base.removesuffix("/api"), self._user.host)
         due, count = time.monotonic() + number * self._pause / len(self._threads), 0
         while not self._stop.wait(max(due - time.monotonic(), 0.0)):
             # What is late is not sent in a burst: a rate that cannot be kept shows in `sent`.
             due = max(due + self._pause, time.monotonic())
             count += 1
-            self._write(mine) if count % self._writes == 0 else self._read(mine)
-
-    def _read(self, mine: Api) -> None:
-        self._ask(mine, "GET", "/todos?limit=10", None, 200)
+            if self._pages and count % self._pages == 0:
+                self._ask(page, "GET", "/", None, 200)
+            elif count % self._writes == 0:
+                self._write(mine)
+            else:
+                self._ask(mine, "GET", "/todos?limit=10", None, 200)
 
     def _write(self, mine: Api) -> None:
         key = uuid.uuid4().hex

@@ -110,9 +110,13 @@ class World:
         return [line for line in listed.splitlines() if "images import" in line]
 
     def leftovers(self) -> set[str]:
-        """Folders for a while, in the cache and in the system's folder for such."""
+        """Folders that were to go: in the cache, and of ended processes in the system's folder."""
         cache = self.run.settings.cache
-        found = {str(path) for path in Path(tempfile.gettempdir()).glob("phase4-*")}
+        found = {
+            str(path)
+            for path in Path(tempfile.gettempdir()).glob("phase4-*-*-*")
+            if not Path("/proc", path.name.split("-")[2]).exists()
+        }
         for kind in cache.glob("*"):
             if kind.is_dir():
                 found |= {str(one) for one in kind.glob(".*") if one.is_dir()}

@@ -47,11 +47,11 @@ def test_what_is_cut_off_leaves_nothing_behind(tmp_path):
 
 
 def test_what_a_killed_process_had_half_made_goes_when_it_is_made(tmp_path):
-    (tmp_path / ".thing.abc123").mkdir()
-    (tmp_path / ".other.abc123").mkdir()
+    (tmp_path / ".thing.abcdefgh").mkdir()
+    (tmp_path / ".other.abcdefgh").mkdir()
     make_once(tmp_path / "thing", lambda path: path.write_text("whole") and None)
-    assert not (tmp_path / ".thing.abc123").exists()
-    assert (tmp_path / ".other.abc123").exists()
+    assert not (tmp_path / ".thing.abcdefgh").exists()
+    assert (tmp_path / ".other.abcdefgh").exists()
 
 
 def test_a_file_is_written_whole_and_keeps_its_mode(tmp_path):
