@@ -13,7 +13,7 @@ from typing import Any
 from scripts.machine import capability_runtime
 from scripts.machine.engine import Engine
 from scripts.machine.ports import check_port_free
-from scripts.session import answers, settings
+from scripts.session import settings
 from scripts.session.cache import write_whole
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
@@ -325,10 +325,16 @@ def _marker_path(run: Run) -> Path:
     return run.settings.cache / "clusters" / f"{run.settings.cluster.profile}.json"
 
 
-@answers.understood("the cluster's record")
 def _marker(run: Run) -> _Marker:
-    read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
-    return _Marker(read["ingress_port"], read["kubernetes_version"], read.get("complete", True))
+    """The cluster's record. One that is damaged says still whose the cluster is."""
+    wanted = run.settings.cluster
+    try:
+        read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
+        return _Marker(read["ingress_port"], read["kubernetes_version"], read.get("complete", True))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        run.say("the cluster's record is damaged: taking the settings for what it was made with")
+        _write_marker(run, complete=True)
+        return _Marker(wanted.ingress_port, wanted.kubernetes_version, complete=True)
 
 
 def _write_marker(run: Run, complete: bool) -> None:

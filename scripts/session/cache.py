@@ -49,13 +49,14 @@ def make_once(target: Path, make: Callable[[Path], None]) -> Path:
     """Return `target`; if it does not exist, call `make(temporary path)` to make it.
 
     The temporary path is on the same file system and moves into place at the end. So a run that is
-    interrupted leaves nothing half-made. Two runs at once wait for each other.
+    interrupted leaves nothing half-made. Two runs at once wait for each other. A file that has
+    been cut off since then is made anew.
     """
-    if target.exists():
+    if is_whole(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.parent / f".{target.name}.lock"):
-        if target.exists():
+        if is_whole(target):
             return target
         for left in target.parent.glob(f".{glob.escape(target.name)}.????????"):
             if left.is_dir():  # of a process that was killed: nobody else makes it just now
@@ -63,10 +64,40 @@ def make_once(target: Path, make: Callable[[Path], None]) -> Path:
         unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             make(unfinished / target.name)
+            _note_size(target, unfinished / target.name)
             os.replace(unfinished / target.name, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return target
+
+
+def is_whole(target: Path) -> bool:
+    """Whether a thing of the cache is there, and has the size with which it was made.
+
+    A full disk, a machine that lost its power, or a person may have cut it off since then. What
+    was made before sizes were noted counts as whole.
+    """
+    try:
+        size = target.stat().st_size
+        return target.is_dir() or int(_size_place(target).read_text(encoding="ascii")) == size
+    except FileNotFoundError:
+        return target.exists()
+    except ValueError:
+        return True
+
+
+def discard(target: Path) -> None:
+    """Take a damaged thing out of the cache: it is made anew when it is needed."""
+    target.unlink(missing_ok=True)
+
+
+def _size_place(target: Path) -> Path:
+    return target.with_name(f".{target.name}.size")
+
+
+def _note_size(target: Path, made: Path) -> None:
+    if made.is_file():
+        write_whole(_size_place(target), f"{made.stat().st_size}")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import requests
 
 from scripts.machine.architecture import architecture
-from scripts.session.cache import make_once, scratch
+from scripts.session.cache import is_whole, make_once, scratch
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.supply import golang
@@ -130,7 +130,7 @@ def own(run: Run, name: str, upstream: bool, said: Sequence[str] = ()) -> Found:
     said: the reasons against the places before. Raises as `ensure` does.
     """
     tool, target, reasons = TOOLS[name], place(run, name), list(said)
-    if target.exists():
+    if is_whole(target):
         return Found(name, target, tool.version, "cache")
     for source, fetch in _sources(run, name, tool, upstream):
         try:

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.chaos import crossing, database, deploys, results, rollouts
+from tests.chaos import crossing, damage, database, deploys, results, rollouts
 from tests.chaos.results import Result
 from tests.chaos.world import World, world
 
@@ -39,6 +39,7 @@ LINES = (
     Line("database", database.accident, 100),
     Line("crossing", crossing.accident, 20),
     Line("rollout", rollouts.accident, 20),
+    Line("damage", damage.accident, 30),
 )
 
 

@@ -53,6 +53,17 @@ def test_a_cluster_of_ours_stays_known_until_its_profile_is_gone(make_run, profi
     assert (run.settings.cache / "clusters" / "todo-chatbot.json").exists() is remains
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\0"])
+def test_a_cluster_whose_record_is_damaged_is_still_ours(make_run, profile, said, content):
+    run = make_run()
+    path = run.settings.cache / "clusters" / "todo-chatbot.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    minikube._check_ownership(run, exists=True)
+    assert any("record is damaged" in line for line in said)
+    assert json.loads(path.read_text())["complete"] is True
+
+
 def test_a_cluster_made_with_another_port_is_told_with_both(make_run, profile):
     run = make_run()
     _mark(run, ingress_port=9090)

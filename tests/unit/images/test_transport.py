@@ -8,7 +8,7 @@ import pytest
 from scripts.images import transport
 from scripts.images.transport import Node, nodes, whole
 from scripts.machine.engine import Engine
-from scripts.session.findings import failure
+from scripts.session.findings import Failure, failure
 from scripts.supply.node import AddonImages
 
 
@@ -43,6 +43,22 @@ def test_an_image_that_lacks_a_layer_is_not_whole():
         "incomplete (6/7) 200 MiB/201 MiB true\n"
     )
     assert whole(text) == {"docker.io/library/a:1"}
+
+
+def test_a_damaged_archive_is_named_and_made_anew_next_time(
+    make_run, profile, stub, tmp_path, monkeypatch
+):
+    profile("containerd", "")
+    run, archive = make_run(cluster={"profile": "todo"}), tmp_path / "traefik.tar"
+    archive.write_text("cut off")
+    stub("docker", "cat > /dev/null; echo 'ctr: unexpected EOF' >&2; exit 1")
+    monkeypatch.setattr(transport, "holdings", lambda *_: transport.Holdings({}, {}))
+    engine = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34)
+    for _ in range(2):  # the second stage that wants it finds none
+        with pytest.raises(Failure, match=r"traefik:1 in the cache was damaged") as caught:
+            transport.load_archives(run, engine, {"traefik:1": archive})
+        assert caught.value.findings[0].code == "IMAGE-LOAD-FAILED"
+        assert not archive.exists()
 
 
 def test_only_a_new_node_is_sent_images_early(make_run, said, monkeypatch):

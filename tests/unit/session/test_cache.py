@@ -6,6 +6,7 @@ import pytest
 
 from scripts.session.cache import (
     digest,
+    is_whole,
     locked,
     make_once,
     scratch,
@@ -52,6 +53,21 @@ def test_what_a_killed_process_had_half_made_goes_when_it_is_made(tmp_path):
     make_once(tmp_path / "thing", lambda path: path.write_text("whole") and None)
     assert not (tmp_path / ".thing.abcdefgh").exists()
     assert (tmp_path / ".other.abcdefgh").exists()
+
+
+def test_what_was_cut_off_since_it_was_made_is_made_anew(tmp_path):
+    thing = tmp_path / "thing"
+    assert not is_whole(thing)
+    make_once(thing, lambda path: path.write_text("whole") and None)
+    assert is_whole(thing)
+    for damaged in ("", "who"):
+        thing.write_text(damaged)
+        assert not is_whole(thing)
+        made = make_once(thing, lambda path: path.write_text("made anew") and None)
+        assert made.read_text() == "made anew"
+        assert is_whole(thing)
+    (tmp_path / "of old").write_text("before sizes were noted")
+    assert is_whole(tmp_path / "of old")
 
 
 def test_a_file_is_written_whole_and_keeps_its_mode(tmp_path):
