@@ -75,15 +75,20 @@ def is_whole(target: Path) -> bool:
     """Whether a thing of the cache is there, and has the size with which it was made.
 
     A full disk, a machine that lost its power, or a person may have cut it off since then. What
-    was made before sizes were noted counts as whole.
+    was made before sizes were noted is whole unless it is empty, and its size is noted now.
     """
     try:
         size = target.stat().st_size
-        return target.is_dir() or int(_size_place(target).read_text(encoding="ascii")) == size
     except FileNotFoundError:
-        return target.exists()
-    except ValueError:
+        return False
+    if target.is_dir():
         return True
+    try:
+        return int(_size_place(target).read_text(encoding="ascii")) == size
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):  # a cache that this user may only read
+            _note_size(target, target)
+        return size > 0
 
 
 def discard(target: Path) -> None:
@@ -96,7 +101,7 @@ def _size_place(target: Path) -> Path:
 
 
 def _note_size(target: Path, made: Path) -> None:
-    if made.is_file():
+    if made.is_file() and made.stat().st_size:
         write_whole(_size_place(target), f"{made.stat().st_size}")
 
 

@@ -66,8 +66,13 @@ def test_what_was_cut_off_since_it_was_made_is_made_anew(tmp_path):
         made = make_once(thing, lambda path: path.write_text("made anew") and None)
         assert made.read_text() == "made anew"
         assert is_whole(thing)
-    (tmp_path / "of old").write_text("before sizes were noted")
-    assert is_whole(tmp_path / "of old")
+    old = tmp_path / "of old"
+    old.write_text("before sizes were noted")
+    assert is_whole(old)
+    old.write_text("before")
+    assert not is_whole(old)
+    (tmp_path / "empty").write_text("")
+    assert not is_whole(tmp_path / "empty")
 
 
 def test_a_file_is_written_whole_and_keeps_its_mode(tmp_path):
