@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scripts.session import pipeline
@@ -26,6 +27,8 @@ from scripts.session.settings import Settings
 from scripts.session.shell import Interrupted, Shell
 from scripts.session.stage import Stage
 from scripts.session.timings import write_timings
+
+TRANSCRIPTS = 200  # of runs, kept
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ def open_session(
     try:
         settings = Settings.load(values, app, context)
         shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+        if not dry:
+            _forget_oldest(shell.transcript.parent)
         shell.path = (settings.cache / "bin",)
         attended = (
             sys.stdin.isatty()
@@ -135,6 +140,14 @@ def open_session(
     except Exception as error:  # the one place that catches all: nobody is to see a bare traceback
         progress.findings((_unexpected(error, shell),))
         raise stop("", EXIT_CODES["internal"]) from error
+
+
+def _forget_oldest(logs: Path) -> None:
+    """Keep the transcripts of the newest runs: every run writes one. Their names tell the time."""
+    old = sorted(logs.glob("[0-9]*-[0-9]*.log"))[:-TRANSCRIPTS]
+    for path in old:
+        with contextlib.suppress(OSError):  # another run does the same, or they are not ours
+            path.unlink()
 
 
 def _as_interrupt(_number: int, _frame: object) -> None:

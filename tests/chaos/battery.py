@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.chaos import crossing, damage, database, deploys, results, rollouts
+from tests.chaos import crossing, damage, database, deploys, growth, results, rollouts
 from tests.chaos.results import Result
 from tests.chaos.world import World, world
 
@@ -26,7 +26,7 @@ Accident = Callable[[World, Result, random.Random], None]
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the battery. share: of `--count`, in percent; 100 accidents of each by default."""
+    """A line of the battery. count: of its accidents in a whole run."""
 
     name: str
     run: Accident
@@ -40,6 +40,7 @@ LINES = (
     Line("crossing", crossing.accident, 20),
     Line("rollout", rollouts.accident, 20),
     Line("damage", damage.accident, 30),
+    Line("growth", growth.step, 5),
 )
 
 

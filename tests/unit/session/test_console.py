@@ -10,6 +10,7 @@ import termios
 
 import pytest
 
+from scripts.session import console
 from scripts.session.settings import ROOT
 from scripts.session.shell import Shell
 
@@ -79,3 +80,14 @@ def test_a_run_below_nohup_goes_on_without_its_terminal(tmp_path):
         assert process.wait(10) == 130
     finally:
         process.kill()
+
+
+def test_the_newest_transcripts_are_kept(tmp_path):
+    for number in range(console.TRANSCRIPTS + 5):
+        (tmp_path / f"20261130-{number:06}.log").touch()
+    (tmp_path / "dockerd.log").touch()
+    console._forget_oldest(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == console.TRANSCRIPTS + 1
+    assert left[0] == "20261130-000005.log"
+    assert left[-1] == "dockerd.log"
