@@ -126,6 +126,8 @@ def open_session(
         _say_transcript(progress, shell)
         raise stop("", error.exit_code) from error
     except (KeyboardInterrupt, Interrupted) as error:
+        # A third Ctrl-C would end in a traceback, and nothing sooner: what runs ends within GRACE.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         shell.cancel()
         progress.note(
             "Interrupted. Nothing is lost: run the same command again and it goes on from here."

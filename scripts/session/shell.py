@@ -29,6 +29,7 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 #: Loaded before any fork: a child may do little between fork and exec.
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 TAIL_LINES = 25
+GRACE = 10.0  # seconds for a program to end after it was asked to
 
 #: Commands that only read, by program and first words. A dry run runs these and no others.
 #: "" stands for every command of a program.
@@ -207,11 +208,19 @@ class Shell:
         return Result(tuple(argv), 0, "", "", 0.0)
 
     def cancel(self) -> None:
-        """End every running process, and start no more."""
+        """End every running process, by SIGKILL after GRACE if need be, and start no more."""
+        first = not self._cancelled.is_set()
         self._cancelled.set()
+        self._signal_all(signal.SIGTERM)
+        if first:
+            late = threading.Timer(GRACE, self._signal_all, (signal.SIGKILL,))
+            late.daemon = True
+            late.start()
+
+    def _signal_all(self, number: int) -> None:
         with self._lock:
             running = list(self._running.values())
-        _signal(running, signal.SIGTERM)
+        _signal(running, number)
 
     @property
     def cancelled(self) -> bool:

@@ -11,7 +11,7 @@ from tests.chaos.load import Load, somebody
 from tests.chaos.results import Result
 from tests.chaos.world import World, until
 
-WAYS = ("SIGINT", "SIGTERM", "SIGKILL", "hang-up")
+WAYS = ("SIGINT", "SIGTERM", "SIGKILL", "hang-up", "SIGINT twice")
 ENDS = 30.0  # seconds for a command to end after it was asked to
 GONE = 3.0  # seconds for what it started to end after it
 #: What the diagnosis may say of a release whose deploy was cut off. It may also be well.
@@ -107,7 +107,10 @@ def _ended_at_random(
     if way == "hang-up":
         command.hang_up()
     else:
-        command.process.send_signal(getattr(signal, way))
+        name, _, twice = way.partition(" ")
+        command.process.send_signal(getattr(signal, name))
+        if twice and not command.ends_within(chance.uniform(0.05, 0.6)):
+            command.process.send_signal(getattr(signal, name))
     return command
 
 

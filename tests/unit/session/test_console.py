@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 
 import pytest
 
@@ -80,6 +81,41 @@ def test_a_run_below_nohup_goes_on_without_its_terminal(tmp_path):
         assert process.wait(10) == 130
     finally:
         process.kill()
+
+
+#: A stage whose program heeds no SIGTERM.
+HEEDLESS = """
+import sys
+from pathlib import Path
+from scripts.session import console, shell
+from scripts.session.stage import stage
+
+shell.GRACE = 1.0
+program = "trap '' TERM; echo $$ > $0; while :; do sleep 0.1; done"
+slow = stage("slow", lambda run: run.shell.run("sh", "-c", program, Path(sys.argv[1], "began")))
+settings = {"supply": {"cache": sys.argv[1]}}
+with console.open_session(settings, False, True, lambda _, code: SystemExit(code)) as session:
+    session.run(slow)
+"""
+
+
+def test_an_impatient_person_sees_no_traceback(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEEDLESS, str(tmp_path)], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        assert Shell().until(lambda: (tmp_path / "began").exists(), 20, 0.05)
+        for _ in range(4):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        said = process.communicate(timeout=15)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "Interrupted. Nothing is lost" in said
 
 
 def test_the_newest_transcripts_are_kept(tmp_path):

@@ -61,6 +61,15 @@ def test_cancel_ends_what_runs_and_starts_nothing_more(shell):
         shell.run("true")
 
 
+def test_cancel_kills_what_does_not_heed_it(shell, monkeypatch):
+    monkeypatch.setattr("scripts.session.shell.GRACE", 0.3)
+    threading.Timer(0.3, shell.cancel).start()
+    started = time.monotonic()
+    with pytest.raises(Interrupted):
+        shell.run("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
+    assert time.monotonic() - started < 5
+
+
 def test_a_pipe_fails_when_its_source_fails(shell):
     assert shell.pipe(["printf", "abc"], ["wc", "-c"]).stdout.strip() == "3"
     with pytest.raises(Failure, match="status 4"):
