@@ -123,6 +123,8 @@ class Command:
                 self.lines += [line.decode(errors="replace").rstrip("\r") for line in whole]
                 self._heard.notify_all()
         with self._heard:
+            if self._open:
+                os.close(self._own)
             self._open = False
             self._heard.notify_all()
 
@@ -150,8 +152,10 @@ class Command:
 
     def hang_up(self) -> None:
         """Close its terminal, as a window does: the kernel sends SIGHUP to who reads from it."""
-        self._open = False
-        os.close(self._own)
+        with self._heard:
+            if self._open:
+                os.close(self._own)
+            self._open = False
 
     def end(self, timeout: float = LIMIT) -> Ended:
         """Wait for its end. What does not end in time is killed, with a status of 124."""

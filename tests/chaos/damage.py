@@ -24,6 +24,8 @@ from tests.chaos.world import World
 
 #: Of these folders of the cache nothing is damaged: they are used as they are.
 SHARED = ("go", "go-build", "go-mod", "python", "logs", "locks")
+#: Of these a file may be damaged. What else is there may be a system that is being made.
+LINKED = ("bundle", "clusters", "images", "requirements", "tools")
 
 
 class Place:
@@ -33,13 +35,12 @@ class Place:
         self.world, self.cache, self.chance = world, folder / "cache", chance
         self.kubeconfig = folder / "kubeconfig"
         real = world.run.settings.cache
-        for path in real.iterdir():
-            target = self.cache / path.name
-            target.parent.mkdir(exist_ok=True)
-            if path.name in SHARED:
-                target.symlink_to(path)
-            else:
-                shutil.copytree(path, target, copy_function=_link, symlinks=True)
+        self.cache.mkdir()
+        for name in SHARED:
+            (self.cache / name).symlink_to(real / name)
+        for name in LINKED:
+            if (real / name).is_dir():
+                shutil.copytree(real / name, self.cache / name, copy_function=_link, symlinks=True)
         shutil.copy(Path.home() / ".kube" / "config", self.kubeconfig)
         self.variables = {
             "INVOKE_PHASE4_SUPPLY_CACHE": str(self.cache),
