@@ -21,6 +21,11 @@ from scripts.session.shell import Result
 from scripts.supply.node import NodeParts
 from scripts.supply.tools import Found
 
+#: With the programs and the key that minikube puts on the node.
+ASK_ON_NODE = (
+    "set -- /var/lib/minikube/binaries/*/kubectl; "
+    '"$1" --kubeconfig=/var/lib/minikube/kubeconfig get --raw /readyz --request-timeout=5s'
+)
 NODE_READY = "new-node"  # the milestone that a node of a new cluster passes
 BRING_BACK_TIMEOUT = (
     150  # seconds until the API server of an old cluster answers; 10 to 15 are usual
@@ -66,6 +71,9 @@ def up(
     exists = (settings.minikube_home() / "profiles" / wanted.profile).exists()
     _check_ownership(run, exists)
     running = exists and _answers(run, engine, tools["kubectl"])
+    if not running:
+        _check_kubeconfig(run, tools["kubectl"])
+        running = exists and _found_again(run, engine, tools["kubectl"], minikube)
     if not running:
         if exists and not _marker(run).complete:
             run.say("the last start was interrupted: creating the cluster anew")
@@ -149,6 +157,49 @@ def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
         check=False,
     )
     return ready.ok and ready.stdout.strip() == "ok"
+
+
+def answers_on_node(run: Run, engine: Engine) -> bool:
+    """Whether the API answers on the node itself, asked by the programs that minikube puts there.
+
+    Then nothing is wrong with the cluster, but with what this machine knows of it.
+    """
+    node = run.settings.cluster.profile
+    return run.shell.run(
+        engine.client, "exec", node, "sh", "-c", ASK_ON_NODE, check=False, reads=True
+    ).ok
+
+
+def _check_kubeconfig(run: Run, kubectl: Found) -> None:
+    """Refuse a kubeconfig that cannot be read.
+
+    minikube cannot write its entry into such a file, takes a cluster that runs for one that cannot
+    be restarted, and resets it: its data would be lost.
+    """
+    read = run.shell.run(kubectl.path, "config", "view", check=False)
+    if read.ok:
+        return
+    raise failure(
+        "CONTEXT-MISSING",
+        "kubeconfig",
+        "the kubeconfig cannot be read, so no cluster can be written into it",
+        read.tail(3),
+        "mend the file that is named or move it away, then run the command again",
+    )
+
+
+def _found_again(run: Run, engine: Engine, kubectl: Found, minikube: Found) -> bool:
+    """Whether a cluster that runs answers once its entry in the kubeconfig is written anew.
+
+    That takes a second. A start would take a minute, and stop what runs.
+    """
+    if run.shell.dry or not answers_on_node(run, engine):
+        return False
+    run.say("the cluster runs, and the kubeconfig does not lead to it: writing its entry anew")
+    profile = run.settings.cluster.profile
+    update = (minikube.path, "update-context", "-p", profile)
+    run.shell.run(*update, timeout=60, env=environment(), check=False)
+    return _answers(run, engine, kubectl)
 
 
 def _check_port(run: Run, engine: Engine) -> None:

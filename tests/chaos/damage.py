@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 
 from tests.chaos.commands import invoke
+from tests.chaos.load import somebody
 from tests.chaos.results import Result
 from tests.chaos.world import World
 
@@ -228,6 +229,8 @@ VAGUE = ("something unforeseen",)
 def accident(world: World, result: Result, chance: random.Random) -> None:
     """Damage something; deploy, and deploy again if the first one only named it."""
     result.check(world.ready(), "it was not well before")
+    user = somebody(world.address, world.host)
+    user.post("/todos", {"title": "kept"})
     with _place(world, chance) as place:
         result.what = CASES[result.number % len(CASES)](place)
         said = invoke(world.project, "diagnose", "--json", **place.variables)
@@ -250,6 +253,9 @@ def accident(world: World, result: Result, chance: random.Random) -> None:
         result.check(world.ready(), "it is not well afterwards")
         wanted = last.images()
         result.check(world.images() == wanted, f"pods run {world.images()}, wanted {wanted}")
+        if "new cluster" not in result.what:
+            there = user.ask("GET", "/todos")
+            result.check(there.ok and len(there.json()) == 1, f"lost: {there.status_code}")
 
 
 def _in_node(place: Place, *command: str) -> str:

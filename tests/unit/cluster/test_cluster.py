@@ -1,9 +1,10 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from scripts.cluster import facts, minikube
+from scripts.cluster import addons, facts, minikube
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure
 from scripts.supply.node import NodeParts
@@ -182,3 +183,71 @@ def test_a_new_node_is_told_when_its_runtime_is_ready(make_run):
     assert told == []
     follow(lines[2])
     assert told == [minikube.NODE_READY]
+
+
+ENGINE = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34)
+MINIKUBE = Found("minikube", Path("minikube"), "v1.38.1", "PATH")
+KUBECTL = Found("kubectl", Path("kubectl"), "v1.36.3", "PATH")
+RUNS = """case "$*" in
+    *State.Running*) echo true ;;
+    *readyz*) exit {on_node} ;;
+    *IPAddress*) echo 192.0.2.1 ;;
+esac"""
+
+
+@pytest.fixture
+def runs(make_run, profile, stub, monkeypatch):
+    """A cluster of ours that runs, and a kubeconfig that does not lead to it.
+
+    What minikube was asked is written down. on_node: the status of the API's answer on the node.
+    """
+
+    def make(on_node=0, readable=0):
+        run = make_run()
+        _mark(run)
+        asked = profile / "asked"
+        stub("docker", RUNS.format(on_node=on_node))
+        stub(
+            "kubectl",
+            f"""case "$*" in
+                *view*) exit {readable} ;;
+                *readyz*) [ -e {asked} ] && printf ok ;;
+            esac""",
+        )
+        stub("minikube", f'echo "$*" >> {asked}')
+        brought = partial(minikube.up, run, ENGINE, {"kubectl": KUBECTL}, MINIKUBE, None)
+        return brought, lambda: asked.read_text() if asked.exists() else ""
+
+    return make
+
+
+def test_a_cluster_that_the_kubeconfig_does_not_lead_to_is_not_started_again(runs, said):
+    """A start of a cluster that runs takes a minute, and resets it if it fails."""
+    brought, asked = runs()
+    assert not brought().created
+    assert asked() == "update-context -p todo-chatbot\n"
+    assert any("writing its entry anew" in line for line in said)
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_named_before_minikube_meets_it(runs):
+    brought, asked = runs(readable=1)
+    with pytest.raises(Failure, match="the kubeconfig cannot be read") as caught:
+        brought()
+    assert caught.value.findings[0].code == "CONTEXT-MISSING"
+    assert asked() == ""
+
+
+def test_a_cluster_that_is_down_is_started(runs):
+    brought, asked = runs(on_node=1)
+    brought()
+    assert asked().startswith("start -p todo-chatbot")
+
+
+def test_addons_that_the_cluster_lacks_are_none_whatever_minikubes_list_says():
+    metrics = {
+        "kind": "Deployment",
+        "metadata": {"namespace": "kube-system", "name": "metrics-server"},
+    }
+    there = [metrics, {"kind": "StorageClass", "metadata": {"name": "standard"}}]
+    assert addons._gone(there, addons._deployed(there)) == set()
+    assert addons._gone([], {}) == {"storage-provisioner-rancher", "metrics-server"}
