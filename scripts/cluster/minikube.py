@@ -177,6 +177,14 @@ def _check_kubeconfig(run: Run, kubectl: Found) -> None:
     be restarted, and resets it: its data would be lost.
     """
     read = run.shell.run(kubectl.path, "config", "view", check=False)
+    file = kubeconfig()
+    if read.ok and not _can_write(file):
+        raise failure(
+            "CONTEXT-MISSING",
+            "kubeconfig",
+            f"the kubeconfig {file} cannot be written, so no cluster can be written into it",
+            remedy="make it yours, or name another one in KUBECONFIG",
+        )
     if read.ok:
         return
     raise failure(
@@ -186,6 +194,19 @@ def _check_kubeconfig(run: Run, kubectl: Found) -> None:
         read.tail(3),
         "mend the file that is named or move it away, then run the command again",
     )
+
+
+def kubeconfig() -> Path:
+    """The file that minikube writes to: the first of KUBECONFIG that is there, or the first."""
+    named = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    usual = Path.home() / ".kube" / "config"
+    return next((one for one in named if one.exists()), named[0] if named else usual)
+
+
+def _can_write(file: Path) -> bool:
+    """Whether this user may write a file, or make it."""
+    there = next(one for one in (file, *file.parents) if one.exists())
+    return os.access(there, os.W_OK)
 
 
 def _found_again(run: Run, engine: Engine, kubectl: Found, minikube: Found) -> bool:

@@ -46,12 +46,16 @@ LINES = (
 
 def wanted(only: str, count: int) -> Iterator[tuple[Line, int]]:
     """Lines and numbers, the lines in turns: a run that is cut off has something of each."""
-    lines = [line for line in LINES if only in line.name]
+    lines = [line for line in LINES if _is_meant(line.name, only)]
     numbers = {line.name: min(count, line.count) if count else line.count for line in lines}
     for number in range(max(numbers.values(), default=0)):
         for line in lines:
             if number < numbers[line.name]:
                 yield line, number
+
+
+def _is_meant(name: str, only: str) -> bool:
+    return any(word in name for word in only.split(","))
 
 
 def happen(here: World, line: Line, number: int, seed: int) -> Result:
@@ -69,7 +73,7 @@ def main() -> int:
     """Let happen what the command line asks for, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--only", default="", help="lines whose name has this")
+    parser.add_argument("--only", default="", help="lines whose name has this, or this,or this")
     parser.add_argument("--count", type=int, default=0, help="accidents of each line, at most")
     parser.add_argument("--minutes", type=float, default=600, help="begin none after that")
     asked = parser.parse_args()
@@ -87,7 +91,7 @@ def main() -> int:
                 result = happen(here, line, number, seed)
                 results.keep(result)
                 _say(result)
-    found = [one for one in results.known(seed) if asked.only in one.line]
+    found = [one for one in results.known(seed) if _is_meant(one.line, asked.only)]
     results.show(found)
     return 1 if any(one.problems for one in found) else 0
 

@@ -237,6 +237,15 @@ def test_a_kubeconfig_that_cannot_be_read_is_named_before_minikube_meets_it(runs
     assert asked() == ""
 
 
+def test_a_kubeconfig_that_cannot_be_written_is_named_before_minikube_meets_it(runs, monkeypatch):
+    brought, asked = runs(on_node=1)
+    monkeypatch.setenv("KUBECONFIG", "/proc/version:/nowhere")  # not even root may
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != "/proc/version")
+    with pytest.raises(Failure, match="/proc/version cannot be written"):
+        brought()
+    assert asked() == ""
+
+
 def test_a_cluster_that_is_down_is_started(runs):
     brought, asked = runs(on_node=1)
     brought()
