@@ -26,6 +26,7 @@ ASK_ON_NODE = (
     "set -- /var/lib/minikube/binaries/*/kubectl; "
     '"$1" --kubeconfig=/var/lib/minikube/kubeconfig get --raw /readyz --request-timeout=5s'
 )
+RESET = "will reset cluster"  # minikube's words for the end of all data of a cluster
 NODE_READY = "new-node"  # the milestone that a node of a new cluster passes
 BRING_BACK_TIMEOUT = (
     150  # seconds until the API server of an old cluster answers; 10 to 15 are usual
@@ -83,8 +84,10 @@ def up(
         _check_memory(run, engine)
         _write_marker(run, complete=exists)
         run.say("starting the cluster" if not exists else "bringing the cluster back")
+        if exists:
+            _write_entry(run, tools["kubectl"])
         try:
-            _start(run, engine, minikube, parts, exists)
+            reset = _start(run, engine, minikube, parts, exists)
         except Failure:
             if not exists:
                 raise
@@ -94,8 +97,10 @@ def up(
             run.shell.run(
                 engine.client, "stop", "--time", "30", wanted.profile, timeout=90, check=False
             )
-            _start(run, engine, minikube, parts, exists)
+            reset = _start(run, engine, minikube, parts, exists)
         _write_marker(run, complete=True)
+        if reset:
+            raise _lost(run)
     address = _address(run, engine)
     return Cluster(
         wanted.profile, run.settings.context, address, wanted.ingress_port, created=not exists
@@ -212,15 +217,43 @@ def _can_write(file: Path) -> bool:
 def _found_again(run: Run, engine: Engine, kubectl: Found, minikube: Found) -> bool:
     """Whether a cluster that runs answers once its entry in the kubeconfig is written anew.
 
-    That takes a second. A start would take a minute, and stop what runs.
+    That takes a second. A start would take a minute, and stop what runs. Raises CONTEXT-MISSING for
+    a cluster that answers on its node and not from here.
     """
     if run.shell.dry or not answers_on_node(run, engine):
         return False
     run.say("the cluster runs, and the kubeconfig does not lead to it: writing its entry anew")
     profile = run.settings.cluster.profile
+    _write_entry(run, kubectl)
     update = (minikube.path, "update-context", "-p", profile)
-    run.shell.run(*update, timeout=60, env=environment(), check=False)
-    return _answers(run, engine, kubectl)
+    said = run.shell.run(*update, timeout=60, env=environment(), check=False)
+    if _answers(run, engine, kubectl):
+        return True
+    raise failure(
+        "CONTEXT-MISSING",
+        run.settings.context,
+        "the cluster answers on its node, and cannot be reached from here",
+        said.tail(3),
+        "`invoke cluster-down`, then `invoke deploy`",
+    )
+
+
+def _write_entry(run: Run, kubectl: Found) -> None:
+    """Write this cluster's entry into the kubeconfig; minikube puts the address in.
+
+    minikube asks the cluster by this entry while it starts it. Without one, or with one that is
+    spoilt, it says that the cluster cannot be restarted, and resets it: all data would be lost.
+    """
+    name, home = run.settings.context, settings.minikube_home()
+    own = home / "profiles" / run.settings.cluster.profile
+    config: tuple[str | Path, ...] = (kubectl.path, "config")
+    for kind in ("delete-user", "delete-cluster", "delete-context"):
+        run.shell.run(*config, kind, name, check=False)  # with whatever else is in them
+    cluster = (f"--certificate-authority={home / 'ca.crt'}", "--server=https://127.0.0.1:8443")
+    user = (f"--client-certificate={own / 'client.crt'}", f"--client-key={own / 'client.key'}")
+    run.shell.run(*config, "set-cluster", name, *cluster)
+    run.shell.run(*config, "set-credentials", name, *user)
+    run.shell.run(*config, "set-context", name, f"--cluster={name}", f"--user={name}")
 
 
 def _check_port(run: Run, engine: Engine) -> None:
@@ -256,7 +289,8 @@ def _check_memory(run: Run, engine: Engine) -> None:
 
 def _start(
     run: Run, engine: Engine, minikube: Found, parts: NodeParts | None, exists: bool
-) -> None:
+) -> bool:
+    """Start it. Whether minikube reset an old cluster because it could not restart it."""
     wanted = run.settings.cluster
     argv: list[str | Path] = [
         minikube.path, "start", "-p", wanted.profile, "--driver=docker",
@@ -286,6 +320,17 @@ def _start(
     )
     if not result.ok:
         raise _start_failure(run, engine, result)
+    return exists and RESET in result.stdout + result.stderr
+
+
+def _lost(run: Run) -> Failure:
+    return failure(
+        "CLUSTER-START-FAILED",
+        f"minikube profile {run.settings.cluster.profile}",
+        "minikube could not restart the cluster and has reset it: what was on it is gone",
+        f"minikube's words: {RESET}",
+        "`invoke deploy` puts the app on it again, and `invoke db-restore` a dump of its data",
+    )
 
 
 def environment() -> dict[str, str]:

@@ -216,11 +216,23 @@ def _preload(place: Place) -> str:
     return f"preload {way}, and a new cluster"
 
 
+def _stopped(case: Callable[[Place], str]) -> Callable[[Place], str]:
+    """The same, of a cluster that is down: it is brought back with all its data."""
+
+    def stopped(place: Place) -> str:
+        told = case(place)
+        stop = ["docker", "stop", "--time", "20", place.world.profile]
+        subprocess.run(stop, check=True, capture_output=True, timeout=90)
+        return f"{told}, and the node is down"
+
+    return stopped
+
+
 CASES = (
     _tool, _requirements, _record, _archive, _layer, _renamed, _moved, _untagged, _empty,
-    _exchanged, _engine_image, _no_key, _gone, _bytes_of_layer, _garbage, _another, _tool, _record,
-    _requirements, _archive, _tool, _layer, _exchanged, _untagged, _renamed, _preload, _tool,
-    _archive, _engine_image, _preload,
+    _exchanged, _engine_image, _no_key, _gone, _bytes_of_layer, _garbage, _another,
+    _stopped(_gone), _stopped(_no_key), _stopped(_renamed), _stopped(_record), _tool, _layer,
+    _archive, _untagged, _requirements, _preload, _tool, _exchanged, _engine_image, _preload,
 )  # fmt: skip
 #: First lines that name nothing: something of them would be a person's to find out.
 VAGUE = ("something unforeseen",)

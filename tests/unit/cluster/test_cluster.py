@@ -196,13 +196,13 @@ esac"""
 
 
 @pytest.fixture
-def runs(make_run, profile, stub, monkeypatch):
+def runs(make_run, profile, stub, tmp_path):
     """A cluster of ours that runs, and a kubeconfig that does not lead to it.
 
     What minikube was asked is written down. on_node: the status of the API's answer on the node.
     """
 
-    def make(on_node=0, readable=0):
+    def make(on_node=0, readable=0, leads=True, words=""):
         run = make_run()
         _mark(run)
         asked = profile / "asked"
@@ -211,10 +211,11 @@ def runs(make_run, profile, stub, monkeypatch):
             "kubectl",
             f"""case "$*" in
                 *view*) exit {readable} ;;
-                *readyz*) [ -e {asked} ] && printf ok ;;
+                *readyz*) [ -e {asked} ] && {"printf ok" if leads else "exit 1"} ;;
+                *config*) echo "$*" >> {tmp_path}/config ;;
             esac""",
         )
-        stub("minikube", f'echo "$*" >> {asked}')
+        stub("minikube", f'echo "$*" >> {asked}; echo "{words}"')
         brought = partial(minikube.up, run, ENGINE, {"kubectl": KUBECTL}, MINIKUBE, None)
         return brought, lambda: asked.read_text() if asked.exists() else ""
 
@@ -246,10 +247,29 @@ def test_a_kubeconfig_that_cannot_be_written_is_named_before_minikube_meets_it(r
     assert asked() == ""
 
 
-def test_a_cluster_that_is_down_is_started(runs):
+def test_a_cluster_that_is_down_is_started_with_an_entry_in_the_kubeconfig(runs, tmp_path):
+    """minikube asks by it; without one it takes the cluster for broken, and resets it."""
     brought, asked = runs(on_node=1)
     brought()
     assert asked().startswith("start -p todo-chatbot")
+    written = (tmp_path / "config").read_text()
+    assert "set-cluster todo-chatbot --certificate-authority=" in written
+    assert "/profiles/todo-chatbot/client.key" in written
+    assert "set-context todo-chatbot --cluster=todo-chatbot --user=todo-chatbot" in written
+
+
+def test_a_cluster_that_minikube_has_reset_is_never_called_brought_back(runs):
+    brought, _ = runs(on_node=1, words="Unable to restart node(s), will reset cluster: x")
+    with pytest.raises(Failure, match="what was on it is gone") as caught:
+        brought()
+    assert caught.value.findings[0].code == "CLUSTER-START-FAILED"
+
+
+def test_a_cluster_that_answers_on_its_node_alone_is_not_started(runs):
+    brought, asked = runs(leads=False)
+    with pytest.raises(Failure, match="cannot be reached from here"):
+        brought()
+    assert "start" not in asked()
 
 
 def test_addons_that_the_cluster_lacks_are_none_whatever_minikubes_list_says():
