@@ -16,6 +16,7 @@ BACK = 90.0  # seconds until the API must write again
 POD = "todo-app-postgres-0"
 #: What the diagnosis may say within seconds of such an accident. It may also be well.
 FIRST = {"CRASH-LOOP", "DATABASE-UNREACHABLE", "PROBE-FAILING", "POD-PENDING", "ROLLOUT-TIMEOUT"}
+FIRST |= {"HOSTS-ENTRY"}  # of another cluster on this machine
 
 
 def _kill_server(world: World, _chance: random.Random) -> None:

@@ -16,6 +16,7 @@ ENDS = 30.0  # seconds for a command to end after it was asked to
 GONE = 3.0  # seconds for what it started to end after it
 #: What the diagnosis may say of a release whose deploy was cut off. It may also be well.
 FIRST = {"RELEASE-STUCK", "RELEASE-MISSING", "ROLLOUT-TIMEOUT", "PROBE-FAILING", "POD-PENDING"}
+FIRST |= {"HOSTS-ENTRY"}  # of another cluster on this machine
 
 
 def later(world: World, result: Result, chance: random.Random) -> None:
@@ -119,7 +120,8 @@ def _judge_words(result: Result, command: Command, way: str) -> None:
     if way in ("SIGKILL", "hang-up"):
         return
     ended = command.end(5)
-    if not command.lines:  # it had not begun: Python was still being read
+    # It had not begun: Python was still being read. Or it had said its last word.
+    if not command.lines or any("Deployed in" in line for line in command.lines):
         return
     result.check(ended.status == 130, f"status {ended.status}: {ended.first}")
     result.check("Traceback" not in ended.output, f"a traceback: {ended.output[-800:]}")

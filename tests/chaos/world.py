@@ -76,7 +76,10 @@ class World:
         return ended
 
     def diagnose(self) -> Ended:
-        """What `invoke diagnose` says now."""
+        """What `invoke diagnose` says now.
+
+        The host name in this machine's hosts file is another cluster's, if one is there.
+        """
         return commands.invoke(self.project, "diagnose", "--json")
 
     def history(self) -> list[str]:
