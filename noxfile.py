@@ -172,6 +172,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Let accidents happen at random moments: `-- --seed=7 --only=deploy --count=20`. Hours."""
+    session.install("-r", "requirements.txt", *BROWSER, *PYTEST)
+    session.run("python", "-m", "tests.chaos.battery", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the figures of docs/performance.md. Passes when everything could be measured."""
     session.install("-r", "requirements.txt", *BROWSER, *API, *PYTEST)

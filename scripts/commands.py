@@ -586,7 +586,8 @@ def show_history(session: Session) -> None:
 def roll_back(session: Session, revision: int) -> None:
     """Go back to an earlier revision."""
     found = {**_kubectl(session), **_present(session.context, "helm")}
-    number = rollback.rollback(session.context, found, revision)
+    with session.alone():
+        number = rollback.rollback(session.context, found, revision)
     session.progress.note(
         f"Revision {number} serves again. `invoke deploy` brings what is in the tree."
     )
@@ -636,9 +637,10 @@ def restore_database(session: Session, path: str) -> None:
     ):
         session.progress.note("Nothing was changed.")
         return
-    database.restore(
-        session.context, found, source, survey.survey(session.context).backend.migrations
-    )
+    with session.alone():
+        database.restore(
+            session.context, found, source, survey.survey(session.context).backend.migrations
+        )
     session.progress.note(f"Restored from {source}.")
 
 
@@ -669,7 +671,8 @@ def stop_cluster(session: Session) -> None:
     """Stop the cluster. Raises CLUSTER-NOT-OURS for one that is there."""
     if session.context.settings.is_there:
         raise there.not_ours(session.context, "stopped")
-    minikube.down(session.context, _present(session.context, "minikube")["minikube"])
+    with session.alone():
+        minikube.down(session.context, _present(session.context, "minikube")["minikube"])
     session.progress.note("Stopped. `invoke deploy` brings it back with its data.")
 
 

@@ -22,7 +22,7 @@ from scripts.app.survey.tree import is_own, own_bytes, own_text, read_toml, tabl
 from scripts.app.undeclared import name_of, needed, undeclared
 from scripts.machine import pip
 from scripts.machine.architecture import architecture
-from scripts.session.cache import digest, make_once
+from scripts.session.cache import digest, discard, make_once
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.shell import Result
@@ -119,7 +119,12 @@ def resolve(run: Run, app: Survey, pythons: tuple[str, ...]) -> Resolved:
         target.write_text(json.dumps(asdict(found)), encoding="utf-8")
 
     target = _place(run, key, date)
-    read = json.loads(make_once(target, make).read_text(encoding="utf-8"))
+    try:
+        read = json.loads(make_once(target, make).read_text(encoding="utf-8"))
+    except ValueError:
+        run.say(f"{target.name} in the cache is damaged: resolving anew")
+        discard(target)
+        read = json.loads(make_once(target, make).read_text(encoding="utf-8"))
     for note in read["notes"]:
         run.say(note)
     return Resolved(

@@ -56,6 +56,7 @@ def furnish(
     present = _deployed(seen)
     enabled = _enabled_addons(run)
     wanted = {"metrics-server", *(["storage-provisioner-rancher"] if from_registries else [])}
+    enabled -= _gone(seen, present)
     if "storage-provisioner-rancher" in wanted - enabled:
         _enable(
             run,
@@ -117,6 +118,19 @@ def _apply(
         stdin=manifest.replace("MANIFEST_DIGEST", key),
     )
     return True
+
+
+def _gone(seen: Iterable[Mapping[str, Any]], present: Mapping[str, _Deployed]) -> set[str]:
+    """Addons that the cluster has not, whatever minikube's list says.
+
+    Somebody may have deleted them, and a cluster that minikube has reset has none.
+    """
+    gone = set()
+    if not any(item["kind"] == "StorageClass" for item in seen):
+        gone.add("storage-provisioner-rancher")
+    if "kube-system/metrics-server" not in present:
+        gone.add("metrics-server")
+    return gone
 
 
 def _enable(run: Run, minikube: Found, addon: str, **images: str) -> None:

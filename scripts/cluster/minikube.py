@@ -14,13 +14,20 @@ from scripts.cluster import workers
 from scripts.machine import capability_runtime
 from scripts.machine.engine import Engine
 from scripts.machine.ports import check_port_free
-from scripts.session import answers, settings
+from scripts.session import settings
+from scripts.session.cache import write_whole
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.shell import Result
 from scripts.supply.node import NodeParts
 from scripts.supply.tools import Found
 
+#: With the programs and the key that minikube puts on the node.
+ASK_ON_NODE = (
+    "set -- /var/lib/minikube/binaries/*/kubectl; "
+    '"$1" --kubeconfig=/var/lib/minikube/kubeconfig get --raw /readyz --request-timeout=5s'
+)
+RESET = "will reset cluster"  # minikube's words for the end of all data of a cluster
 NODE_READY = "new-node"  # the milestone that a node of a new cluster passes
 BRING_BACK_TIMEOUT = (
     150  # seconds until the API server of an old cluster answers; 10 to 15 are usual
@@ -68,6 +75,11 @@ def up(
     _check_ownership(run, exists)
     running = exists and _answers(run, engine, tools["kubectl"])
     if not running:
+        _check_kubeconfig(run, tools["kubectl"])
+        running = exists and _found_again(run, engine, tools["kubectl"], minikube)
+    if running and wanted.nodes > 1:
+        running = workers.are_well(run, engine, tools)
+    if not running:
         if exists and not _marker(run).complete:
             run.say("the last start was interrupted: creating the cluster anew")
             delete(run, minikube)
@@ -76,8 +88,10 @@ def up(
         _check_memory(run, engine)
         _write_marker(run, complete=exists)
         run.say("starting the cluster" if not exists else "bringing the cluster back")
+        if exists:
+            _write_entry(run, tools["kubectl"])
         try:
-            _start(run, engine, minikube, parts, exists)
+            reset = _start(run, engine, minikube, parts, exists)
         except Failure:
             if not exists:
                 raise
@@ -87,10 +101,12 @@ def up(
             run.shell.run(
                 engine.client, "stop", "--time", "30", wanted.profile, timeout=90, check=False
             )
-            _start(run, engine, minikube, parts, exists)
+            reset = _start(run, engine, minikube, parts, exists)
         if not exists and wanted.nodes > 1:
             workers.join(run, engine, tools, minikube, environment(), parts is not None)
         _write_marker(run, complete=True)
+        if reset:
+            raise _lost(run)
     address = _address(run, engine)
     return Cluster(
         wanted.profile, run.settings.context, address, wanted.ingress_port, created=not exists
@@ -128,18 +144,17 @@ def _check_ownership(run: Run, exists: bool) -> None:
 
 
 def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
-    """Return whether all nodes run and are ready, and the API server says that it is."""
-    wanted = run.settings.cluster
+    """Return whether the first node runs and its API server says that it is ready."""
     state = run.shell.run(
         engine.client,
         "container",
         "inspect",
         "--format",
         "{{.State.Running}}",
-        *workers.names(wanted.profile, wanted.nodes),
+        run.settings.cluster.profile,
         check=False,
     )
-    if not state.ok or set(state.stdout.split()) != {"true"}:
+    if state.stdout.strip() != "true":
         return False
     ready = run.shell.run(
         kubectl.path,
@@ -152,9 +167,99 @@ def _answers(run: Run, engine: Engine, kubectl: Found) -> bool:
         timeout=15,
         check=False,
     )
-    if not ready.ok or ready.stdout.strip() != "ok":
+    return ready.ok and ready.stdout.strip() == "ok"
+
+
+def answers_on_node(run: Run, engine: Engine) -> bool:
+    """Whether the API answers on the node itself, asked by the programs that minikube puts there.
+
+    Then nothing is wrong with the cluster, but with what this machine knows of it.
+    """
+    node = run.settings.cluster.profile
+    return run.shell.run(
+        engine.client, "exec", node, "sh", "-c", ASK_ON_NODE, check=False, reads=True
+    ).ok
+
+
+def _check_kubeconfig(run: Run, kubectl: Found) -> None:
+    """Refuse a kubeconfig that cannot be read.
+
+    minikube cannot write its entry into such a file, takes a cluster that runs for one that cannot
+    be restarted, and resets it: its data would be lost.
+    """
+    read = run.shell.run(kubectl.path, "config", "view", check=False)
+    file = kubeconfig()
+    if read.ok and not _can_write(file):
+        raise failure(
+            "CONTEXT-MISSING",
+            "kubeconfig",
+            f"the kubeconfig {file} cannot be written, so no cluster can be written into it",
+            remedy="make it yours, or name another one in KUBECONFIG",
+        )
+    if read.ok:
+        return
+    raise failure(
+        "CONTEXT-MISSING",
+        "kubeconfig",
+        "the kubeconfig cannot be read, so no cluster can be written into it",
+        read.tail(3),
+        "mend the file that is named or move it away, then run the command again",
+    )
+
+
+def kubeconfig() -> Path:
+    """The file that minikube writes to: the first of KUBECONFIG that is there, or the first."""
+    named = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    usual = Path.home() / ".kube" / "config"
+    return next((one for one in named if one.exists()), named[0] if named else usual)
+
+
+def _can_write(file: Path) -> bool:
+    """Whether this user may write a file, or make it."""
+    there = next(one for one in (file, *file.parents) if one.exists())
+    return os.access(there, os.W_OK)
+
+
+def _found_again(run: Run, engine: Engine, kubectl: Found, minikube: Found) -> bool:
+    """Whether a cluster that runs answers once its entry in the kubeconfig is written anew.
+
+    That takes a second. A start would take a minute, and stop what runs. Raises CONTEXT-MISSING for
+    a cluster that answers on its node and not from here.
+    """
+    if run.shell.dry or not answers_on_node(run, engine):
         return False
-    return wanted.nodes == 1 or workers.all_ready(run, {"kubectl": kubectl})
+    run.say("the cluster runs, and the kubeconfig does not lead to it: writing its entry anew")
+    profile = run.settings.cluster.profile
+    _write_entry(run, kubectl)
+    update = (minikube.path, "update-context", "-p", profile)
+    said = run.shell.run(*update, timeout=60, env=environment(), check=False)
+    if _answers(run, engine, kubectl):
+        return True
+    raise failure(
+        "CONTEXT-MISSING",
+        run.settings.context,
+        "the cluster answers on its node, and cannot be reached from here",
+        said.tail(3),
+        "`invoke cluster-down`, then `invoke deploy`",
+    )
+
+
+def _write_entry(run: Run, kubectl: Found) -> None:
+    """Write this cluster's entry into the kubeconfig; minikube puts the address in.
+
+    minikube asks the cluster by this entry while it starts it. Without one, or with one that is
+    spoilt, it says that the cluster cannot be restarted, and resets it: all data would be lost.
+    """
+    name, home = run.settings.context, settings.minikube_home()
+    own = home / "profiles" / run.settings.cluster.profile
+    config: tuple[str | Path, ...] = (kubectl.path, "config")
+    for kind in ("delete-user", "delete-cluster", "delete-context"):
+        run.shell.run(*config, kind, name, check=False)  # with whatever else is in them
+    cluster = (f"--certificate-authority={home / 'ca.crt'}", "--server=https://127.0.0.1:8443")
+    user = (f"--client-certificate={own / 'client.crt'}", f"--client-key={own / 'client.key'}")
+    run.shell.run(*config, "set-cluster", name, *cluster)
+    run.shell.run(*config, "set-credentials", name, *user)
+    run.shell.run(*config, "set-context", name, f"--cluster={name}", f"--user={name}")
 
 
 def _check_port(run: Run, engine: Engine) -> None:
@@ -192,7 +297,8 @@ def _check_memory(run: Run, engine: Engine) -> None:
 
 def _start(
     run: Run, engine: Engine, minikube: Found, parts: NodeParts | None, exists: bool
-) -> None:
+) -> bool:
+    """Start it. Whether minikube reset an old cluster because it could not restart it."""
     wanted = run.settings.cluster
     argv: list[str | Path] = [
         minikube.path, "start", "-p", wanted.profile, "--driver=docker",
@@ -224,6 +330,17 @@ def _start(
     )
     if not result.ok:
         raise _start_failure(run, engine, result)
+    return exists and RESET in result.stdout + result.stderr
+
+
+def _lost(run: Run) -> Failure:
+    return failure(
+        "CLUSTER-START-FAILED",
+        f"minikube profile {run.settings.cluster.profile}",
+        "minikube could not restart the cluster and has reset it: what was on it is gone",
+        f"minikube's words: {RESET}",
+        "`invoke deploy` puts the app on it again, and `invoke db-restore` a dump of its data",
+    )
 
 
 def environment() -> dict[str, str]:
@@ -335,25 +452,30 @@ def _marker_path(run: Run) -> Path:
     return run.settings.cache / "clusters" / f"{run.settings.cluster.profile}.json"
 
 
-@answers.understood("the cluster's record")
 def _marker(run: Run) -> _Marker:
-    read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
-    return _Marker(
-        read["ingress_port"],
-        read["kubernetes_version"],
-        read.get("complete", True),
-        read.get("nodes", 1),
-    )
+    """The cluster's record. One that is damaged says still whose the cluster is."""
+    wanted = run.settings.cluster
+    try:
+        read = json.loads(_marker_path(run).read_text(encoding="utf-8"))
+        return _Marker(
+            read["ingress_port"],
+            read["kubernetes_version"],
+            read.get("complete", True),
+            read.get("nodes", 1),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        run.say("the cluster's record is damaged: taking the settings for what it was made with")
+        _write_marker(run, complete=True)
+        return _Marker(wanted.ingress_port, wanted.kubernetes_version, True, wanted.nodes)
 
 
 def _write_marker(run: Run, complete: bool) -> None:
     wanted = run.settings.cluster
     if run.shell.dry:
         return
-    path = _marker_path(run)
-    path.parent.mkdir(parents=True, exist_ok=True)
     marker = _Marker(wanted.ingress_port, wanted.kubernetes_version, complete, wanted.nodes)
-    path.write_text(json.dumps(asdict(marker)), encoding="utf-8")
+    # Whole or not at all: a cluster whose record is empty could not be used any more.
+    write_whole(_marker_path(run), json.dumps(asdict(marker)))
 
 
 def down(run: Run, minikube: Found) -> None:

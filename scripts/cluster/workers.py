@@ -74,9 +74,22 @@ def join(
     )  # fmt: skip
 
 
+def are_well(run: Run, engine: Engine, tools: Mapping[str, Found]) -> bool:
+    """Whether every node runs and is ready.
+
+    A node that was stopped counts as ready for most of a minute, and one whose container was
+    started by hand runs without a kubelet: so both are asked.
+    """
+    wanted = run.settings.cluster
+    format_ = ("container", "inspect", "--format", "{{.State.Running}}")
+    state = run.shell.run(
+        engine.client, *format_, *names(wanted.profile, wanted.nodes), check=False
+    )
+    return state.ok and set(state.stdout.split()) == {"true"} and _all_ready(run, tools)
+
+
 @answers.understood("kubectl")
-def all_ready(run: Run, tools: Mapping[str, Found]) -> bool:
-    """Whether every node is ready. One whose container was started again by hand has no kubelet."""
+def _all_ready(run: Run, tools: Mapping[str, Found]) -> bool:
     found = get_items(run, tools, "nodes")
     ready = [
         one["status"]

@@ -23,9 +23,11 @@ from scripts.images.builds import Images
 from scripts.images.plans import Plan, Plans
 from scripts.machine.engine import Engine
 from scripts.session import answers
+from scripts.session.cache import discard
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.session.settings import minikube_home
+from scripts.session.shell import Result
 from scripts.supply.node import AddonImages
 from scripts.supply.tools import Found
 
@@ -481,7 +483,13 @@ def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> Non
         }
         for reference, archive in missing.items():
             run.say(f"sending {reference.removeprefix('docker.io/')} to {node.name}")
-            run.shell.run(*_import(engine, node), stdin=archive, timeout=LOAD_TIMEOUT)
+            if not archive.exists():  # found to be damaged by another stage
+                raise _damaged(archive, reference)
+            taken = run.shell.run(
+                *_import(engine, node), stdin=archive, timeout=LOAD_TIMEOUT, check=False
+            )
+            if not taken.ok:
+                raise _refused(archive, reference, node, taken)
         present = holdings(run, engine, node, archives).images if missing else present
         absent = [reference for reference in archives if normalized(reference) not in present]
         if absent:
@@ -491,6 +499,31 @@ def load_archives(run: Run, engine: Engine, archives: Mapping[str, Path]) -> Non
     found = nodes(run.settings.cluster.profile) if archives else ()
     with ThreadPoolExecutor(len(found) or 1) as pool:
         list(pool.map(load_into, found))
+
+
+def _refused(archive: Path, reference: str, node: Node, result: Result) -> Failure:
+    """Why a node does not take an archive of the cache; a damaged one is made anew next time."""
+    words = result.tail(3)
+    if re.search(r"unexpected EOF|invalid tar header|digest|checksum|unrecognized", words):
+        discard(archive)
+        return _damaged(archive, reference, words)
+    return failure(
+        "IMAGE-LOAD-FAILED",
+        reference,
+        f"the node {node.name} does not take the archive of {reference}",
+        f"{archive}\n{words}",
+        "run the command again",
+    )
+
+
+def _damaged(archive: Path, reference: str, words: str = "") -> Failure:
+    return failure(
+        "IMAGE-LOAD-FAILED",
+        reference,
+        f"the archive of {reference} in the cache was damaged, and was deleted",
+        f"{archive}\n{words}".strip(),
+        "run the command again: it is made anew",
+    )
 
 
 @answers.understood("the node")

@@ -49,6 +49,7 @@ def try_images(run: Run, engine: Engine, plans: Plans, images: Images) -> tuple[
         run.shell.run(engine.client, "rmi", untried_name(plan), check=False)
         return plan.reference
 
+    beside.discard_left(run, engine)  # first: it cannot tell this run's own from others
     with ThreadPoolExecutor(len(plans.every)) as pool:
         return tuple(filter(None, pool.map(attempt, plans.every)))
 
@@ -76,17 +77,18 @@ def try_alone(run: Run, engine: Engine, reference: str, plan: Plan) -> None:
         if not _make_tables(run, engine, reference, plan, options, place):
             run.say(f"{plan.name} needs the tables of Next's accounts: it is tried in the cluster")
             return
-        started = run.shell.run(engine.client, "run", "--detach", *options, reference, check=False)
-        if run.shell.dry:
-            return
-        container = started.stdout.strip()
+        container, own = beside.named(run)
         try:
+            started = run.shell.run(
+                engine.client, "run", "--detach", *own, *options, reference, check=False
+            )
+            if run.shell.dry:
+                return
             if not started.ok:
                 raise _failed(plan, reference, "", started.tail(5))
             _ask(run, engine, reference, plan, container, place.container or container)
         finally:
-            if container:
-                beside.discard(run, engine, container)
+            beside.discard(run, engine, container)
 
 
 def _make_tables(
@@ -99,8 +101,9 @@ def _make_tables(
     if not plan.before or not place.container:
         return True
     alone = "--env=TABLES_TIMEOUT=0"  # nobody makes tables for others here
+    _, own = beside.named(run)
     made = run.shell.run(
-        engine.client, "run", "--rm", *options, alone, reference, *plan.before,
+        engine.client, "run", "--rm", *own, *options, alone, reference, *plan.before,
         check=False, timeout=TRIAL_TIMEOUT,
     )  # fmt: skip
     if not made.ok:

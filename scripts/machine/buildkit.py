@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from scripts.machine import pip
 from scripts.machine.engine import Engine
 from scripts.session import answers
+from scripts.session.cache import scratch
 from scripts.session.findings import failure
 from scripts.session.run import Run
 
@@ -127,8 +127,8 @@ def build_secrets(dockerfile: Path) -> Iterator[dict[str, Path]]:
     """
     text = dockerfile.read_text(encoding="utf-8")
     makers = {"pip": _pip_configuration, "npm": _npm_configuration, "ca": _ca_bundle}
-    with tempfile.TemporaryDirectory(prefix="phase4-build-") as folder:
-        paths = {name: Path(folder) / name for name in makers if f"id={name}" in text}
+    with scratch("build") as folder:
+        paths = {name: folder / name for name in makers if f"id={name}" in text}
         for name, path in paths.items():
             path.touch(mode=0o600)
             path.write_text(makers[name](), encoding="utf-8")

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -131,8 +131,7 @@ def write_entry(hosts: Path, address: str, host: str) -> None:
                 line,
                 f"change that line to: {address} {host}",
             )
-    # Written in place: in containers the file is a mount and cannot be replaced.
-    hosts.write_text("\n".join([*kept, f"{address} {host} {MARK}"]) + "\n", encoding="utf-8")
+    _write_in_place(hosts, [*kept, f"{address} {host} {MARK}"])
 
 
 def remove_entry(hosts: Path, host: str) -> bool:
@@ -145,8 +144,19 @@ def remove_entry(hosts: Path, host: str) -> bool:
     ]
     if kept == lines:
         return False
-    hosts.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    _write_in_place(hosts, kept)
     return True
+
+
+def _write_in_place(hosts: Path, lines: Sequence[str]) -> None:
+    """Write all lines over the file: in containers it is a mount and cannot be replaced.
+
+    It is never empty on the way, as it would be if it was cut off first: a run may be killed.
+    """
+    text = ("\n".join(lines) + "\n").encode()
+    with hosts.open("r+b", buffering=0) as file:
+        file.write(text)
+        file.truncate(len(text))
 
 
 def forget(run: Run) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from scripts.app.tracebacks import cause
@@ -261,6 +263,19 @@ def _waiting(pod: Pod, events: list[dict[str, Any]], waited: float, log: str) ->
     return [_unhealthy(pod, told[-1], log)] if told else []
 
 
+def _seconds_since_start(pod: Pod) -> float:
+    """How long its containers run; without end for one that had to be started again."""
+    started = []
+    for one in pod["status"].get("containerStatuses", []):
+        at = one.get("state", {}).get("running", {}).get("startedAt")
+        if not at or one.get("restartCount"):
+            return math.inf
+        started.append(datetime.fromisoformat(at.replace("Z", "+00:00")))
+    if not started:
+        return math.inf
+    return max(0.0, (datetime.now(UTC) - max(started)).total_seconds())
+
+
 def _unhealthy(pod: Pod, words: str, log: str) -> Finding:
     """A pod that runs, and whose probe fails: it asks another port, or gets no good answer."""
     asked = re.search(r"https?://[^/]*:(\d+)/", words)
@@ -273,7 +288,15 @@ def _unhealthy(pod: Pod, words: str, log: str) -> Finding:
             words,
             "the backend must listen on 8001, and its containerPort and probes must say so",
         )
-    why = cause(log)
+    why, age = cause(log), _seconds_since_start(pod)
     told = f"runs, but its probe fails: {why}" if why else "runs, but its probe fails"
+    if age < PATIENCE and not why:
+        return _finding(
+            pod,
+            "PROBE-FAILING",
+            f"started {age:.0f} s ago and does not serve yet",
+            words,
+            "wait a moment and ask again; a deploy that was interrupted goes on with invoke deploy",
+        )
     said = log.strip() or "its log is empty: it waits for something before it says a word"
     return _finding(pod, "PROBE-FAILING", told, f"{words}\n{said}", _must(pod))

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scripts.session import pipeline
@@ -25,6 +27,8 @@ from scripts.session.settings import Settings
 from scripts.session.shell import Interrupted, Shell
 from scripts.session.stage import Stage
 from scripts.session.timings import write_timings
+
+TRANSCRIPTS = 200  # of runs, kept
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,13 @@ def open_session(
     progress = Progress("json" if as_json else None)
     shell = Shell(dry=dry)
     signal.signal(signal.SIGTERM, _as_interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup's wish is heeded
+        signal.signal(signal.SIGHUP, _hung_up)
     try:
         settings = Settings.load(values, app, context)
         shell.transcript = settings.cache / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}.log"
+        if not dry:
+            _forget_oldest(shell.transcript.parent)
         shell.path = (settings.cache / "bin",)
         attended = (
             sys.stdin.isatty()
@@ -118,6 +126,8 @@ def open_session(
         _say_transcript(progress, shell)
         raise stop("", error.exit_code) from error
     except (KeyboardInterrupt, Interrupted) as error:
+        # A third Ctrl-C would end in a traceback, and nothing sooner: what runs ends within GRACE.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         shell.cancel()
         progress.note(
             "Interrupted. Nothing is lost: run the same command again and it goes on from here."
@@ -134,8 +144,26 @@ def open_session(
         raise stop("", EXIT_CODES["internal"]) from error
 
 
+def _forget_oldest(logs: Path) -> None:
+    """Keep the transcripts of the newest runs: every run writes one. Their names tell the time."""
+    old = sorted(logs.glob("[0-9]*-[0-9]*.log"))[:-TRANSCRIPTS]
+    for path in old:
+        with contextlib.suppress(OSError):  # another run does the same, or they are not ours
+            path.unlink()
+
+
 def _as_interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _hung_up(number: int, frame: object) -> None:
+    """The terminal was closed: end as after Ctrl-C, and write no more to it."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        # Not isatty(): a terminal that was closed is none any more.
+        if stat.S_ISCHR(os.fstat(stream).st_mode):
+            os.dup2(nowhere, stream)
+    _as_interrupt(number, frame)
 
 
 def _confirm(progress: Progress, shell: Shell, attended: bool) -> Callable[[str], bool]:

@@ -27,6 +27,7 @@ from pydantic import (
     field_serializer,
 )
 
+from scripts.session.cache import write_whole
 from scripts.session.findings import Failure, Finding
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -325,9 +326,7 @@ def write_beside(app: Path, guesses: Mapping[str, Any]) -> Path:
     """Write what was found about an app's parts into a file beside it, for a person to correct."""
     file = app / BESIDE
     text = yaml.safe_dump(dict(guesses), sort_keys=True, allow_unicode=True)
-    file.write_text(
-        f"# What `invoke deploy` takes this app for. Correct it here.\n{text}", encoding="utf-8"
-    )
+    write_whole(file, f"# What `invoke deploy` takes this app for. Correct it here.\n{text}")
     return file
 
 
@@ -377,10 +376,8 @@ def remember(app: Path, answers: Mapping[str, Any], file: Path = ROOT / "invoke.
     kept = (yaml.safe_load(text)["phase4"].get("apps") or {}) if mark else {}
     kept[str(app)] = {**kept.get(str(app), {}), **answers}
     lines = yaml.safe_dump(kept, sort_keys=True, allow_unicode=True).splitlines()
-    file.write_text(
-        before.rstrip("\n") + "\n" + APPS + "".join(f"    {line}\n" for line in lines),
-        encoding="utf-8",
-    )
+    added = "".join(f"    {line}\n" for line in lines)
+    write_whole(file, before.rstrip("\n") + "\n" + APPS + added)
 
 
 def without_secrets(address: str) -> str:

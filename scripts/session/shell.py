@@ -8,9 +8,11 @@ ends what is running.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +25,11 @@ import sh
 from scripts.session.findings import Failure, failure
 
 DEFAULT_TIMEOUT = 120.0
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+#: Loaded before any fork: a child may do little between fork and exec.
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 TAIL_LINES = 25
+GRACE = 10.0  # seconds for a program to end after it was asked to
 
 #: Commands that only read, by program and first words. A dry run runs these and no others.
 #: "" stands for every command of a program.
@@ -193,11 +199,19 @@ class Shell:
         return Result(tuple(argv), 0, "", "", 0.0)
 
     def cancel(self) -> None:
-        """End every running process, and start no more."""
+        """End every running process, by SIGKILL after GRACE if need be, and start no more."""
+        first = not self._cancelled.is_set()
         self._cancelled.set()
+        self._signal_all(signal.SIGTERM)
+        if first:
+            late = threading.Timer(GRACE, self._signal_all, (signal.SIGKILL,))
+            late.daemon = True
+            late.start()
+
+    def _signal_all(self, number: int) -> None:
         with self._lock:
             running = list(self._running.values())
-        _signal(running, signal.SIGTERM)
+        _signal(running, number)
 
     @property
     def cancelled(self) -> bool:
@@ -360,8 +374,27 @@ def _options(env: Mapping[str, str], cwd: Path | None) -> dict[str, Any]:
         "_new_group": True,
         "_bg": True,
         "_bg_exc": False,
+        "_preexec_fn": _ends_with(os.getpid()),
     }
     return {**usual, **({"_cwd": str(cwd)} if cwd else {})}
+
+
+def _ends_with(parent: int) -> Callable[[], None] | None:
+    """What a child does before its program starts, so that it ends when `parent` is killed.
+
+    A helm or a build that goes on alone would cross the next run. Linux alone can do that; the
+    kernel watches the thread that started the child, which waits for it in `run`.
+    """
+    if LIBC is None:
+        return None
+    set_signal = LIBC.prctl
+
+    def before() -> None:
+        set_signal(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:  # it was killed between the fork and here
+            os._exit(128 + signal.SIGTERM)
+
+    return before
 
 
 def _start(command: Any, argv: Sequence[str], options: Mapping[str, Any]) -> Any:

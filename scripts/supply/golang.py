@@ -22,7 +22,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.session.cache import digest, make_once, tree_digest
+from scripts.session.cache import digest, is_whole, make_once, tree_digest
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 
@@ -137,7 +137,7 @@ def build(run: Run, name: str) -> Path:
     Raises SOURCE-BUILD-FAILED with the compiler's messages, or REGISTRY-UNREACHABLE.
     """
     target = place(run, name)
-    if target.exists():
+    if is_whole(target):
         return target
     with _building:
         return make_once(target, lambda path: _compile(run, name, PROGRAMS[name], path))

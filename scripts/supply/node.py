@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from scripts.machine import buildkit
 from scripts.machine.architecture import architecture
 from scripts.machine.engine import Engine
-from scripts.session.cache import digest, make_once, tree_digest
+from scripts.session.cache import digest, make_once, scratch, tree_digest
 from scripts.session.run import Run
 from scripts.session.settings import minikube_home
 from scripts.supply import bases, golang
@@ -108,8 +107,7 @@ def node_image(run: Run, engine: Engine, upstream: bool) -> NodeParts | None:
     crictl = golang.build(run, "crictl")
     kicbase = golang.module_files(run, "k8s.io/minikube") / "deploy" / "kicbase"
     debian = bases.stand_in(run, engine, "debian")
-    with tempfile.TemporaryDirectory(prefix="phase4-node-") as scratch:
-        context = Path(scratch)
+    with scratch("node") as context:
         shutil.copytree(bases.IMAGES / "minikube-node", context, dirs_exist_ok=True)
         for path in (crictl, kicbase / "entrypoint", kicbase / "containerd.toml"):
             shutil.copy(path, context / path.name)
@@ -264,8 +262,7 @@ def _saved(run: Run, engine: Engine, name: str, reference: str, program: str = "
     def make(target: Path) -> None:
         binary = golang.build(run, program) if program else None
         debian = bases.stand_in(run, engine, "debian")
-        with tempfile.TemporaryDirectory(prefix="phase4-image-") as scratch:
-            context = Path(scratch)
+        with scratch("image") as context:
             shutil.copytree(bases.IMAGES / name, context, dirs_exist_ok=True)
             if binary:
                 shutil.copy(binary, context / binary.name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
 
+from scripts.session.cache import is_whole
 from scripts.session.run import Run
 from scripts.supply import golang, node, stock
 
@@ -44,7 +45,7 @@ def look(run: Run) -> Found:
     The compiler's caches stay while something that a cluster is made of is not made yet.
     """
     cache, wanted = run.settings.cache, set(stock.wanted(run).files)
-    missing = sorted(place for place in wanted if not place.exists())
+    missing = sorted(place for place in wanted if not is_whole(place))
     kinds: dict[str, Iterable[Path]] = {
         "programs and images of earlier versions": _superseded(run, wanted),
         "bundles that were downloaded": [*cache.glob("bundle/*.tar"), *cache.glob("bundle/*.part")],

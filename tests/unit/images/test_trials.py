@@ -1,5 +1,6 @@
 """An image is tried with what its pods will have; docker is played by a script."""
 
+import re
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.images import trials
+from scripts.images import beside, trials
 from scripts.images.plans import Plan
 from scripts.machine.engine import Engine
 from scripts.session.findings import Failure
+from scripts.session.shell import Interrupted, Shell
 
 ENGINE = Engine("docker", "20.10.24", "/nowhere", "overlay2", 2, 1 << 34)
 PLAN = Plan(
@@ -64,10 +66,38 @@ def test_an_app_that_needs_postgresql_is_tried_beside_it(make_run, docker):
     assert _code(caught) == "IMAGE-RUN-FAILED"
     database, app = (line for line in asked() if line.startswith("run|"))
     assert "|--publish|127.0.0.1::8001|" in database
-    assert "|--network|container:db|--env=DATABASE_CA=certificate" in app
+    (name,) = re.findall(r"\|--name=(phase4-trial-\w+)\|", database)
+    assert f"|--network|container:{name}|--env=DATABASE_CA=certificate" in app
     assert "|--env=DATABASE_URL=postgresql://trial:trial@127.0.0.1:5432/trial|" in app
     assert "--read-only" not in app
-    assert [line for line in asked() if line.startswith("port|")] == ["port|db|8001/tcp|"]
+    assert [line for line in asked() if line.startswith("port|")] == [f"port|{name}|8001/tcp|"]
+
+
+def test_containers_of_a_run_that_is_ended_are_removed_by_their_names(make_run, docker, tmp_path):
+    """Its `docker run` says no ID any more, and the engine makes the container all the same."""
+    run = make_run()
+    docker()
+
+    def ended(*_, **__):
+        run.shell.cancel()
+        raise Interrupted
+
+    run.shell.run = ended
+    with pytest.raises(Interrupted):
+        trials.try_alone(run, ENGINE, "todo-chatbot-backend:1", PLAN)
+    told = tmp_path / "asked"  # nobody waits for `docker rm`
+    removed = r"rm\|--force\|--volumes\|phase4-trial-\w+\|"
+    assert Shell().until(lambda: told.exists() and re.search(removed, told.read_text()), 10, 0.05)
+
+
+def test_what_a_killed_run_had_tried_is_removed_before_anything_is_tried(make_run, stub, tmp_path):
+    told = tmp_path / "asked"
+    stub("docker", f'echo "$*" >> {told}; case "$1" in ps) echo abc; echo def ;; esac')
+    beside.discard_left(make_run(), ENGINE)
+    assert told.read_text().splitlines() == [
+        "ps --all --quiet --filter label=phase4.trial=todo-chatbot",
+        "rm --force --volumes abc def",
+    ]
 
 
 def test_beside_its_database_a_refused_connection_is_a_failure(make_run, docker):

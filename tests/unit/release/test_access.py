@@ -26,6 +26,16 @@ def test_a_new_address_takes_the_place_of_our_old_line(hosts):
     assert hosts.read_text() == OTHERS + "192.0.2.2 todo.local # phase4\n"
 
 
+def test_a_hosts_file_is_never_empty_on_the_way_and_stays_the_same_file(hosts):
+    """In a container it is a mount; and a run may be killed at any moment."""
+    number, held = hosts.stat().st_ino, hosts.open()
+    write_entry(hosts, "192.0.2.1", "todo.local")
+    assert hosts.stat().st_ino == number
+    assert held.read() == hosts.read_text()
+    assert remove_entry(hosts, "todo.local")
+    assert hosts.read_text() == OTHERS
+
+
 def test_removing_gives_the_file_back_as_it_was(hosts):
     write_entry(hosts, "192.0.2.1", "todo.local")
     assert remove_entry(hosts, "todo.local") is True

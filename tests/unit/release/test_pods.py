@@ -1,5 +1,8 @@
 """What keeps a pod from coming up, from objects as Kubernetes shows them."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from scripts.release.pods import PATIENCE, findings
@@ -102,6 +105,28 @@ def test_a_failing_probe_is_told_with_its_event():
     )
     assert found.code == "PROBE-FAILING"
     assert ":8000" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "restarts", "told"),
+    [(3, 0, "started 3 s ago and does not serve yet"), (300, 0, "its probe fails"),
+     (3, 1, "its probe fails")],
+)  # fmt: skip
+def test_a_pod_that_has_just_started_is_not_called_broken(seconds, restarts, told):
+    event = {
+        "kind": "Event",
+        "involvedObject": {"name": "todo-app-backend-1"},
+        "reason": "Unhealthy",
+        "message": "Startup probe failed: connection refused",
+    }
+    young = pod(conditions=[{"type": "Ready", "status": "False"}], restarts=restarts)
+    at = datetime.now(UTC) - timedelta(seconds=seconds)
+    young["status"]["containerStatuses"][0]["state"] = {
+        "running": {"startedAt": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    }
+    (found,) = findings([young, event], PATIENCE, {})
+    assert found.code == "PROBE-FAILING"
+    assert re.sub(r"\b4 s", "3 s", found.summary).endswith(told)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from scripts.session.findings import Failure
+from scripts.session.settings import ROOT
 from scripts.session.shell import Interrupted, Planned, Shell, only_reads
 
 
@@ -55,6 +59,15 @@ def test_cancel_ends_what_runs_and_starts_nothing_more(shell):
     assert time.monotonic() - started < 5
     with pytest.raises(Interrupted):
         shell.run("true")
+
+
+def test_cancel_kills_what_does_not_heed_it(shell, monkeypatch):
+    monkeypatch.setattr("scripts.session.shell.GRACE", 0.3)
+    threading.Timer(0.3, shell.cancel).start()
+    started = time.monotonic()
+    with pytest.raises(Interrupted):
+        shell.run("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
+    assert time.monotonic() - started < 5
 
 
 def test_a_pipe_fails_when_its_source_fails(shell):
@@ -118,3 +131,32 @@ def test_a_dry_shell_starts_nothing_that_changes_anything(tmp_path):
         f"$ echo ******** | tee {tmp_path}/made",
         "write a file",
     ]
+
+
+#: A run as a task starts it: the program that it starts must not outlive it.
+STARTS = """
+import sys
+from pathlib import Path
+from scripts.session.shell import Shell
+Shell().run("sh", "-c", "echo $$ > $0; exec sleep 60", Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system can end it")
+def test_what_a_killed_run_has_started_ends_with_it(tmp_path):
+    told = tmp_path / "number"
+    run = subprocess.Popen([sys.executable, "-c", STARTS, str(told)], cwd=ROOT)
+    wait = Shell().until
+    assert wait(lambda: told.exists() and told.read_text().strip(), 20, 0.05)
+    child = Path("/proc", told.read_text().strip())
+    assert child.exists()
+    run.kill()
+    run.wait()
+
+    def gone():
+        try:
+            return "State:\tZ" in (child / "status").read_text()
+        except OSError:
+            return True
+
+    assert wait(gone, 5, 0.05)
