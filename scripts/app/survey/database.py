@@ -108,8 +108,11 @@ def _neon(tree: Tree, frontend: Frontend) -> Evidence | None:
     if frontend.served == "export" or "@neondatabase/serverless" not in frontend.packages:
         return None
     sources = tree.below(frontend.folder, (".ts", ".tsx", ".js", ".mjs"))
-    found = tree.first(r"(from|import|require)\W.*@neondatabase/serverless", sources)
-    return found[0] if found else None
+    found = tree.search(r"(from|import|require)\W.*@neondatabase/serverless", sources)
+    # What the server imports, before a script that its author has run once.
+    aside = re.compile(r"(^|/)scripts?/|(^|/)(test|migrate|seed|check|reset)[\w.-]*$")
+    places = [evidence for evidence, _ in found]
+    return min(places, key=lambda one: bool(aside.search(one.place.split(":")[0])), default=None)
 
 
 def _keeps_accounts(frontend: Frontend) -> bool:

@@ -50,7 +50,8 @@ class Hints:
     hosted: the service that keeps them. widget: whose script the chat is. pages: paths without
     parameters. routes: methods and paths of the backend's code. handlers: paths of Next's own.
     calls: (variable, place, default) of an address that the backend calls and nobody here serves.
-    doors: handlers of Next's that make an account, and that the pages ask.
+    doors: handlers of Next's that make an account, and that the pages ask. driver: the place where
+    Next's server takes a driver that no PostgreSQL understands.
     """
 
     accounts: str = ""
@@ -61,6 +62,7 @@ class Hints:
     handlers: tuple[str, ...] = ()
     calls: tuple[tuple[str, str, str], ...] = ()
     doors: tuple[str, ...] = ()
+    driver: str = ""
 
     def pages_like(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
         """Pages of a kind, the shortest first."""
@@ -95,6 +97,7 @@ def hints(app: Survey) -> Hints:
             and path in app.frontend.handlers
             and "/route." not in place
         ),
+        app.decision.neon.place if app.decision.neon else "",
     )
 
 
@@ -105,6 +108,6 @@ def _accounts(app: Survey) -> str:
     if not kind or not caught:
         return ""
     tree = read_tree(app.frontend_folder)
-    own = r"\.?sign(Up|In)\.email\(|/sign-(up|in)/email\b"  # by its client, or by hand
+    own = r"\.?sign(Up|In)\.email\b|/sign-(up|in)/email\b"  # by its client, or by hand
     calls = own if kind == "better-auth" else r"\bsignIn\("
     return kind if tree.first(calls, tree.below("", SOURCES)) else ""

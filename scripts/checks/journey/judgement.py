@@ -32,6 +32,7 @@ MEANINGS = {
     RESTARTED: "a todo is lost when the pods are gone",
     CHAT: "the chat does not work",
 }
+DRIVER_REMEDY = "use `pg` in the frontend, or give the address of a database at Neon"
 #: Statuses of a route that is there and hands on to something that is not.
 PASSED_ON = (404, 500, 502, 503, 504)
 NOT_REACHED = re.compile(
@@ -69,8 +70,11 @@ def findings(journey: Journey, hints: Hints) -> tuple[Finding, ...]:
     companion = _companion(step, hints)
     if companion and not step.log:
         summary += f"; {companion}"
+    driver = _driver(step, hints)
+    if driver:
+        summary = f"the app runs, but {MEANINGS.get(step.name, step.name)}: {driver}"
     evidence = [one.line for one in journey.steps]
-    evidence += [companion] if companion else []
+    evidence += [one for one in (companion, driver and _what(step)) if one]
     evidence += [f"screenshot: {step.screenshot}"] if step.screenshot else []
     evidence += journey.notes
     return (
@@ -79,7 +83,7 @@ def findings(journey: Journey, hints: Hints) -> tuple[Finding, ...]:
             step.request or step.name,
             summary,
             "\n".join(evidence),
-            _remedy(step, bool(companion)),
+            DRIVER_REMEDY if driver else _remedy(step, bool(companion)),
         ),
     )
 
@@ -173,6 +177,16 @@ def _companion(step: Step, hints: Hints) -> str:
     name, place, default = calls[0]
     return (
         f"{place} passes requests on to {name}, by itself {default}: a service that is not deployed"
+    )
+
+
+def _driver(step: Step, hints: Hints) -> str:
+    """The provider's own driver, where Next's server keeps the accounts and cannot."""
+    if not (hints.driver and hints.accounts) or step.code < 500 or step.name == CHAT:
+        return ""
+    return (
+        "Next's server reaches its database by Neon's own driver, over WebSocket, which PostgreSQL "
+        f"does not understand ({hints.driver})"
     )
 
 

@@ -275,9 +275,12 @@ def test_clients_of_hosted_services_are_named_with_their_lines(app):
     packages = {"dependencies": {"next": "15.0.0", "@neondatabase/serverless": "1.0.0"}}
     (root / "frontend/package.json").write_text(json.dumps(packages))
     (root / "frontend/next.config.mjs").write_text("export default {}\n")
-    (root / "frontend/app/db.ts").write_text('import { Pool } from "@neondatabase/serverless"\n')
+    line = 'import { Pool } from "@neondatabase/serverless"\n'
+    for name in ("migrate.js", "lib/db.ts", "scripts/a.ts"):
+        (root / "frontend" / name).parent.mkdir(exist_ok=True)
+        (root / "frontend" / name).write_text(line)
     told = [one for one in read(root, "postgres").warnings if one.code == "APP-NEEDS-SERVICE"]
-    assert [one.subject for one in told] == ["frontend/app/db.ts:1"]
+    assert [one.subject for one in told] == ["frontend/lib/db.ts:1"]
 
 
 def test_the_cause_is_what_alembic_says(app):

@@ -5,7 +5,8 @@ import re
 import jwt
 import pytest
 
-from scripts.checks.journey import client, judgement, schema
+from scripts.app.survey.reading import read
+from scripts.checks.journey import client, hints, judgement, schema
 from scripts.checks.journey.account import fixed
 from scripts.checks.journey.hints import Hints
 from scripts.checks.journey.schema import Values
@@ -192,3 +193,34 @@ def test_why_is_said_once(said, log, words):
     step = Step("add a todo", "failed", "POST /todos", 500, said, log)
     (finding,) = judgement.findings(Journey("api", (step,)), Hints())
     assert finding.summary == f"the app runs, but nobody can add a todo: POST /todos {words}"
+
+
+def test_a_driver_of_a_provider_is_the_cause_of_accounts_that_cannot_be_kept():
+    step = Step(
+        "sign up", "failed", "POST /api/auth/sign-up/email", 500, "Failed to create account"
+    )
+    known = Hints(accounts="better-auth", driver="frontend/lib/db.ts:1")
+    (finding,) = judgement.findings(Journey("browser", (step,)), known)
+    assert finding.summary.startswith("the app runs, but nobody can sign up: Next's server reaches")
+    assert "frontend/lib/db.ts:1" in finding.summary
+    assert "answers 500: Failed to create account" in finding.evidence
+    refused = Step("sign up", "failed", "POST /api/auth/sign-up/email", 422, "too short")
+    (finding,) = judgement.findings(Journey("browser", (refused,)), known)
+    assert "answers 422: too short" in finding.summary
+
+
+@pytest.mark.parametrize("call", ["client.signUp.email({})", "export const join = c.signUp.email;"])
+def test_whoever_takes_the_librarys_sign_up_keeps_accounts_by_it(tmp_path, call):
+    for name, text in {
+        "backend/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        "backend/requirements.txt": "fastapi\n",
+        "frontend/package.json": '{"dependencies": {"next": "16.0.0", "better-auth": "1.4.0"}}',
+        "frontend/next.config.mjs": "export default {}\n",
+        "frontend/app/page.tsx": "export default () => null\n",
+        "frontend/app/api/auth/[...all]/route.ts": "export const GET = 1\n",
+        "frontend/lib/auth.ts": "export const auth = betterAuth({})\n",
+        "frontend/lib/client.ts": call,
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert hints.hints(read(tmp_path, "postgres")).accounts == "better-auth"
