@@ -36,7 +36,7 @@ def last_lines(run: Run, tools: Mapping[str, Found], pod: Pod, lines: int = 12) 
     kept = ""
     asked = ("logs", pod["metadata"]["name"], f"--tail={lines}", "-c", _troubled(pod))
     for previous in ((), ("--previous",)):
-        scope = ("-n", run.settings.release.namespace)
+        scope = ("-n", pod["metadata"].get("namespace") or run.settings.release.namespace)
         result = kubectl(run, tools, *scope, *asked, *previous, check=False)
         said = result.stdout
         if result.ok and said.strip() and not said.startswith("unable to retrieve"):

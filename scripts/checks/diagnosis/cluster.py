@@ -16,6 +16,7 @@ PRESSURES = {
     "PIDPressure": "process numbers",
 }
 SKEW = 30.0  # seconds; tokens and certificates do not bear more
+WATCHES = "stop a cluster that you do not need, or sudo sysctl fs.inotify.max_user_instances=512"
 
 
 def nodes(seen: Observed) -> list[Finding]:
@@ -69,13 +70,22 @@ def system(seen: Observed) -> list[Finding]:
         if any(is_ready(pod) for pod in labelled):
             continue
         states = [f"{name_of(pod)} {pod['status']['phase']}" for pod in labelled]
+        said = [line for pod in labelled for line in seen.logs.get(name_of(pod), "").splitlines()]
+        watches = any("too many open files" in line for line in said)
         found.append(
             Finding(
                 "CLUSTER-SYSTEM-DOWN",
                 f"kube-system/{label}",
-                f"{label} does not run: {what} does not work",
-                "\n".join(states) or f"no pod of {label}",
-                f"kubectl -n kube-system get pods -l k8s-app={label}; "
+                f"{label} does not run: {what} does not work"
+                + (
+                    ": the clusters here use up what the kernel lets a user watch"
+                    if watches
+                    else ""
+                ),
+                "\n".join([*states, *said[-4:]]) or f"no pod of {label}",
+                WATCHES
+                if watches
+                else f"kubectl -n kube-system get pods -l k8s-app={label}; "
                 "`invoke cluster-down`, then `invoke deploy` starts the cluster anew",
             )
         )

@@ -108,7 +108,7 @@ def observe(run: Run, engine: Engine, tools: Mapping[str, Found]) -> Observed:
     )
     return replace(
         observed,
-        logs=_logs(run, tools, objects),
+        logs=_logs(run, tools, [*objects, *(observed.system or [])]),
         stale=_stale_workloads(run, engine, tools, objects),
     )
 
