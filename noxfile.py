@@ -156,9 +156,9 @@ def apps(session: nox.Session) -> None:
 
 @nox.session
 def clusters(session: nox.Session) -> None:
-    """Use clusters as somebody who did not make them, with few rights.
+    """Use clusters as somebody who did not make them, with few rights, and one of three nodes.
 
-    One is an API server without nodes, the other a second minikube.
+    Of those that others made one is an API server without nodes, the other a second minikube.
     """
     session.install("-r", "requirements.txt", *PYTEST)
     session.run("pytest", "tests/clusters", "--timeout=3600", *session.posargs)
