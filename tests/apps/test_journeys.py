@@ -61,6 +61,15 @@ def test_a_page_of_todos_that_no_word_names(walk):
     assert len(store.todos) == 1
 
 
+def test_an_app_that_forgets_who_this_is_when_a_page_is_loaded_anew(walk):
+    own = dict.fromkeys(("/auth/sign-in", "/dashboard", "/tasks"), "forgets.html")
+    pages = {**PAGES, **own}
+    found, store = walk(pages, hints=Hints(pages=tuple(pages)))
+    assert found.verdict == "works", found
+    assert statuses(found)[AGAIN] == "passed" and len(store.todos) == 1
+    assert "after the reload it wanted a log-in again" in found.notes
+
+
 def test_pages_that_come_to_life_late(walk):
     found, _ = walk({**PAGES, "/auth/register": "late.html", "/auth/sign-in": "late.html"})
     assert found.verdict == "works", found

@@ -664,11 +664,12 @@ def _reach_todo(walk: Walk) -> bool:
     """
     if _todo_here(walk):
         return True
-    for one in [
-        one for one in _controls(walk.page) if forms.TODO_LINK.search(one.text) and one.href
-    ][:3]:
-        if _press(walk.page, one) and _todo_here(walk):
-            return True
+    page, address = walk.page, walk.page.url
+    for one in forms.todo_links(_controls(page), urlsplit(address).path):
+        if _press(page, one) and page.url != address:
+            if _todo_here(walk):
+                return True
+            _back(page, address)
     likely = walk.hints.pages_like(TODO_PAGE) or COMMON_TODO
     others = [one for one in walk.hints.pages if not NO_TODO_PAGE.search(one)]
     for path in dict.fromkeys([*likely, "/", *others[:OTHERS]]):
@@ -677,7 +678,8 @@ def _reach_todo(walk: Walk) -> bool:
     return False
 
 
-def _todo_here(walk: Walk) -> bool:
+def _todo_here(walk: Walk, deep: bool = True) -> bool:
+    """A field for a new todo on this page, behind a button, or behind a button and the next."""
     page = walk.page
     controls = _controls(page)
     if _kind(page, controls):
@@ -691,10 +693,24 @@ def _todo_here(walk: Walk) -> bool:
         ):
             return True
         if page.url != address:
-            _go(walk, urlsplit(address).path)
+            if deep and _todo_here(walk, deep=False):
+                return True
+            _back(page, address)
         else:
             page.keyboard.press("Escape")
     return False
+
+
+def _back(page: Page, address: str) -> None:
+    """Go back as a person does: an app may forget who this is when a page is loaded anew."""
+    from playwright.sync_api import Error
+
+    with contextlib.suppress(Error):
+        page.go_back(wait_until="domcontentloaded", timeout=LOADS * 1000)
+    if page.url != address:
+        with contextlib.suppress(Error):
+            page.goto(address, wait_until="domcontentloaded", timeout=LOADS * 1000)
+    _settle(page)
 
 
 def _reach_chat(walk: Walk) -> bool:
@@ -785,6 +801,17 @@ def _is_shown(page: Page, title: str) -> bool:
     return any(found.nth(number).is_visible() for number in range(min(found.count(), 5)))
 
 
+def _follows(walk: Walk, title: str) -> bool:
+    """Whether the todo is behind a link of the page that a log-in leads to."""
+    page, address = walk.page, walk.page.url
+    for one in forms.todo_links(_controls(page), urlsplit(address).path):
+        if _press(page, one) and _until(page, lambda: _is_shown(page, title), 5.0):
+            return True
+        if page.url != address:
+            _back(page, address)
+    return False
+
+
 def _see_again(walk: Walk, title: str, name: str) -> None:
     """Reload, and log in again where the app has forgotten who this is."""
     from playwright.sync_api import Error
@@ -798,9 +825,12 @@ def _see_again(walk: Walk, title: str, name: str) -> None:
     if _until(page, lambda: _is_shown(page, title), 5.0):
         _note(walk, name, "passed")
         return
-    if _kind(page, _controls(page)) == "log in" and _send_form(walk, "log in").status == "passed":
+    if _reach_from_here(walk, "log in") and _send_form(walk, "log in").status == "passed":
         walk.steps.pop()
         walk.notes.append("after the reload it wanted a log-in again")
+        if _until(page, lambda: _is_shown(page, title), SETTLES) or _follows(walk, title):
+            _note(walk, name, "passed")
+            return
     for path in (urlsplit(address).path, *walk.hints.pages_like(TODO_PAGE)):
         if _is_shown(page, title):
             break

@@ -225,6 +225,16 @@ def adds(controls: Sequence[Control]) -> list[Control]:
     )
 
 
+def todo_links(controls: Sequence[Control], path: str) -> list[Control]:
+    """Links that sound like todos and lead elsewhere, three at most. path: of this page."""
+    found = [
+        one
+        for one in controls
+        if one.href and TODO_LINK.search(one.text) and one.href.rstrip("/") != path.rstrip("/")
+    ]
+    return found[:3]
+
+
 def confirms(controls: Sequence[Control], before: Sequence[Control]) -> Control | None:
     """A button that was not there before and says yes to a question."""
     known = {one.text for one in before}
