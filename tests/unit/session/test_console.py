@@ -38,6 +38,7 @@ def waiting(tmp_path):
 
     def at_terminal():
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run below nohup
 
     process = subprocess.Popen(
         [sys.executable, "-c", WAITS, str(tmp_path)], cwd=ROOT, stdin=theirs, stdout=theirs,
