@@ -6,12 +6,12 @@ import threading
 import time
 
 import pytest
-from tests.chaos.load import Load, somebody, titles
 
 from scripts.session.run import Run
 from scripts.session.settings import Settings
 from scripts.session.shell import Shell
 from scripts.supply import node, tools
+from tests.chaos.load import Load, somebody, titles
 from tests.clusters.conftest import invoke, run
 
 PROFILE, PORT, NAMESPACE = "three", "18101", "todo-app"
