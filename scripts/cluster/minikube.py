@@ -68,7 +68,8 @@ def up(
     """Return a running cluster: the one that runs, else the stopped one, started, else a new one.
 
     parts: what a cluster from package registries is made of; None if upstream's are used. Raises
-    CLUSTER-NOT-OURS, CLUSTER-DIFFERENT, PORT-TAKEN, MEMORY-TOO-SMALL or CLUSTER-START-FAILED.
+    CLUSTER-NOT-OURS, CLUSTER-DIFFERENT, CONTEXT-MISSING, PORT-TAKEN, MEMORY-TOO-SMALL or
+    CLUSTER-START-FAILED.
     """
     wanted = run.settings.cluster
     exists = (settings.minikube_home() / "profiles" / wanted.profile).exists()

@@ -144,8 +144,8 @@ def _is_left(folder: Path) -> bool:
         os.kill(int(number), 0)
     except ProcessLookupError:
         return True
-    except OSError:
-        pass
+    except OSError:  # the folder has gone meanwhile, or the process is somebody else's
+        return False
     return False
 
 

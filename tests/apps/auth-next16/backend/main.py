@@ -22,7 +22,10 @@ def user(request: Request):
 
 @app.on_event("startup")
 def tables():
-    rows("CREATE TABLE IF NOT EXISTS todos (id serial PRIMARY KEY, owner text NOT NULL, title text NOT NULL)")
+    rows(
+        "CREATE TABLE IF NOT EXISTS todos"
+        " (id serial PRIMARY KEY, owner text NOT NULL, title text NOT NULL)"
+    )
 
 
 @app.get("/health")
@@ -32,10 +35,12 @@ def health():
 
 @app.get("/api/todos")
 def todos(request: Request):
-    return [{"id": id, "title": title} for id, title in rows("SELECT id, title FROM todos WHERE owner = %s ORDER BY id", user(request))]
+    asked = "SELECT id, title FROM todos WHERE owner = %s ORDER BY id"
+    return [{"id": id, "title": title} for id, title in rows(asked, user(request))]
 
 
 @app.post("/api/todos")
 async def create(request: Request):
-    rows("INSERT INTO todos (owner, title) VALUES (%s, %s)", user(request), (await request.json())["title"])
+    title = (await request.json())["title"]
+    rows("INSERT INTO todos (owner, title) VALUES (%s, %s)", user(request), title)
     return {"ok": True}

@@ -6,7 +6,9 @@ from fastapi.security import OAuth2PasswordRequestForm
 from passlib.context import CryptContext
 from sqlmodel import Field, Session, SQLModel, create_engine, select
 
-engine = create_engine(os.getenv("DATABASE_URL", "postgresql://postgres:postgres@localhost:5432/todos"))
+engine = create_engine(
+    os.getenv("DATABASE_URL", "postgresql://postgres:postgres@localhost:5432/todos")
+)
 hashes = CryptContext(schemes=["bcrypt"])
 app = FastAPI()
 

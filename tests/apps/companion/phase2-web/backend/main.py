@@ -25,8 +25,11 @@ class Todo(BaseModel):
 @app.on_event("startup")
 def make_tables():
     with engine.begin() as connection:
-        connection.execute(text("create table if not exists person (email text primary key, password text)"))
-        connection.execute(text("create table if not exists todo (id serial primary key, owner text, title text)"))
+        for table in (
+            "person (email text primary key, password text)",
+            "todo (id serial primary key, owner text, title text)",
+        ):
+            connection.execute(text(f"create table if not exists {table}"))
 
 
 def _hashed(person):

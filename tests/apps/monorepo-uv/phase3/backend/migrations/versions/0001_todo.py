@@ -6,7 +6,11 @@ down_revision = None
 
 
 def upgrade():
-    op.create_table("todo", sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.String, nullable=False))
+    op.create_table(
+        "todo",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("title", sa.String, nullable=False),
+    )
 
 
 def downgrade():
